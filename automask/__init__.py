@@ -1,0 +1,41 @@
+"""automask: AutoML search for image classification.
+
+What a plugin file imports stands here: the ranges and one decorator a kind.
+"""
+
+from automask.ranges import Categorical, Float, Int, Text
+from automask.registry import KINDS
+
+reader = KINDS["reader"]
+split = KINDS["split"]
+resize = KINDS["resize"]
+augmentation = KINDS["augmentation"]
+sampling = KINDS["sampling"]
+backbone = KINDS["backbone"]
+head = KINDS["head"]
+freeze = KINDS["freeze"]
+loss = KINDS["loss"]
+optimizer = KINDS["optimizer"]
+scheduler = KINDS["scheduler"]
+metric = KINDS["metric"]
+ensemble = KINDS["ensemble"]
+
+__all__ = [
+    "Categorical",
+    "Float",
+    "Int",
+    "Text",
+    "augmentation",
+    "backbone",
+    "ensemble",
+    "freeze",
+    "head",
+    "loss",
+    "metric",
+    "optimizer",
+    "reader",
+    "resize",
+    "sampling",
+    "scheduler",
+    "split",
+]

@@ -1,0 +1,84 @@
+"""The `ensemble` command: members, weights and scores, and the submission file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from automask import ensemble, members, registry, submission
+from automask.ensemble import Ensemble
+from automask.errors import UserError
+from automask.scores import by_attribute
+from automask.session import Session
+
+
+def run(
+    session: Session, method: str, top: int, output: Path | None, console: Console
+) -> Ensemble:
+    """Blend, print and write; returns the ensemble. Raises `UserError` where nothing is complete."""
+    registry.get("ensemble", method)
+    found = members.load(session, lambda text: console.print(text, highlight=False, markup=False))
+    if not found:
+        raise UserError(
+            f"study '{session.options.study}' has no complete trial yet: run automask search first"
+        )
+    data = session.data
+    blended = ensemble.fit(
+        found, data.labels, session.folds, data.groups, session.metric, method, top
+    )
+    _show(session, blended, console)
+    file = output or Path("submission.csv" if data.test else "out_of_fold.csv")
+    if data.test:
+        frame = submission.table(data, data.test.ids, blended.test)
+        submission.check(frame, data)
+        submission.write(frame, file)
+        against = " checked against the sample submission" if data.sample is not None else ""
+        console.print(f"wrote {file}: {len(frame):,} rows{against}", highlight=False)
+    else:
+        frame = submission.out_of_fold(data, blended.validation)
+        submission.write(frame, file)
+        console.print(
+            f"there is no test table: wrote the out-of-fold predictions to {file}. To predict "
+            "later, put the test images in place, run 'automask init DATA --force' and 'automask "
+            "ensemble' again: the members' weights are kept, and nothing is trained again",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return blended
+
+
+def _show(session: Session, blended: Ensemble, console: Console) -> None:
+    data, metric = session.data, session.metric
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("weight", justify="right")
+    table.add_column("trial", justify="right")
+    table.add_column(session.config.search.metric, justify="right")
+    table.add_column("recipe", overflow="ellipsis", no_wrap=True)
+    weights = blended.weights
+    rows = list(enumerate(blended.members))
+    if weights is not None:
+        rows = sorted((row for row in rows if weights[row[0]]), key=lambda row: -weights[row[0]])
+    for index, member in rows:
+        table.add_row(
+            "" if weights is None else f"{weights[index]:.2f}",
+            str(member.number),
+            f"{metric(data.labels, member.validation):.4f}",
+            member.recipe.describe(),
+        )
+    console.print(table)
+    console.print()
+    name = session.config.search.metric
+    lines = Table(box=None, pad_edge=False, show_header=False)
+    lines.add_row(f"{blended.method} ensemble, chosen without the rows scored", str(blended.nested))
+    lines.add_row(f"{blended.method} ensemble, out of fold", str(blended.plain))
+    lines.add_row("best single trial, out of fold", str(blended.single))
+    if len(data.attributes.names) > 1:
+        scores = by_attribute(
+            metric, data.labels, blended.validation, data.attributes, data.groups
+        )
+        for attribute, value in scores.items():
+            lines.add_row(f"{attribute} alone, out of fold", str(value))
+    console.print(f"{name} with 95 % intervals:", highlight=False)
+    console.print(lines)

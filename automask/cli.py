@@ -1,0 +1,232 @@
+"""The command line: a thin skin, which imports what a command needs when it is called."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automask.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from automask.session import Session
+
+app = typer.Typer(
+    help="AutoML search for image classification: init, search, ensemble.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Study = Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")]
+Storage = Annotated[
+    str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
+]
+
+
+def main() -> None:
+    """The `automask` command: 0 where all went well, 2 for what the user can mend, 130 for Ctrl-C."""
+    try:
+        app()
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.filename is None or error.errno is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        print("\ninterrupted: everything finished is kept; the same command goes on from there")
+        sys.exit(130)
+
+
+def _fail(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True).print(f"error: {text}", style="red", highlight=False, markup=False,
+                               soft_wrap=True)
+    sys.exit(2)
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="The folder with the images and tables.")],
+    force: Annotated[bool, typer.Option(help="Replace an automask.toml that is here.")] = False,
+) -> None:
+    """Look at DATA, write automask.toml here, and say what was understood."""
+    from automask import config, describe
+    from automask.store import written
+
+    if config.FILE.exists() and not force:
+        raise UserError(f"{config.FILE} is already here; --force replaces it")
+    reader, tables = describe.find_reader(data)
+    lines = describe.sentences(tables)
+    with written(config.FILE) as beside:
+        beside.write_text(config.render(str(data), reader, tables), encoding="utf-8")
+    console = _console()
+    console.print(f"{data}, read as '{reader}':", highlight=False, markup=False)
+    for line in lines:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"wrote {config.FILE}; look it over, then run: automask search", highlight=False)
+
+
+@app.command()
+def search(
+    trials: Annotated[int, typer.Option(min=1, help="Complete or pruned trials in all.")] = 50,
+    timeout: Annotated[
+        str | None, typer.Option(help="Stop after this long, such as 90m or 2h.")
+    ] = None,
+    space: Annotated[
+        str | None, typer.Option(help="default, quick, full, or a TOML file.")
+    ] = None,
+    study: Study = "main",
+    storage: Storage = None,
+    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials trained side by side.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    weights: Annotated[
+        str | None, typer.Option(help="Folder of <timm name>.safetensors.")
+    ] = None,
+) -> None:
+    """Run or resume a study; Ctrl-C keeps everything finished."""
+    import time
+
+    from automask import session as sessions
+    from automask import workers as crew
+    from automask.search import Limits, complete, failures_at_the_end, finished
+
+    seconds = _seconds(timeout) if timeout else None
+    begin = time.time()
+    options = sessions.Options(study, storage, space, folds, metric, seed, weights, device)
+    session = sessions.start(options)
+    console = _console()
+    for note in session.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+    _decode(session, console)
+    limits = Limits(trials, begin + seconds if seconds else None)
+    before = finished(session.study)
+    counted = sum(trial.state.name != "FAIL" for trial in before)
+    if before:
+        console.print(f"going on after {counted} finished trials", highlight=False)
+    ranked = complete(session.study)
+    best = ranked[0].values[0] if ranked else None
+    from automask.display import Display
+
+    with Display(console, trials, counted, best, session.config.search.metric) as display:
+        ending = crew.run(session, limits, workers, display.tell)
+    _summary(session, console, ending)
+    if len(failures_at_the_end(session.study.get_trials(deepcopy=False))) >= 10:
+        sys.exit(2)
+
+
+@app.command()
+def ensemble(
+    study: Study = "main",
+    storage: Storage = None,
+    top: Annotated[int, typer.Option(min=1, help="How many of the best trials may join.")] = 20,
+    method: Annotated[str, typer.Option(help="An ensemble plugin.")] = "greedy",
+    output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
+    device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
+) -> None:
+    """Blend the best trials and write the submission; nothing is trained again."""
+    from automask import blending
+    from automask import session as sessions
+
+    console = _console()
+    session = sessions.reopen(sessions.Options(study, storage, device=device))
+    blending.run(session, method, top, output, console)
+
+
+@app.command()
+def plugins(
+    kind: Annotated[str | None, typer.Argument(help="One kind only, or 'check'.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="With 'check': the plugin file.")] = None,
+) -> None:
+    """List every plugin by kind; `plugins check FILE` probes those of a file."""
+    from automask import listing
+
+    if kind == "check":
+        if file is None:
+            raise UserError("automask plugins check FILE: which file?")
+        from automask import testing
+
+        for plugin in testing.check_file(file):
+            _console().print(f"{plugin.kind} {plugin.name}: keeps its contract", highlight=False)
+        return
+    listing.show(_console(), kind)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to draw it.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Draw a competition, search it, and hold the printed score against the true one."""
+    from automask import demo as story
+
+    story.run(folder, seed, _console())
+
+
+def _decode(session: Session, console: Console) -> None:
+    """The first pass over all images, so that a bad file is told before anything trains."""
+    from rich.progress import Progress
+
+    resize = next(iter(session.space.competitors["resize"]))
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("decoding images", total=None)
+        images = session.images(lambda done, total: bar.update(task, completed=done, total=total))
+        images.at(resize, images.largest)
+
+
+def _summary(session: Session, console: Console, ending: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from automask.search import complete, finished
+
+    done = finished(session.study)
+    states = [trial.state.name.lower() for trial in done]
+    console.print(
+        f"{ending}: {states.count('complete')} complete, {states.count('pruned')} pruned, "
+        f"{states.count('fail')} failed",
+        highlight=False,
+    )
+    failed = [trial for trial in done if trial.state.name == "FAIL"]
+    if failed:
+        table = Table("trial", "reason", "what", box=None, pad_edge=False)
+        for trial in failed[-10:]:
+            attrs = trial.user_attrs
+            message = escape(attrs.get("message", "")[:300])
+            table.add_row(str(trial.number), attrs.get("reason", "failed"), message)
+        console.print(table)
+    ranked = complete(session.study)
+    if ranked:
+        from automask.recipe import Recipe
+
+        recipe = Recipe.from_dict(ranked[0].user_attrs["recipe"])
+        console.print(
+            f"best: trial {ranked[0].number}, {session.config.search.metric} "
+            f"{ranked[0].values[0]:.4f}, {recipe.describe()}",
+            highlight=False,
+        )
+        console.print("next: automask ensemble", highlight=False)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    if not match or not any(match.groups()):
+        raise UserError(f"--timeout {text}: write it as 90m, 2h, 1h30m or 600s")
+    hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()

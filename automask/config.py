@@ -1,0 +1,137 @@
+"""`automask.toml`: what automask understood of a data folder, and the settings of its searches."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from automask import registry
+from automask.errors import UserError, collect, did_you_mean
+from automask.tables import Tables
+
+FILE = Path("automask.toml")
+
+
+class DataSection(BaseModel):
+    """Where the images and tables are; further keys are the reader's own."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    path: str
+    reader: str
+
+
+class SearchSection(BaseModel):
+    """The defaults of `automask search`, which its options override."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    metric: str = "macro_f1"
+    folds: int = Field(default=5, ge=2, le=100)
+    split: str = "stratified"
+    space: str = "default"
+    seed: int = Field(default=0, ge=0)
+    weights: str | None = None
+
+
+class Config(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    data: DataSection
+    search: SearchSection = SearchSection()
+
+
+def load(file: Path = FILE) -> Config:
+    """Read and check the file; raises one `UserError` that tells every mistake with its key."""
+    if not file.is_file():
+        raise UserError(f"no {file} here: run 'automask init DATA' first, DATA being your folder")
+    try:
+        table = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: isn't TOML: {error}") from error
+    errors: list[str] = []
+    config = None
+    try:
+        config = Config.model_validate(table)
+    except ValidationError as error:
+        errors += [_sentence(dict(mistake)) for mistake in error.errors()]
+    errors += _plugin_mistakes(table)
+    collect(errors, f"{file}:")
+    assert config is not None
+    return config
+
+
+def read(config: Config) -> Tables:
+    """The data folder, read as the file says."""
+    arguments = config.data.model_extra or {}
+    tables = registry.get("reader", config.data.reader).function(
+        Path(config.data.path), **arguments
+    )
+    if tables is None:
+        raise UserError(
+            f"{config.data.path}: isn't laid out as reader '{config.data.reader}' expects; "
+            "run 'automask init' again if the folder has changed"
+        )
+    return tables
+
+
+def render(path: str, reader: str, tables: Tables) -> str:
+    """The text of a new file for a folder as the user gave it."""
+    arguments = "\n".join(f"{key} = {_toml(value)}" for key, value in tables.arguments.items())
+    return f"""\
+# What automask understood. Change what it got wrong; every key is checked when it is read.
+
+[data]
+path = {_toml(path)}
+reader = {_toml(reader)}  # how the folder is laid out
+{arguments + chr(10) if arguments else ""}
+[search]
+metric = "macro_f1"   # what counts; `automask plugins metric` lists the others
+folds = 5
+space = "default"     # default, quick, full, or a file of your own
+# weights = "weights" # a folder of <timm name>.safetensors, where no model hub can be reached
+"""
+
+
+def _plugin_mistakes(table: dict[str, Any]) -> list[str]:
+    """Unknown plugins, and keys that the reader doesn't know."""
+    errors = []
+    for section, key, kind in (
+        ("data", "reader", "reader"),
+        ("search", "metric", "metric"),
+        ("search", "split", "split"),
+    ):
+        part = table.get(section)
+        name = part.get(key) if isinstance(part, dict) else None
+        if isinstance(name, str) and name not in registry.plugins(kind):
+            hint = did_you_mean(name, registry.plugins(kind))
+            errors.append(f"{section}.{key}: unknown {kind} '{name}'{hint}")
+    data = table.get("data")
+    if isinstance(data, dict) and data.get("reader") in registry.plugins("reader"):
+        ranges = registry.get("reader", data["reader"]).ranges
+        for key in data.keys() - {"path", "reader"}:
+            if key not in ranges:
+                hint = did_you_mean(key, [*ranges, "path", "reader"])
+                errors.append(f"data.{key}: unknown{hint}")
+            elif data[key] not in ranges[key]:
+                errors.append(f"data.{key}: {data[key]!r} isn't {ranges[key]}")
+    return errors
+
+
+def _sentence(mistake: dict[str, Any]) -> str:
+    where = ".".join(map(str, mistake["loc"]))
+    if mistake["type"] == "extra_forbidden":
+        model = {"search": SearchSection}.get(mistake["loc"][0], Config)
+        return f"{where}: unknown{did_you_mean(str(mistake['loc'][-1]), model.model_fields)}"
+    if mistake["type"] == "missing":
+        return f"{where}: is missing"
+    return f"{where}: {mistake['msg'][0].lower()}{mistake['msg'][1:]}, not {mistake['input']!r}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -1,0 +1,190 @@
+"""The data of a study: classes, folds, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from automask import registry
+from automask.errors import UserError
+from automask.tables import Rows, Tables
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """The target columns and the classes that they combine to.
+
+    `names` [A]; `values` [A] tuples of the texts that occur in train, sorted; `classes` [C, A] the
+    index of each class's value, for the combinations that occur in train.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
+    classes: np.ndarray
+
+    def combination(self, label: int) -> tuple[str, ...]:
+        """The attribute values of a class."""
+        indices = self.classes[label]
+        return tuple(values[i] for values, i in zip(self.values, indices, strict=True))
+
+    def describe(self, label: int) -> str:
+        return " × ".join(self.combination(label))
+
+    def marginal(self, probability: np.ndarray, attribute: int) -> np.ndarray:
+        """`[N, values]` probabilities of one attribute from joint ones `[N, C]`."""
+        out = np.zeros((len(probability), len(self.values[attribute])))
+        np.add.at(out.T, self.classes[:, attribute], probability.T)
+        return out
+
+
+@dataclass(frozen=True)
+class Data:
+    """Train and test rows with integer labels `[N]` and groups `[N]` (or None)."""
+
+    train: Rows
+    test: Rows | None
+    attributes: Attributes
+    labels: np.ndarray
+    groups: np.ndarray | None
+    sample: pd.DataFrame | None
+    id_column: str
+    codes: dict[tuple[str, ...], str] | None
+
+    @property
+    def counts(self) -> np.ndarray:
+        """`[C]` rows of each class."""
+        return np.bincount(self.labels, minlength=len(self.attributes.classes))
+
+    @property
+    def paths(self) -> list[Path]:
+        """The images of train, then those of test."""
+        return self.train.paths + (self.test.paths if self.test else [])
+
+
+def prepare(tables: Tables) -> Data:
+    """The tables with their labels and groups as numbers.
+
+    Raises `UserError` where train has a single class or shares ids with test.
+    """
+    columns = tables.train.attributes
+    values = tuple(tuple(sorted(columns[name].unique())) for name in columns)
+    index = np.stack(
+        [
+            pd.Categorical(columns[name], categories=list(texts)).codes
+            for name, texts in zip(columns, values, strict=True)
+        ],
+        axis=1,
+    ).astype(np.int64)
+    classes, labels = np.unique(index, axis=0, return_inverse=True)
+    if len(classes) < 2:
+        raise UserError(f"every row of train is '{values[0][0]}': there is nothing to learn")
+    if tables.test is not None:
+        shared = sorted(set(tables.train.ids) & set(tables.test.ids))
+        if shared:
+            raise UserError(
+                f"train and test share {len(shared)} ids, such as {', '.join(shared[:3])}: a test "
+                "row that is also trained on has no honest score; remove it from one of them"
+            )
+    groups = tables.train.groups
+    return Data(
+        train=tables.train,
+        test=tables.test,
+        attributes=Attributes(tuple(columns), values, classes),
+        labels=labels.reshape(-1),
+        groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
+        sample=tables.sample,
+        id_column=tables.id_column,
+        codes=dict(tables.codes) if tables.codes else None,
+    )
+
+
+def draw_folds(data: Data, split: str, folds: int, seed: int) -> np.ndarray:
+    """The fold of each train row `[N]`, by a split plugin.
+
+    Raises `UserError` where there are fewer rows or groups than folds, or where the plugin puts a
+    group on two sides or leaves a fold empty.
+    """
+    groups = data.groups
+    units, what = (len(data.labels), "rows") if groups is None else (groups.max() + 1, "groups")
+    if folds < 2 or units < folds:
+        hint = f"use --folds {units} or fewer" if units >= 2 else "there is nothing to hold out"
+        raise UserError(f"{folds} folds of {units} {what}: {hint if folds >= 2 else 'at least 2'}")
+    if data.counts.max() < folds:
+        raise UserError(
+            f"no class has as many rows as there are folds ({folds}; the largest has "
+            f"{data.counts.max()}): use fewer --folds"
+        )
+    fold = registry.get("split", split).function(data.labels, groups, folds, seed)
+    if sorted(set(fold.tolist())) != list(range(folds)):
+        raise UserError(f"split '{split}' left a fold of {folds} empty; use fewer --folds")
+    if groups is not None and len(np.unique(np.stack([groups, fold]), axis=1).T) > units:
+        raise UserError(f"split '{split}' put one group into two folds")
+    return fold
+
+
+def warn_rare(data: Data, folds: int) -> list[str]:
+    """A sentence for the classes with fewer rows or groups than folds; none where all have enough."""
+    what = "images" if data.groups is None else "groups"
+    units = data.groups if data.groups is not None else np.arange(len(data.labels))
+    rare = []
+    for label in range(len(data.attributes.classes)):
+        count = len(np.unique(units[data.labels == label]))
+        if count < folds:
+            rare.append(f"{data.attributes.describe(label)} ({count})")
+    if not rare:
+        return []
+    return [
+        f"{len(rare)} of {len(data.counts)} classes have fewer {what} than the {folds} folds, so that "
+        f"some folds can't score or can't train them: {', '.join(rare)}"
+    ]
+
+
+def fingerprint(data: Data, folds: np.ndarray) -> dict[str, str]:
+    """What must stay the same while a study goes on, as short hashes by what they cover."""
+    sizes = [path.stat().st_size for path in data.train.paths]
+    return {
+        "data": _hash(zip(data.train.ids, sizes, strict=True)),
+        "labels": _hash(
+            [data.attributes.names, data.attributes.values, data.labels.tolist()]
+            + ([] if data.groups is None else [data.groups.tolist()])
+        ),
+        "rows in folds": _hash(folds.tolist()),
+    }
+
+
+def test_fingerprint(data: Data) -> str:
+    """What identifies the test rows; empty where there are none."""
+    if data.test is None:
+        return ""
+    return _hash((i, p.stat().st_size) for i, p in zip(data.test.ids, data.test.paths, strict=True))
+
+
+def describe(data: Data) -> list[str]:
+    """What was understood, in a few sentences."""
+    names = " × ".join(
+        f"{name} ({len(values)})"
+        for name, values in zip(data.attributes.names, data.attributes.values, strict=True)
+    )
+    counts = Counter(dict(enumerate(data.counts.tolist()))).most_common()
+    (most, high), (least, low) = counts[0], counts[-1]
+    said = data.attributes.describe
+    lines = [
+        f"{len(data.train):,} train and {len(data.test) if data.test else 0:,} test images",
+        f"{len(counts)} classes of {names}: from {high} of {said(most)} to {low} of {said(least)}",
+    ]
+    if data.groups is not None:
+        lines.append(f"{data.groups.max() + 1:,} groups, each on one side of every split")
+    return lines
+
+
+def _hash(values: Any) -> str:
+    digest = hashlib.sha256()
+    for value in values:
+        digest.update(repr(value).encode())
+    return digest.hexdigest()[:16]

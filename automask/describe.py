@@ -1,0 +1,34 @@
+"""What `init` says of a folder that it sees for the first time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automask import data as dataset
+from automask import registry
+from automask.errors import UserError
+from automask.tables import Tables
+
+FOLDS = 5
+
+
+def find_reader(folder: Path) -> tuple[str, Tables]:
+    """The reader that understands the folder, and what it read; the user's own readers come first.
+
+    Raises `UserError` where there is no such folder or no reader knows its layout.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    known = registry.plugins("reader").values()
+    for plugin in sorted(known, key=lambda plugin: not registry.is_local(plugin)):
+        tables = plugin.function(folder)
+        if tables is not None:
+            return plugin.name, tables
+    layouts = "\n".join(f"  {plugin.name}: {plugin.summary}" for plugin in known)
+    raise UserError(f"{folder}: isn't laid out as any reader expects:\n{layouts}")
+
+
+def sentences(tables: Tables) -> list[str]:
+    """What was understood, what was guessed, and what to mind."""
+    data = dataset.prepare(tables)
+    return [*dataset.describe(data), *tables.notes, *dataset.warn_rare(data, FOLDS)]

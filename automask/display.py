@@ -1,0 +1,98 @@
+"""What a search shows while it runs: a live table in a terminal, else a plain line a trial."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from automask.search import Event
+
+SHOWN = 12
+
+STYLES = {"complete": "green", "pruned": "yellow"}
+
+
+class Display:
+    """A context that is told a search's events. `done` counts trials finished before it began."""
+
+    def __init__(
+        self, console: Console, trials: int, done: int, best: float | None, metric: str
+    ) -> None:
+        self.console, self.trials, self.best, self.metric = console, trials, best, metric
+        self.before, self.begin = done, time.time()
+        self.states: Counter[str] = Counter()
+        self.running: dict[int, Event] = {}
+        self.ended: list[Event] = []
+        self.live = Live(get_renderable=self._render, console=console, refresh_per_second=4)
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def tell(self, event: Event) -> None:
+        if event.what != "end":
+            self.running[event.number] = event
+            return
+        self.running.pop(event.number, None)
+        self.states[event.state] += 1
+        self.ended.append(event)
+        if event.value is not None:
+            self.best = event.value if self.best is None else max(self.best, event.value)
+        if not self.console.is_terminal:
+            self.console.print(self._line(event), soft_wrap=True, highlight=False)
+
+    def _line(self, event: Event) -> str:
+        value = "" if event.value is None else f" {event.value:.4f}"
+        why = f": {event.message}" if event.message else ""
+        best = "" if self.best is None else f" (best {self.best:.4f})"
+        said = f"{event.state}{value} in {event.seconds:.0f} s{best}"
+        return f"trial {event.number}: {said}, {event.recipe.describe()}{why}"
+
+    def _render(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("trial", justify="right")
+        table.add_column("state")
+        table.add_column(self.metric, justify="right")
+        table.add_column("time", justify="right")
+        table.add_column("recipe", overflow="ellipsis", no_wrap=True)
+        for event in self.ended[-SHOWN:]:
+            best = event.value is not None and event.value == self.best
+            value = "" if event.value is None else f"{event.value:.4f}{' *' if best else '  '}"
+            table.add_row(
+                str(event.number),
+                Text(event.state, STYLES.get(event.state, "red")),
+                Text(value, "bold" if best else ""),
+                f"{event.seconds:.0f} s",
+                event.recipe.describe(),
+            )
+        for event in sorted(self.running.values(), key=lambda event: event.number):
+            step = event.step
+            where = "starting" if step is None else f"fold {step.fold + 1}, epoch {step.epoch}"
+            of = "" if step is None else f" of {step.epochs}"
+            table.add_row(str(event.number), Text(where + of, "cyan"), "", "",
+                          event.recipe.describe())
+        counted = self.before + self.states["complete"] + self.states["pruned"]
+        bar = ProgressBar(total=self.trials, completed=counted, width=40)
+        failed = sum(self.states.values()) - self.states["complete"] - self.states["pruned"]
+        told = [f"{counted} of {self.trials} trials", f"{self.states['pruned']} pruned"]
+        told += [f"{failed} failed"] if failed else []
+        told += [f"best {self.best:.4f}"] if self.best is not None else []
+        told += [f"{(time.time() - self.begin) / 60:.1f} min"]
+        return Group(table, Text(), bar, Text(", ".join(told)))

@@ -1,0 +1,136 @@
+"""Decoding images, and the shared memory maps of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automask.errors import UserError
+
+Progress = Callable[[int, int], None]
+
+
+def decode(path: Path) -> np.ndarray:
+    """An image file as uint8 RGB `[H, W, 3]`, upright by its EXIF orientation.
+
+    Transparent pixels become white. Raises `UserError` naming a file that can't be decoded.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+                image = image.convert("RGBA")
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image)
+            elif image.mode.startswith("I;16"):
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: can't be read as an image: {error}") from error
+
+
+def longest_side(paths: Sequence[Path], sample: int = 200) -> int:
+    """The median over (a sample of) the images of their longer side, in pixels."""
+    from PIL import Image
+
+    sides = []
+    for path in paths[:: max(1, len(paths) // sample)]:
+        try:
+            with Image.open(path) as image:
+                sides.append(max(image.size))
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue
+    return int(np.median(sides)) if sides else 0
+
+
+class Images:
+    """All images at any size asked for, as uint8 memory maps `[N, size, size, 3]` in `folder`.
+
+    Files are decoded once a way of resizing, at the largest size; smaller sizes are made from that
+    map. `resizes` gives the function of each name. A map is shared by whoever opens it.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        largest: int,
+        resizes: dict[str, Callable[[np.ndarray, int], np.ndarray]],
+        folder: Path,
+        progress: Progress = lambda done, total: None,
+    ) -> None:
+        self.paths, self.largest, self.resizes = list(paths), largest, resizes
+        self.folder, self.progress = folder, progress
+        facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
+        self.key = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+    def at(self, resize: str, size: int) -> np.ndarray:
+        """The map of that size, made if it isn't there yet."""
+        file = self.folder / f"images-{self.key}-{resize}-{size}.npy"
+        if not file.exists():
+            if size >= self.largest:
+                self._decode(file, resize, size)
+            else:
+                _shrink(self.at(resize, self.largest), file, size)
+        return np.load(file, mmap_mode="r")
+
+    def _decode(self, file: Path, resize: str, size: int) -> None:
+        function = self.resizes[resize]
+
+        def row(index: int) -> str | None:
+            try:
+                out[index] = function(decode(self.paths[index]), size)
+            except UserError as error:
+                return str(error)
+            return None
+
+        def fill(array: np.memmap[Any, Any]) -> None:
+            nonlocal out
+            out = array
+            errors = []
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for done, error in enumerate(pool.map(row, range(len(self.paths))), 1):
+                    self.progress(done, len(self.paths))
+                    if error:
+                        errors.append(error)
+            if errors:
+                more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""
+                raise UserError(
+                    f"{len(errors)} of {len(self.paths)} images can't be read; mend them or take "
+                    "their rows out of the table:\n  " + "\n  ".join(errors[:10]) + more
+                )
+
+        out: Any = None
+        write_array(file, (len(self.paths), size, size, 3), np.uint8, fill)
+
+
+def write_array(
+    file: Path, shape: tuple[int, ...], dtype: Any, fill: Callable[[Any], None]
+) -> None:
+    """Make a `.npy` file by `fill(array)`, written beside and then renamed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        array = np.lib.format.open_memmap(beside, "w+", dtype=dtype, shape=shape)
+        fill(array)
+        array.flush()
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _shrink(large: np.ndarray, file: Path, size: int) -> None:
+    import cv2
+
+    def fill(array: Any) -> None:
+        for index, image in enumerate(large):
+            array[index] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+
+    write_array(file, (len(large), size, size, 3), np.uint8, fill)

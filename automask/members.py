@@ -1,0 +1,54 @@
+"""The complete trials of a study as members of an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from automask import data as dataset
+from automask.ensemble import Member
+from automask.recipe import Recipe
+from automask.search import complete
+from automask.session import Session
+from automask.store import TrialStore
+
+
+def load(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:
+    """Every complete trial with its probabilities, the best first.
+
+    Test rows that came after a trial was trained are predicted by its stored weights; `say` is told.
+    """
+    count = int(session.folds.max()) + 1
+    rows = len(session.data.test) if session.data.test else 0
+    key = dataset.test_fingerprint(session.data)
+    found = []
+    for trial in complete(session.study):
+        recipe = Recipe.from_dict(trial.user_attrs["recipe"])
+        store = session.store.trial(recipe)
+        if not all(store.has(fold) for fold in range(count)):
+            say(f"trial {trial.number}: its probabilities are gone from {store.folder}; left out")
+            continue
+        if rows and any(store.test_key(fold) != key for fold in range(count)):
+            say(f"trial {trial.number}: predicting {rows} new test rows with its stored weights")
+            _predict(session, recipe, store, key)
+        test = store.test(count).mean(0)
+        found.append(Member(trial.number, recipe, store.out_of_fold(session.folds), test))
+    return found
+
+
+def _predict(session: Session, recipe: Recipe, store: TrialStore, key: str) -> None:
+    """Replace the stored test probabilities of every fold by those of the present test rows."""
+    from safetensors.torch import load_file
+
+    from automask.network import build, predict
+
+    task = session.task()
+    pixels = task.pixels(recipe)
+    for fold in range(int(session.folds.max()) + 1):
+        network = build(recipe, session.data.attributes, task.weights, task.seed, fold)
+        # Where only the head trained, the backbone is the recipe's own.
+        network.load_state_dict(load_file(store.weights(fold)), strict=False)
+        network.to(task.device)
+        test = predict(network, pixels, task.test_rows, task.device)
+        store.replace_test(fold, np.asarray(test), key)

@@ -1,0 +1,122 @@
+"""The network of a recipe: a backbone, a head, and which of its parameters train."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from automask import registry
+from automask.data import Attributes
+from automask.recipe import Choice, Recipe
+from automask.weights import Weights
+
+
+SCORING_BATCH = 128
+
+
+class Network(nn.Module):
+    """Joint logits `[B, C]` from uint8 images `[B, S, S, 3]`, or from features `[B, D]` by `head`."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+        mean, std = torch.tensor(backbone.mean), torch.tensor(backbone.std)
+        self.register_buffer("scale", (1 / (255 * std)).view(3, 1, 1), persistent=False)
+        self.register_buffer("shift", (-mean / std).view(3, 1, 1), persistent=False)
+
+    def features(self, images: Tensor) -> Tensor:
+        # Rows of interleaved pixels, seen as [B, 3, S, S], already are channels_last.
+        return self.backbone(images.permute(0, 3, 1, 2).float() * self.scale + self.shift)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.features(images))
+
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        return tuple(f"head.{name}" for name, _ in self.head.named_parameters())
+
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """Parameter names from the stem to the head, the head being the last stage."""
+        own: Any = self.backbone.stages
+        stages = tuple(tuple(f"backbone.{name}" for name in stage) for stage in own)
+        return (*stages, self.head_names)
+
+    def train_only(self, names: Collection[str]) -> None:
+        """Let just these parameters train; what is frozen whole is in eval mode.
+
+        A frozen batch norm that went on counting would give other features than those cached.
+        """
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name in names)
+        _set_mode(self)
+
+
+def build(recipe: Recipe, attributes: Attributes, weights: Mapping[str, Weights], seed: int,
+          fold: int) -> Network:
+    """Fresh weights: the pretrained (or, by `seed`, random) backbone, and a new head for the fold."""
+    backbone = build_backbone(recipe, weights, seed)
+    return Network(backbone, build_head(recipe["head"], backbone.D, attributes, seed, fold))
+
+
+def build_backbone(recipe: Recipe, weights: Mapping[str, Weights], seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    choice = recipe["backbone"]
+    pretrained: Weights | bool = recipe.training["pretrained"]
+    if pretrained and weights:
+        pretrained = weights[choice.params["model"]]
+    function = registry.get("backbone", choice.name).function
+    module = function(recipe.training["image_size"], pretrained, **choice.params)
+    return module.to(memory_format=torch.channels_last)
+
+
+def build_head(
+    choice: Choice, D: int, attributes: Attributes, seed: int, fold: int
+) -> nn.Module:
+    torch.manual_seed(seed * 1000 + fold + 1)
+    return registry.get("head", choice.name).function(D, attributes, **choice.params)
+
+
+def predict(
+    network: nn.Module,
+    inputs: np.ndarray,
+    rows: np.ndarray,
+    device: torch.device,
+    bfloat16: bool = False,
+) -> np.ndarray:
+    """float32 probabilities `[n, C]` of the given rows of `inputs`, in eval mode."""
+    network.eval()
+    out = []
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        for part in np.array_split(rows, max(1, -(-len(rows) // SCORING_BATCH))):
+            logits = network(torch.from_numpy(inputs[part]).to(device))
+            out.append(logits.float().softmax(-1).cpu())
+    return torch.cat(out).numpy()
+
+
+def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
+    """All parameters in groups by `head` and by `decay`, whatever trains now.
+
+    Norms and biases have one dimension or none, and weight decay would only shrink them.
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": params, "head": head, "decay": decay}
+        for (head, decay), params in groups.items()
+    ]
+
+
+def _set_mode(module: nn.Module) -> None:
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        return
+    module.training = True
+    for child in module.children():
+        _set_mode(child)

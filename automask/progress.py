@@ -1,0 +1,28 @@
+"""What a training reports while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+#: Shares of its epochs after which an unfinished first fold is scored, for the pruner to see.
+RUNGS = (1 / 3, 2 / 3)
+
+@dataclass(frozen=True)
+class Step:
+    """How far a trial has come: `epoch` of `epochs` in `fold`, and a score where one was taken.
+
+    `rung` is the index into `RUNGS`, or None at a fold's end; `final` says that nothing of the trial
+    is left to save by stopping it.
+    """
+
+    fold: int
+    epoch: int
+    epochs: int
+    loss: float
+    score: float | None = None
+    rung: int | None = None
+    final: bool = False
+
+
+Report = Callable[[Step], None]

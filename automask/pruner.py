@@ -1,0 +1,69 @@
+"""Which trials are not worth finishing.
+
+Scores arrive at numbered steps: `STRIDE` a fold, of which the last is the finished fold's score and
+those before it, in the first fold only, are rungs inside its training.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from optuna.pruners import BasePruner
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+STRIDE = 3
+
+
+def step_number(fold: int, rung: int | None) -> int:
+    """The Optuna step of a score taken at a rung of a fold, or at the fold's end."""
+    return fold * STRIDE + (STRIDE - 1 if rung is None else rung)
+
+
+class TwoStage(BasePruner):
+    """Rungs in the first fold, then a paired comparison fold by fold.
+
+    At a rung a trial must be among the best `keep` of all that were scored there (pruned and running
+    ones too), once `peers` were. At the end of fold n of K it must not be worse than the `rank`-th
+    best complete trial by more than `z` standard errors: the mean of their paired differences on the
+    n folds has the spread of such differences times sqrt(1/n - 1/K). The rank is above one so that
+    good members of an ensemble survive, not only the best trial.
+    """
+
+    def __init__(
+        self, folds: int, *, keep: float = 0.67, peers: int = 4, rank: int = 5, z: float = 1.5
+    ) -> None:
+        self.folds, self.keep, self.peers, self.rank, self.z = folds, keep, peers, rank, z
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        step = trial.last_step
+        if step is None:
+            return False
+        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        if (step + 1) % STRIDE:
+            return self._below_rung(trial.intermediate_values[step], step, others)
+        return self._behind(trial, (step + 1) // STRIDE, others)
+
+    def _below_rung(self, value: float, step: int, others: list[FrozenTrial]) -> bool:
+        values = [t.intermediate_values[step] for t in others if step in t.intermediate_values]
+        return len(values) >= self.peers and value < np.quantile(values, 1 - self.keep)
+
+    def _behind(self, trial: FrozenTrial, finished: int, others: list[FrozenTrial]) -> bool:
+        complete = [t for t in others if t.state == TrialState.COMPLETE]
+        complete = [t for t in complete if len(_fold_scores(t, self.folds)) == self.folds]
+        if len(complete) < self.rank or finished >= self.folds:
+            return False
+        complete.sort(key=lambda t: t.values[0], reverse=True)
+        scores = np.array([_fold_scores(t, self.folds) for t in complete])
+        bar = scores[self.rank - 1]
+        differences = np.delete(scores, self.rank - 1, axis=0) - bar
+        spread = float(np.sqrt(differences.var(axis=1, ddof=1).mean()))
+        own = np.array(_fold_scores(trial, finished))
+        margin = self.z * spread * math.sqrt(1 / finished - 1 / self.folds)
+        return len(own) == finished and float((own - bar[:finished]).mean()) < -margin
+
+
+def _fold_scores(trial: FrozenTrial, folds: int) -> list[float]:
+    steps = [step_number(fold, None) for fold in range(folds)]
+    return [trial.intermediate_values[s] for s in steps if s in trial.intermediate_values]

@@ -1,0 +1,191 @@
+"""The plugin door: kinds, the decorators that register a plugin, and how plugins are found.
+
+Built-ins, other packages and the user's ``./plugins/*.py`` all come in as entry points of the group
+``automask.plugins``. A file in ``./plugins`` stands nearest to the user: it may stand in for an
+installed plugin of the same name, and listings say so. Any other duplicate is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.metadata
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from automask.errors import PluginError, UserError, did_you_mean
+from automask.ranges import Range
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LOCAL = "automask.local"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A registered function with the ranges of its hyperparameters.
+
+    `replaces` names where the installed plugin of the same name comes from, if this one stands in
+    for it.
+    """
+
+    kind: str
+    name: str
+    function: Callable[..., Any]
+    ranges: Mapping[str, Range]
+    file: str
+    origin: str
+    replaces: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The docstring's first line."""
+        return inspect.getdoc(self.function).splitlines()[0]  # type: ignore[union-attr]
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        parameters = inspect.signature(self.function).parameters
+        return {name: parameters[name].default for name in self.ranges}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of plugin: the positional parameters that every plugin of it takes.
+
+    Calling a kind gives the decorator that registers a function as one of it::
+
+        @loss(gamma=Float(0.5, 5.0))
+        def focal(logits, target, class_counts, *, gamma=2.0): ...
+    """
+
+    name: str
+    contract: tuple[str, ...]
+    plugins: dict[str, Plugin] = field(default_factory=dict, compare=False, repr=False)
+
+    def __call__(self, **ranges: Range) -> Callable[[F], F]:
+        def register(function: F) -> F:
+            plugin = _checked(self, function, ranges)
+            present = self.plugins.get(plugin.name)
+            if present is not None and present.file != plugin.file:
+                if is_local(present) == is_local(plugin):
+                    raise PluginError(
+                        f"{plugin.file}: a {self.name} named '{plugin.name}' is already there, "
+                        f"from {present.file}; give one of them another name"
+                    )
+                near, far = (plugin, present) if is_local(plugin) else (present, plugin)
+                plugin = dataclasses.replace(near, replaces=far.origin)
+            self.plugins[plugin.name] = plugin
+            return function
+
+        return register
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("reader", ("folder",)),
+        Kind("split", ("labels", "groups", "folds", "seed")),
+        Kind("resize", ("image", "size")),
+        Kind("augmentation", ("image_size",)),
+        Kind("sampling", ("labels", "features", "rng")),
+        Kind("backbone", ("image_size", "pretrained")),
+        Kind("head", ("D", "attributes")),
+        Kind("freeze", ("stages", "progress")),
+        Kind("loss", ("logits", "target", "class_counts")),
+        Kind("optimizer", ("parameter_groups",)),
+        Kind("scheduler", ("optimizer", "steps_per_epoch", "epochs")),
+        Kind("metric", ("target", "probability")),
+        Kind("ensemble", ("probability", "target", "metric", "rng")),
+    )
+}
+
+
+@functools.cache
+def load() -> None:
+    """Import every plugin module. Raises `PluginError` naming the file of the first bad one."""
+    entry_points = importlib.metadata.entry_points(group="automask.plugins")
+    # Built-ins first: the order of listings, and of a kind's default where nothing else says.
+    for entry_point in sorted(entry_points, key=lambda e: (e.name != "builtin", e.name, e.value)):
+        try:
+            entry_point.load()
+        except UserError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{_innermost_file(error)}: can't be loaded: {type(error).__name__}: {error}"
+            ) from error
+
+
+def plugins(kind: str) -> Mapping[str, Plugin]:
+    """All plugins of a kind by name."""
+    load()
+    return KINDS[kind].plugins
+
+
+def get(kind: str, name: str) -> Plugin:
+    """The plugin of that kind and name; an unknown one is a `UserError` with a suggestion."""
+    known = plugins(kind)
+    if name not in known:
+        raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, known)}")
+    return known[name]
+
+
+def _checked(kind: Kind, function: Callable[..., Any], ranges: Mapping[str, Range]) -> Plugin:
+    """The plugin that `function` makes, or a `PluginError` that says why it can't be one."""
+    file, origin = _whence(function)
+    name = function.__name__
+
+    def refuse(why: str) -> PluginError:
+        return PluginError(f"{file}: {kind.name} '{name}' {why}")
+
+    if not (inspect.getdoc(function) or "").strip():
+        raise refuse("has no docstring; its first line becomes the description in listings")
+    parameters = inspect.signature(function).parameters.values()
+    positional = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+    if positional != kind.contract:
+        raise refuse(
+            f"takes ({', '.join(positional)}) where a {kind.name} takes "
+            f"({', '.join(kind.contract)}); hyperparameters come after a '*'"
+        )
+    keyword = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for parameter in ranges.keys() - keyword.keys():
+        raise refuse(f"declares a range for '{parameter}', which is no keyword parameter of it")
+    for parameter, default in keyword.items():
+        if default is inspect.Parameter.empty:
+            raise refuse(f"has no default for '{parameter}'")
+        if parameter not in ranges:
+            raise refuse(f"declares no range for '{parameter}'")
+        if default not in ranges[parameter]:
+            raise refuse(f"has {parameter}={default!r}, outside its range {ranges[parameter]}")
+    return Plugin(kind.name, name, function, dict(ranges), file, origin)
+
+
+def _whence(function: Callable[..., Any]) -> tuple[str, str]:
+    """The plugin's file, as short as it can be said from here, and its origin for listings."""
+    path = Path(inspect.getfile(function))
+    file = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    module = function.__module__
+    if module.startswith(f"{LOCAL}."):
+        return file, file
+    if module.startswith("automask.plugins."):
+        return file, "built in"
+    package = module.partition(".")[0]
+    return file, importlib.metadata.packages_distributions().get(package, [package])[0]
+
+
+def is_local(plugin: Plugin) -> bool:
+    """Is it from a file in ``./plugins``?"""
+    return plugin.function.__module__.startswith(f"{LOCAL}.")
+
+
+def _innermost_file(error: BaseException) -> str:
+    """The file to open: where a syntax error is, else the last frame that is not Python's own."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+    mine = [frame for frame in frames if not frame.filename.startswith(("<frozen", sys.prefix))]
+    return f"{mine[-1].filename}, line {mine[-1].lineno}" if mine else "a plugin"

@@ -1,0 +1,66 @@
+"""Scores with their uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from automask.data import Attributes
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+RESAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def score(
+    metric: Metric, target: np.ndarray, probability: np.ndarray, groups: np.ndarray | None
+) -> Score:
+    """The metric of `probability` `[N, C]` over all rows, with an interval from resampled groups.
+
+    Rows of one group stand or fall together, so that groups are drawn, not rows; without groups
+    each row is its own.
+    """
+    rng = np.random.default_rng(0)
+    units = np.arange(len(target)) if groups is None else groups
+    order = np.argsort(units, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(units[order])) + 1)
+    values = []
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(len(rows), size=len(rows))
+        chosen = np.concatenate([rows[unit] for unit in drawn])
+        values.append(metric(target[chosen], probability[chosen]))
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Score(metric(target, probability), float(low), float(high))
+
+
+def by_attribute(
+    metric: Metric,
+    target: np.ndarray,
+    probability: np.ndarray,
+    attributes: Attributes,
+    groups: np.ndarray | None,
+) -> dict[str, Score]:
+    """The score of each attribute by itself, from the joint probabilities summed over the others."""
+    return {
+        name: score(
+            metric,
+            attributes.classes[target, index],
+            attributes.marginal(probability, index),
+            groups,
+        )
+        for index, name in enumerate(attributes.names)
+    }

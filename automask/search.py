@@ -1,0 +1,304 @@
+"""The search: Optuna proposes recipes, somebody trains them, the outcome is told.
+
+Knows Optuna and nothing of training. A recipe is trained by a function that is given; what it
+reports are `automask.progress.Step`s.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, TrialState
+
+from automask.errors import TrialError, UserError
+from automask.progress import Report, Step
+from automask.pruner import TwoStage, step_number
+from automask.ranges import Categorical, Float, Int, Range
+from automask.recipe import Recipe
+from automask.space import Space
+from automask.store import StudyStore
+
+FAILURES_IN_A_ROW = 10
+PROPOSALS = 20
+COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+
+
+Train = Callable[[Recipe, Report], float]
+
+
+class Pruned(Exception):
+    """The trial under way is not worth finishing."""
+
+
+class Interrupted(Exception):
+    """The trial under way must stop now and go on later."""
+
+
+class ReseededTPE(optuna.samplers.TPESampler):
+    """TPE whose draws for a trial depend on the seed, the trial's number and the trials before it.
+
+    A study that was interrupted and resumed so proposes what it would have proposed otherwise.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed, n_startup_trials=10, multivariate=True)
+        self._base = seed
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        seed = (self._base * 1_000_003 + trial.number) % 2**32
+        self._rng.rng.seed(seed)
+        self._random_sampler._rng.rng.seed(seed)
+        super().before_trial(study, trial)
+
+
+def open_study(url: str, name: str, seed: int, folds: int) -> optuna.Study:
+    """The Optuna study of that name, made if it isn't there.
+
+    Raises `UserError` where the storage can't be opened.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.disable_default_handler()
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    try:
+        return optuna.create_study(
+            storage=_storage(url),
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+            sampler=ReseededTPE(seed),
+            pruner=TwoStage(folds),
+        )
+    except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        hint = (
+            "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
+        )
+        raise UserError(f"storage {url}: can't be opened: {reason}{hint}") from error
+
+
+def _storage(url: str) -> optuna.storages.RDBStorage:
+    if not url.startswith("sqlite"):
+        return optuna.storages.RDBStorage(url)
+    from sqlalchemy import event
+
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+    @event.listens_for(storage.engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    storage.engine.dispose()
+    return storage
+
+
+def hold(study: optuna.Study, fingerprint: dict[str, str]) -> None:
+    """Fix what the study is about, or refuse to go on with something else."""
+    known = study.user_attrs.get("fingerprint")
+    if known is None:
+        study.set_user_attr("fingerprint", fingerprint)
+        return
+    changed = [key for key in fingerprint if known.get(key) != fingerprint[key]]
+    if changed:
+        told = ", ".join(
+            f"{key} ({known.get(key)} before, {fingerprint[key]} now)" for key in changed
+        )
+        raise UserError(
+            f"study '{study.study_name}' was begun with other {told}: scores would not compare. "
+            "Go on with what it began with, or begin another with --study NAME"
+        )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When the search ends: `trials` complete or pruned in the study, or at `deadline` (Unix time)."""
+
+    trials: int
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """News of a worker's trial, for displays: `what` is begin, step or end."""
+
+    what: str
+    number: int
+    recipe: Recipe
+    step: Step | None = None
+    state: str = ""
+    value: float | None = None
+    seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass
+class Searcher:
+    """One worker's loop over a study that any number of workers share."""
+
+    study: optuna.Study
+    space: Space
+    store: StudyStore
+    limits: Limits
+    train: Train
+    tell: Callable[[Event], None]
+    worker: str = field(default_factory=lambda: uuid.uuid4().hex)
+    parent: int = field(default_factory=os.getppid)
+
+    def run(self) -> str:
+        """Propose and train until the limits; why it ended, as a sentence."""
+        with FileLock(self.store.worker_lock(self.worker)):
+            while True:
+                with FileLock(self.store.lock):
+                    proposal, ended = self._propose()
+                if proposal is None:
+                    return ended
+                self._run(*proposal)
+
+    def _propose(self) -> tuple[tuple[optuna.Trial, Recipe] | None, str]:
+        """The next trial, or None and why there is none. Only called under the study's lock."""
+        release(self.study, self.store)
+        trials = self.study.get_trials(deepcopy=False)
+        if sum(t.state in COUNTED for t in trials) >= self.limits.trials:
+            return None, f"{self.limits.trials} trials are complete or pruned"
+        if self.limits.deadline is not None and time.time() >= self.limits.deadline:
+            return None, "the time is up"
+        if len(failures_at_the_end(trials)) >= FAILURES_IN_A_ROW:
+            return None, f"{FAILURES_IN_A_ROW} trials in a row failed"
+        if not trials:
+            self.study.enqueue_trial(self.space.default()[1])
+        for _ in range(PROPOSALS):
+            trial = self.study.ask()
+            recipe = self.space.sample(_suggester(trial))
+            used = {
+                t.user_attrs["hash"]
+                for t in self.study.get_trials(deepcopy=False)
+                if "hash" in t.user_attrs and t.number != trial.number
+            }
+            if recipe.hash not in used:
+                trial.set_user_attr("recipe", recipe.to_dict())
+                trial.set_user_attr("hash", recipe.hash)
+                trial.set_user_attr("worker", self.worker)
+                return (trial, recipe), ""
+            trial.set_user_attr("reason", "duplicate")
+            self.study.tell(trial, state=TrialState.FAIL)
+        return None, f"the space has nothing new: {PROPOSALS} proposals were all tried before"
+
+    def _run(self, trial: optuna.Trial, recipe: Recipe) -> None:
+        begin = time.time()
+        self.tell(Event("begin", trial.number, recipe))
+        reported = set(self.study.trials[trial.number].intermediate_values)
+
+        def report(step: Step) -> None:
+            if os.getppid() != self.parent:
+                raise Interrupted
+            if self.limits.deadline is not None and time.time() >= self.limits.deadline:
+                raise Interrupted
+            self.tell(Event("step", trial.number, recipe, step))
+            if step.score is None:
+                return
+            number = step_number(step.fold, step.rung)
+            if number not in reported:
+                trial.report(float(step.score), number)
+            if not step.final and trial.should_prune():
+                raise Pruned
+
+        state, value, reason, message = TrialState.FAIL, None, "", ""
+        try:
+            value = float(self.train(recipe, report))
+            state = TrialState.COMPLETE
+        except Pruned:
+            state = TrialState.PRUNED
+        except TrialError as error:
+            reason, message = error.reason, str(error)
+        except BaseException as error:
+            _put_back(self.study, trial._trial_id)
+            if isinstance(error, Interrupted):
+                return
+            raise
+        seconds = time.time() - begin
+        trial.set_user_attr("seconds", seconds)
+        if reason:
+            trial.set_user_attr("reason", reason)
+            trial.set_user_attr("message", message[:1000])
+        self.study.tell(trial, values=value, state=state)
+        if state != TrialState.COMPLETE:
+            self.store.trial(recipe).remove()
+        shown = reason or state.name.lower()
+        self.tell(
+            Event("end", trial.number, recipe, None, shown, value, seconds, message)
+        )
+
+
+def release(study: optuna.Study, store: StudyStore) -> None:
+    """Put the trials of workers that are no more back into the queue, with what they sampled.
+
+    A worker holds a lock as long as its process lives, however that ends.
+    """
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        worker = trial.user_attrs.get("worker")
+        if worker is None or not _alive(store, worker):
+            _put_back(study, trial._trial_id)
+
+
+def _put_back(study: optuna.Study, trial_id: int) -> None:
+    study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+
+def _alive(store: StudyStore, worker: str) -> bool:
+    file = store.worker_lock(worker)
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file, timeout=0):
+            file.unlink(missing_ok=True)
+            return False
+    except Timeout:
+        return True
+
+
+def failures_at_the_end(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials that failed since the last one that didn't, duplicates left out."""
+    failed: list[FrozenTrial] = []
+    for trial in trials:
+        if trial.user_attrs.get("reason") == "duplicate" or not trial.state.is_finished():
+            continue
+        failed = [*failed, trial] if trial.state == TrialState.FAIL else []
+    return failed
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete, pruned and failed trials, without duplicates of others."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.is_finished() and trial.user_attrs.get("reason") != "duplicate"
+    ]
+
+
+def complete(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials, the best first."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted(trials, key=lambda trial: (-trial.values[0], trial.number))
+
+
+def _suggester(trial: optuna.Trial) -> Callable[[str, Range], Any]:
+    def suggest(name: str, range_: Range) -> Any:
+        match range_:
+            case Float():
+                return trial.suggest_float(name, range_.low, range_.high, log=range_.log)
+            case Int():
+                return trial.suggest_int(name, range_.low, range_.high, log=range_.log)
+            case Categorical():
+                return trial.suggest_categorical(name, range_.choices)
+        raise UserError(f"{name}: open text can't be searched; give a list of names")
+
+    return suggest

@@ -1,0 +1,242 @@
+"""A study made ready from `automask.toml`: data, folds, space and storage, all checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automask import config as configuration
+from automask import data as dataset
+from automask import registry, space, weights
+from automask.config import Config
+from automask.data import Data
+from automask.errors import UserError, did_you_mean
+from automask.images import Images, longest_side
+from automask.search import hold
+from automask.search import open_study as open_storage
+from automask.space import Space
+from automask.store import RUNS, StudyStore
+from automask.weights import Weights
+
+if TYPE_CHECKING:
+    import optuna
+
+    from automask.task import Task
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says; None leaves it to `automask.toml`. Travels to workers."""
+
+    study: str = "main"
+    storage: str | None = None
+    space: str | None = None
+    folds: int | None = None
+    metric: str | None = None
+    seed: int | None = None
+    weights: str | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A study with everything that its trials share. `notes` are sentences for the user."""
+
+    config: Config
+    options: Options
+    data: Data
+    folds: np.ndarray
+    space: Space
+    weights: dict[str, Weights]
+    store: StudyStore
+    study: optuna.Study
+    notes: tuple[str, ...]
+
+    @property
+    def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
+        return registry.get("metric", self.config.search.metric).function
+
+    def images(self, progress: Callable[[int, int], None] = lambda done, total: None) -> Images:
+        """The images at the space's sizes; nothing is decoded before a map is asked for."""
+        sizes = self.space.training["image_size"]
+        largest = max(getattr(sizes, "choices", None) or [sizes.high])  # type: ignore[union-attr]
+        resizes = {
+            name: registry.get("resize", name).function for name in self.space.competitors["resize"]
+        }
+        return Images(self.data.paths, largest, resizes, self.store.cache, progress)
+
+    def task(self) -> Task:
+        """What training needs, with torch set up for this process."""
+        import torch
+
+        from automask.task import Task
+
+        if self.options.threads:
+            torch.set_num_threads(self.options.threads)
+        return Task(
+            data=self.data,
+            folds=self.folds,
+            metric=self.config.search.metric,
+            seed=self.config.search.seed,
+            images=self.images(),
+            cache=self.store.cache,
+            weights=self.weights,
+            device=_device(self.options.device),
+        )
+
+
+def start(options: Options, file: Path = configuration.FILE) -> Session:
+    """Read and check everything a search needs before anything trains.
+
+    Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
+    the storage, or a study that was begun with something else.
+    """
+    config = override(configuration.load(file), options)
+    chosen = space.load(config.search.space)
+    checkpoints = weights.read_folder(Path(config.search.weights)) if config.search.weights else {}
+    chosen, notes = _available(chosen, checkpoints)
+    store = StudyStore(RUNS / options.study)
+    data = dataset.prepare(configuration.read(config))
+    if chosen.adapts:
+        chosen, more = _adapted(chosen, data, checkpoints)
+        notes += more
+    store.create()
+    folds = _folds(config, data, store, options)
+    notes += dataset.warn_rare(data, config.search.folds)
+    study = open_study(config, options, store)
+    identity = {
+        "folds": str(config.search.folds),
+        "metric": config.search.metric,
+        "seed": str(config.search.seed),
+        **dataset.fingerprint(data, folds),
+        "space": f"{chosen.name} {chosen.fingerprint}",
+        "weights": ", ".join(sorted(checkpoints)) or "the hubs'",
+    }
+    hold(study, identity)
+    study.set_user_attr("weights folder", config.search.weights)
+    return Session(
+        config, options, data, folds, chosen, checkpoints, store, study, tuple(notes)
+    )
+
+
+def reopen(options: Options, file: Path = configuration.FILE) -> Session:
+    """A study that was searched, for what comes after: its own metric and folds hold.
+
+    Raises `UserError` where there is none of that name, or where the data have changed since.
+    """
+    config = configuration.load(file)
+    store = StudyStore(RUNS / options.study)
+    folds = store.load_folds()
+    if folds is None:
+        known = sorted(f.parent.name for f in RUNS.glob("*/folds.csv"))
+        raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
+    study = open_study(config, options, store)
+    identity = study.user_attrs.get("fingerprint", {})
+    settings = {"metric": identity.get("metric"), "folds": int(folds.max()) + 1}
+    config = override(config, replace(options, **settings))
+    data = dataset.prepare(configuration.read(config))
+    hold(study, dataset.fingerprint(data, folds))
+    path = config.search.weights or study.user_attrs.get("weights folder")
+    checkpoints = weights.read_folder(Path(path)) if path else {}
+    chosen = space.load(identity["space"].rpartition(" ")[0])
+    return Session(config, options, data, folds, chosen, checkpoints, store, study, ())
+
+
+def override(config: Config, options: Options) -> Config:
+    """The configuration with what the command line says instead."""
+    changes = {
+        key: getattr(options, key)
+        for key in ("space", "folds", "metric", "seed", "weights")
+        if getattr(options, key) is not None
+    }
+    registry.get("metric", changes.get("metric", config.search.metric))
+    if changes.get("folds", 2) < 2:
+        raise UserError("--folds: at least 2")
+    return config.model_copy(update={"search": config.search.model_copy(update=changes)})
+
+
+def open_study(config: Config, options: Options, store: StudyStore) -> optuna.Study:
+    """The Optuna study, in the given storage or in the study's folder."""
+    url = options.storage or f"sqlite:///{store.database}"
+    return open_storage(url, options.study, config.search.seed, config.search.folds)
+
+
+def _available(chosen: Space, checkpoints: dict[str, Weights]) -> tuple[Space, list[str]]:
+    """The space with the pretrained models that are to be had, and what that leaves out."""
+    if True not in getattr(chosen.training["pretrained"], "choices", ()):
+        return chosen, []
+    if not checkpoints:
+        left = weights.reachable(chosen.models())
+        out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
+        note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
+        return chosen.with_models(left), [note] if out else []
+    here = [("timm", name) for name in checkpoints]
+    out = [model for pair in chosen.models() if pair not in here for model in pair[1:]]
+    notes = [f"pretrained candidates are the weights given: {', '.join(checkpoints)}"]
+    if out:
+        notes.append(f"left out, as there are no weights for them: {', '.join(out)}")
+    return chosen.with_models(here), notes
+
+
+def _adapted(
+    chosen: Space, data: Data, checkpoints: dict[str, Weights]
+) -> tuple[Space, list[str]]:
+    """A shipped space without what makes no sense for these data."""
+    notes = []
+    sizes = getattr(chosen.training["image_size"], "choices", ())
+    trained = [w.input_size for w in checkpoints.values() if w.input_size]
+    if sizes:
+        longest = longest_side(data.train.paths)
+        fitting = space.fitting_sizes(sizes, longest, trained)
+        if len(fitting) < len(sizes):
+            notes.append(
+                f"image sizes {', '.join(map(str, fitting))}: others of the space don't fit images "
+                f"of {longest} px" + (f" and weights made at {max(trained)} px" if trained else "")
+            )
+        chosen = chosen.with_sizes(fitting)
+    heads = chosen.competitors["head"]
+    if len(data.attributes.names) == 1 and len(heads) > 1 and "factored" in heads:
+        kept = {name: ranges for name, ranges in heads.items() if name != "factored"}
+        chosen = replace(chosen, competitors={**chosen.competitors, "head": kept})
+    return chosen, notes
+
+
+def _folds(config: Config, data: Data, store: StudyStore, options: Options) -> np.ndarray:
+    """The study's folds: drawn once, then kept in its folder."""
+    folds = store.load_folds()
+    count = config.search.folds
+    if folds is None:
+        folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
+        store.save_folds(data.train.ids, folds)
+        return folds
+    other = "; go on with what it began with, or begin another with --study NAME"
+    if len(folds) != len(data.labels):
+        raise UserError(
+            f"study '{options.study}' was begun with {len(folds)} train rows, and there are "
+            f"{len(data.labels)} now: scores would not compare{other}"
+        )
+    if folds.max() + 1 != count:
+        raise UserError(
+            f"study '{options.study}' was begun with {folds.max() + 1} folds, not {count}{other}"
+        )
+    return folds
+
+
+def _device(name: str) -> Any:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name}: can't be used here: {reason}") from error
+    return device
+

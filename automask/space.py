@@ -1,0 +1,197 @@
+"""The search space: which plugins compete, with which ranges.
+
+A space is a TOML file. Each table ``[kind.plugin]`` names a competitor; its keys narrow that
+plugin's ranges: a value fixes, a list gives choices, ``{low, high}`` a range, and what isn't
+mentioned keeps the range that the plugin declares. ``[training]`` has what belongs to no plugin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from automask import registry
+from automask.errors import UserError, collect, did_you_mean
+from automask.ranges import Categorical, Range, Text, clip, narrow
+from automask.recipe import SEARCHED, TRAINING, TRAINING_DEFAULTS, Choice, Recipe
+
+Suggest = Callable[[str, Range], Any]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Competitors a kind with their ranges, and the training's ranges.
+
+    `adapts` says whether it follows what is here (local plugins, the images' size): the spaces that
+    automask ships do, a user's own file is taken at its word.
+    """
+
+    name: str
+    competitors: Mapping[str, Mapping[str, Mapping[str, Range]]]
+    training: Mapping[str, Range]
+    adapts: bool
+
+    def sample(self, suggest: Suggest) -> Recipe:
+        """A recipe with each free hyperparameter from `suggest(name, range)`.
+
+        Names are ``loss`` for the choice of a plugin, ``loss.focal.gamma`` for what it takes.
+        """
+
+        def value(name: str, range_: Range) -> Any:
+            if isinstance(range_, Categorical) and len(range_.choices) == 1:
+                return range_.choices[0]
+            return suggest(name, range_)
+
+        choices = {}
+        for kind, plugins in self.competitors.items():
+            name = value(kind, Categorical(*plugins))
+            params = {key: value(f"{kind}.{name}.{key}", r) for key, r in plugins[name].items()}
+            choices[kind] = Choice(name, params)
+        training = {key: value(f"training.{key}", range_) for key, range_ in self.training.items()}
+        return Recipe(choices, training)
+
+    def default(self) -> tuple[Recipe, dict[str, Any]]:
+        """The default recipe, moved into this space, and its free hyperparameters by name."""
+        free: dict[str, Any] = {}
+
+        def suggest(name: str, range_: Range) -> Any:
+            kind, _, rest = name.partition(".")
+            if kind == "training":
+                wanted = TRAINING_DEFAULTS[rest]
+            elif not rest:
+                wanted = SEARCHED[kind]
+            else:
+                plugin, _, parameter = rest.partition(".")
+                wanted = registry.get(kind, plugin).defaults[parameter]
+            free[name] = clip(range_, wanted)
+            return free[name]
+
+        return self.sample(suggest), free
+
+    @property
+    def fingerprint(self) -> str:
+        text = repr((sorted_items(self.competitors), sorted_items(self.training)))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def models(self) -> list[tuple[str, str]]:
+        """The (library, model) pairs that compete."""
+        return [
+            (plugin, model)
+            for plugin, ranges in self.competitors["backbone"].items()
+            for model in getattr(ranges.get("model"), "choices", ())
+        ]
+
+    def with_models(self, models: Iterable[tuple[str, str]]) -> Space:
+        """This space with just these (library, model) pairs as backbones."""
+        kept: dict[str, list[str]] = {}
+        for plugin, model in models:
+            kept.setdefault(plugin, []).append(model)
+        backbones = dict(self.competitors["backbone"])
+        narrowed: dict[str, Mapping[str, Range]] = {
+            plugin: ranges for plugin, ranges in backbones.items() if "model" not in ranges
+        }
+        for plugin, names in kept.items():
+            ranges = backbones.get(plugin) or registry.get("backbone", plugin).ranges
+            narrowed[plugin] = {**ranges, "model": Categorical(*names)}
+        return replace(self, competitors={**self.competitors, "backbone": narrowed})
+
+    def with_sizes(self, sizes: Iterable[int]) -> Space:
+        return replace(self, training={**self.training, "image_size": Categorical(*sizes)})
+
+
+def sorted_items(value: Any) -> Any:
+    """Nested mappings as sorted tuples, for comparing."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((key, sorted_items(item)) for key, item in value.items()))
+    return value if isinstance(value, str) else repr(value)
+
+
+def shipped() -> list[str]:
+    """The names of the spaces that automask ships."""
+    folder = resources.files("automask.search_spaces")
+    return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load(name: str) -> Space:
+    """The space of that name, or in that file.
+
+    Raises `UserError` with every mistake in it, a line each.
+    """
+    if name in shipped():
+        text = (resources.files("automask.search_spaces") / f"{name}.toml").read_text("utf-8")
+        return _parse(text, name, adapts=True)
+    if not Path(name).is_file():
+        raise UserError(f"no search space '{name}'{did_you_mean(name, shipped())}")
+    return _parse(Path(name).read_text("utf-8"), name, adapts=False)
+
+
+def fitting_sizes(sizes: Iterable[int], longest_side: int, trained: Iterable[int]) -> list[int]:
+    """The image sizes worth trying, in pixels; at least one is left.
+
+    None beyond the images themselves, and none further than a factor of two from a size that
+    pretrained weights were made at: upscaling costs time and gives nothing.
+    """
+    sizes = sorted(sizes)
+    low = min(trained, default=0) / 2
+    high = min(max(trained, default=longest_side) * 2, longest_side)
+    fitting = [size for size in sizes if low <= size <= high]
+    return fitting or [min(sizes, key=lambda size: abs(size - high))]
+
+
+def _parse(text: str, name: str, adapts: bool) -> Space:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{name}: isn't TOML: {error}") from error
+    errors: list[str] = []
+    for key in table.keys() - SEARCHED.keys() - {"training"}:
+        known = [*SEARCHED, "training"]
+        errors.append(f"[{key}]: a space has no such kind{did_you_mean(key, known)}")
+    competitors = {kind: _competitors(kind, table, adapts, errors) for kind in SEARCHED}
+    training = _training(table.get("training", {}), errors)
+    collect(errors, f"search space {name}:")
+    return Space(name, competitors, training, adapts)
+
+
+def _competitors(
+    kind: str, table: dict[str, Any], adapts: bool, errors: list[str]
+) -> dict[str, Mapping[str, Range]]:
+    listed = table.get(kind) or {SEARCHED[kind]: {}}
+    known = registry.plugins(kind)
+    own = [plugin.name for plugin in known.values() if registry.is_local(plugin)] if adapts else []
+    found: dict[str, Mapping[str, Range]] = {}
+    for plugin, wanted in {**listed, **{name: {} for name in own}}.items():
+        if plugin not in known:
+            errors.append(f"[{kind}.{plugin}]: unknown {kind}{did_you_mean(plugin, known)}")
+        elif not isinstance(wanted, dict):
+            errors.append(f"{kind}.{plugin}: a plugin is written as a table, [{kind}.{plugin}]")
+        else:
+            found[plugin] = _narrowed(f"{kind}.{plugin}", known[plugin].ranges, wanted, errors)
+    return found
+
+
+def _training(wanted: dict[str, Any], errors: list[str]) -> Mapping[str, Range]:
+    return _narrowed("training", TRAINING, {**TRAINING_DEFAULTS, **wanted}, errors)
+
+
+def _narrowed(
+    where: str, declared: Mapping[str, Range], wanted: dict[str, Any], errors: list[str]
+) -> Mapping[str, Range]:
+    ranges = dict(declared)
+    for key, value in wanted.items():
+        if key not in declared:
+            errors.append(f"{where}.{key}: unknown{did_you_mean(key, declared)}")
+            continue
+        try:
+            ranges[key] = narrow(declared[key], value)
+        except ValueError as error:
+            errors.append(f"{where}.{key}: {error}")
+    for key, range_ in ranges.items():
+        if isinstance(range_, Text) and key not in wanted:
+            errors.append(f"{where}.{key}: is open text; give a list of names")
+    return ranges

@@ -1,0 +1,96 @@
+"""What every training loop shares: batches, one optimizer step, the learning rate's course."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from automask import registry
+from automask.recipe import Choice
+
+T = TypeVar("T")
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def batches(indices: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """The epoch's rows in as few batches as `batch_size` allows, all of (almost) one length.
+
+    Even lengths leave no last batch of a single row, which batch norm couldn't take.
+    """
+    return np.array_split(indices, max(1, -(-len(indices) // batch_size)))
+
+
+def ahead(items: Sequence[T], load: Callable[[T], Any]) -> Iterator[Any]:
+    """`load(item)` of each item in order, the next one being loaded while this one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(load, items[0])
+        for item in items[1:]:
+            ready, pending = pending.result(), pool.submit(load, item)
+            yield ready
+        yield pending.result()
+
+
+def accumulate(
+    parts: Sequence[tuple[Tensor, Tensor]],
+    forward: Callable[[Tensor], Tensor],
+    loss: Loss,
+    class_counts: Tensor,
+) -> Tensor:
+    """Backward over the parts of one batch; gradients add up to those of the batch as a whole.
+
+    Returns the batch's mean loss, detached.
+    """
+    rows = sum(len(target) for _, target in parts)
+    total = torch.zeros((), device=class_counts.device)
+    for inputs, target in parts:
+        value = loss(forward(inputs).float(), target, class_counts)
+        share = value.sum() / rows if value.ndim else value * (len(target) / rows)
+        share.backward()  # type: ignore[no-untyped-call]
+        total += share.detach()
+    return total
+
+
+class Schedule:
+    """The learning rate's course: a linear warm-up, then the scheduler plugin."""
+
+    def __init__(
+        self,
+        choice: Choice,
+        optimizer: torch.optim.Optimizer,
+        steps_per_epoch: int,
+        epochs: int,
+        warmup_epochs: int,
+    ) -> None:
+        warmup_epochs = min(warmup_epochs, epochs - 1)
+        self.optimizer = optimizer
+        self.warmup = warmup_epochs * steps_per_epoch
+        self.full = [group["lr"] for group in optimizer.param_groups]
+        self.steps = 0
+        self.scheduler = registry.get("scheduler", choice.name).function(
+            optimizer, steps_per_epoch, epochs - warmup_epochs, **choice.params
+        )
+        self.by_loss = isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+        self._warm()
+
+    def step(self) -> None:
+        """After each optimizer step."""
+        self.steps += 1
+        if self.steps <= self.warmup:
+            self._warm()
+        elif not self.by_loss:
+            self.scheduler.step()
+
+    def epoch(self, training_loss: float) -> None:
+        """After each epoch."""
+        if self.by_loss and self.steps > self.warmup:
+            self.scheduler.step(training_loss)
+
+    def _warm(self) -> None:
+        ramp = min(1.0, (self.steps + 1) / (self.warmup + 1))
+        for group, lr in zip(self.optimizer.param_groups, self.full, strict=True):
+            group["lr"] = lr * ramp

@@ -1,0 +1,160 @@
+"""Where a study's files lie. Everything is written beside and then renamed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automask.errors import UserError
+from automask.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """A trained fold: probabilities of its scored rows `[n, C]` and of the test rows `[M, C]`, float32,
+    what identifies those test rows, and the tensors of its network (of the head alone, where the
+    backbone didn't train)."""
+
+    validation: np.ndarray
+    test: np.ndarray
+    test_key: str = ""
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialStore:
+    """The folder of one recipe: its folds' probabilities and weights."""
+
+    folder: Path
+
+    def has(self, fold: int) -> bool:
+        return self._probabilities(fold).exists()
+
+    def save(self, fold: int, result: FoldResult) -> None:
+        from safetensors.torch import save_file
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with written(self.weights(fold)) as beside:
+            save_file(result.state, beside)
+        # The probabilities come last: where they are, the fold is whole.
+        self._save_probabilities(fold, result)
+
+    def load(self, fold: int) -> FoldResult:
+        """The fold's probabilities, without its weights."""
+        with np.load(self._probabilities(fold)) as arrays:
+            return FoldResult(arrays["validation"], arrays["test"], str(arrays["test_key"]))
+
+    def test_key(self, fold: int) -> str:
+        """What identifies the test rows that the fold's probabilities are of."""
+        return self.load(fold).test_key
+
+    def replace_test(self, fold: int, test: np.ndarray, key: str) -> None:
+        self._save_probabilities(fold, replace(self.load(fold), test=test, test_key=key))
+
+    def out_of_fold(self, folds: np.ndarray) -> np.ndarray:
+        """float32 probabilities `[N, C]` of the train rows, each by the fold that never saw it."""
+        parts = [self.load(fold).validation for fold in range(int(folds.max()) + 1)]
+        out = np.empty((len(folds), parts[0].shape[1]), np.float32)
+        for fold, part in enumerate(parts):
+            out[folds == fold] = part
+        return out
+
+    def test(self, count: int) -> np.ndarray:
+        """float32 probabilities `[K, M, C]` of the test rows by each of `count` folds."""
+        return np.stack([self.load(fold).test for fold in range(count)])
+
+    def weights(self, fold: int) -> Path:
+        return self.folder / f"fold{fold}.safetensors"
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _save_probabilities(self, fold: int, result: FoldResult) -> None:
+        arrays = {"validation": result.validation, "test": result.test}
+        with written(self._probabilities(fold)) as beside, open(beside, "wb") as file:
+            np.savez(file, **arrays, test_key=np.array(result.test_key))
+
+    def _probabilities(self, fold: int) -> Path:
+        return self.folder / f"fold{fold}.npz"
+
+
+@dataclass(frozen=True)
+class StudyStore:
+    """The folder of a study."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "study.db"
+
+    @property
+    def cache(self) -> Path:
+        """Maps and features, shared by the studies beside this one."""
+        return self.folder.parent / "cache"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "proposing.lock"
+
+    def worker_lock(self, worker: str) -> Path:
+        return self.folder / "workers" / f"{worker}.lock"
+
+    def trial(self, recipe: Recipe) -> TrialStore:
+        return TrialStore(self.folder / "trials" / recipe.hash)
+
+    def create(self) -> None:
+        """Make the folders; raises `UserError` where that isn't allowed."""
+        for folder in (self.folder / "workers", self.folder / "trials", self.cache):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK):
+                    raise PermissionError(13, "Permission denied")
+            except OSError as error:
+                raise UserError(
+                    f"{folder}: can't be written ({error.strerror}); run automask in a folder of "
+                    "your own"
+                ) from error
+
+    def save_folds(self, ids: Sequence[str], folds: np.ndarray) -> None:
+        with written(self.folder / "folds.csv") as beside, open(beside, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "fold"])
+            writer.writerows(zip(ids, folds.tolist(), strict=True))
+
+    def load_folds(self) -> np.ndarray | None:
+        """The fold of each train row, or None where none were drawn yet."""
+        file = self.folder / "folds.csv"
+        if not file.exists():
+            return None
+        with open(file, newline="") as opened:
+            return np.array([int(row["fold"]) for row in csv.DictReader(opened)])
+
+    def save_json(self, name: str, value: Any) -> None:
+        with written(self.folder / name) as beside:
+            Path(beside).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def written(file: Path) -> Iterator[Path]:
+    """A path to write to; it becomes `file` when the block ends well and is removed otherwise."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        yield beside
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)

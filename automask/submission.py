@@ -1,0 +1,84 @@
+"""The submission file: made in the sample's layout, checked, then written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from automask.data import Data
+from automask.errors import UserError
+from automask.store import written
+
+
+def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
+    """The likeliest class of each row `[M, C]` in the columns that the competition wants.
+
+    These are the sample's, in its order; without a sample, the id and a column an attribute.
+    """
+    labels = probability.argmax(1)
+    names = data.attributes.names
+    texts = [data.attributes.combination(label) for label in range(probability.shape[1])]
+    answers = {
+        name: [texts[label][index] for label in labels] for index, name in enumerate(names)
+    }
+    if data.sample is None:
+        return pd.DataFrame({data.id_column: ids, **answers})
+    wanted = [column for column in data.sample.columns if column != data.id_column]
+    if data.codes is not None:
+        answers = {wanted[0]: [data.codes[texts[label]] for label in labels]}
+    elif len(wanted) == 1 and len(names) == 1:
+        answers = {wanted[0]: answers[names[0]]}
+    frame = pd.DataFrame({data.id_column: ids, **answers})
+    order = pd.Index(frame[data.id_column])
+    rows = order.get_indexer(pd.Index(data.sample[data.id_column]))
+    if (rows < 0).any():
+        missing = data.sample[data.id_column][rows < 0].tolist()
+        raise UserError(
+            f"the sample submission asks for {len(missing)} ids that the test table lacks, such as "
+            f"{', '.join(missing[:3])}"
+        )
+    return frame.iloc[rows][list(data.sample.columns)].reset_index(drop=True)
+
+
+def out_of_fold(data: Data, probability: np.ndarray) -> pd.DataFrame:
+    """Each train row with its true and predicted attributes and the likeliest class's probability."""
+    labels = probability.argmax(1)
+    columns: dict[str, object] = {data.id_column: data.train.ids}
+    for index, name in enumerate(data.attributes.names):
+        values = np.array(data.attributes.values[index])
+        columns[name] = values[data.attributes.classes[data.labels, index]]
+        columns[f"predicted_{name}"] = values[data.attributes.classes[labels, index]]
+    columns["probability"] = probability.max(1).round(4)
+    return pd.DataFrame(columns)
+
+
+def check(frame: pd.DataFrame, data: Data) -> None:
+    """Raise `UserError` with every way in which `frame` isn't what the competition wants."""
+    mistakes = []
+    sample = data.sample
+    if sample is not None:
+        if list(frame.columns) != list(sample.columns):
+            mistakes.append(f"columns are {list(frame.columns)}, not {list(sample.columns)}")
+        elif len(frame) != len(sample):
+            mistakes.append(f"{len(frame)} rows, not {len(sample)}")
+        elif (differs := (frame[data.id_column] != sample[data.id_column])).any():
+            mistakes.append(f"ids differ from the sample's from row {int(differs.argmax()) + 2} on")
+    known = {text for values in data.attributes.values for text in values}
+    known |= set((data.codes or {}).values())
+    for column in frame.columns.drop(data.id_column, errors="ignore"):
+        strange = sorted(set(frame[column]) - known)
+        if strange:
+            mistakes.append(f"column {column} has unknown labels: {', '.join(strange[:3])}")
+    if mistakes:
+        raise UserError("the submission wasn't written: " + "; ".join(mistakes))
+
+
+def write(frame: pd.DataFrame, file: Path) -> None:
+    """Write the CSV, replacing an older one only when the new one is whole."""
+    try:
+        with written(file) as beside:
+            frame.to_csv(beside, index=False)
+    except OSError as error:
+        raise UserError(f"{file}: can't be written: {error.strerror}") from error

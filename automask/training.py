@@ -1,0 +1,58 @@
+"""Training a recipe: the only way from a recipe to probabilities."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from automask import registry
+from automask.errors import TrialError, UserError
+from automask.features import Features
+from automask.fold import fit_fold
+from automask.heads import fit_heads
+from automask.progress import Report, Step
+from automask.recipe import Recipe
+from automask.store import TrialStore
+from automask.task import Task
+
+
+def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
+    """Train every fold that `store` doesn't have yet; the metric over the whole out-of-fold table.
+
+    `report` is told every epoch and may raise to stop. Raises `TrialError` where this recipe can't
+    be trained.
+    """
+    count = int(task.folds.max()) + 1
+    epochs = recipe.training["epochs"]
+    features = Features(task, recipe)
+    at_once = trains_only_head(recipe)
+    try:
+        if at_once and not all(store.has(fold) for fold in range(count)):
+            for fold, result in enumerate(fit_heads(task, recipe, features)):
+                store.save(fold, result)
+        for fold in range(count):
+            if not store.has(fold):
+                store.save(fold, fit_fold(task, recipe, features, fold, report))
+            _, rows = task.fold_rows(fold)
+            score = task.score(task.data.labels[rows], store.load(fold).validation)
+            final = at_once or fold == count - 1
+            report(Step(fold, epochs, epochs, math.nan, score, final=final))
+    except torch.OutOfMemoryError as error:
+        raise TrialError("out of memory", str(error).splitlines()[0]) from error
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
+        raise TrialError("plugin error", f"{type(error).__name__}: {error}") from error
+    except UserError as error:
+        raise TrialError("plugin error", str(error)) from error
+    return task.score(task.data.labels, store.out_of_fold(task.folds))
+
+
+def trains_only_head(recipe: Recipe) -> bool:
+    """Does the freeze strategy leave the backbone as it is in every epoch?"""
+    stages = (("backbone",), ("head",))
+    choice, epochs = recipe["freeze"], recipe.training["epochs"]
+    function = registry.get("freeze", choice.name).function
+    return all(
+        set(function(stages, epoch / epochs, **choice.params)) <= {"head"}
+        for epoch in range(epochs)
+    )

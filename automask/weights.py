@@ -1,0 +1,138 @@
+"""Where pretrained weights come from: a folder of the user's, the hubs' caches or the hubs."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automask.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FACTS = ("num_classes", "input_size", "mean", "std")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A checkpoint file in timm's own keys, and what is said of it beside it."""
+
+    file: str
+    facts: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def input_size(self) -> int | None:
+        """The edge in pixels of the images it was trained on, where that is known."""
+        size = dict(self.facts).get("input_size")
+        return int(size[-1]) if size else None
+
+    def overlay(self) -> dict[str, Any]:
+        """timm's `pretrained_cfg_overlay`."""
+        return {"file": self.file, **dict(self.facts)}
+
+    def check(self, module: nn.Module) -> None:
+        """Raise `UserError` unless the file has every tensor of `module`.
+
+        timm itself takes any file and would leave what is missing at random.
+        """
+        from safetensors import safe_open
+
+        with safe_open(self.file, framework="pt") as file:
+            missing = sorted(set(module.state_dict()) - set(file.keys()))
+        if missing:
+            raise UserError(
+                f"{self.file} doesn't fit timm's {Path(self.file).stem}: it lacks {len(missing)} "
+                f"of its tensors, such as {missing[0]}"
+            )
+
+
+def read_folder(folder: Path) -> dict[str, Weights]:
+    """The `<timm name>.safetensors` of a folder by name, with what `<timm name>.json` adds.
+
+    Raises `UserError` for a missing folder, a folder without weights or an unreadable JSON file.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of weights")
+    found = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        described = file.with_suffix(".json")
+        try:
+            facts = json.loads(described.read_text()) if described.exists() else {}
+        except ValueError as error:
+            raise UserError(f"{described}: isn't JSON: {error}") from error
+        known = tuple((key, facts[key]) for key in FACTS if key in facts)
+        found[file.stem] = Weights(str(file), known)
+    if not found:
+        raise UserError(f"{folder}: holds no <timm name>.safetensors")
+    return found
+
+
+def reachable(models: Iterable[tuple[str, str]], timeout: float = 1.0) -> list[tuple[str, str]]:
+    """Those of the (library, model) pairs whose weights are cached here or can be fetched.
+
+    Decided without importing torch, within about `timeout` seconds: all where the hub answers, else
+    those in the caches. Raises `UserError` with the ways out where none is left.
+    """
+    models = list(models)
+    tried = []
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
+        tried.append("the hub is switched off by HF_HUB_OFFLINE")
+    elif _answers(hub, timeout):
+        return models
+    else:
+        tried.append(f"{hub} doesn't answer")
+    cached = [pair for pair in models if _cached(*pair)]
+    if cached:
+        return cached
+    tried.append(f"nothing in {_hub_cache()} or {_torch_cache()}")
+    names = ", ".join(model for _, model in models)
+    raise UserError(
+        f"no pretrained weights for {names}: {'; '.join(tried)}.\n"
+        "Ways out:\n"
+        "  --weights DIR   a folder of <timm name>.safetensors files\n"
+        "  fetch before    on a machine with internet: python -c \"import timm; "
+        f"timm.create_model('{models[0][1]}', pretrained=True)\", then bring its cache along\n"
+        "  --space FILE    a space with pretrained = false under [training], to train from scratch"
+    )
+
+
+def _answers(url: str, timeout: float) -> bool:
+    host, _, port = url.split("//")[-1].split("/")[0].partition(":")
+    answered = threading.Event()
+
+    def connect() -> None:
+        try:
+            default = 80 if url.startswith("http:") else 443
+            socket.create_connection((host, int(port or default)), timeout).close()
+            answered.set()
+        except OSError:
+            pass
+
+    # A thread, since looking a name up has no time-out of its own.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return answered.is_set()
+
+
+def _cached(library: str, model: str) -> bool:
+    if library == "torchvision":
+        return any((_torch_cache() / "checkpoints").glob(f"{model}-*.pth"))
+    pattern = f"models--timm--{model}.*/snapshots/*/model.safetensors"
+    return any(_hub_cache().glob(pattern))
+
+
+def _hub_cache() -> Path:
+    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    return Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+
+
+def _torch_cache() -> Path:
+    return Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub"

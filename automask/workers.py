@@ -1,0 +1,88 @@
+"""Running a search in this process, or in several beside it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from automask import session as sessions
+from automask.errors import UserError
+from automask.search import Event, Limits, Searcher
+from automask.session import Options, Session
+
+Tell = Callable[[Event], None]
+
+
+def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
+    """Search until the limits with that many workers; why it ended, as a sentence."""
+    if workers == 1:
+        return _searcher(session, limits, tell).run()
+    context = multiprocessing.get_context("spawn")
+    news: Any = context.Queue()
+    threads = session.options.threads or max(1, (os.cpu_count() or 1) // workers)
+    options = replace(session.options, threads=threads)
+    processes = [
+        context.Process(target=_work, args=(options, limits, news), daemon=True)
+        for _ in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        return _listen(news, processes, tell)
+    finally:
+        for process in processes:
+            process.join(timeout=10)
+            process.kill()
+
+
+def _searcher(session: Session, limits: Limits, tell: Tell, **kwargs: Any) -> Searcher:
+    from automask.training import fit
+
+    task = session.task()
+    return Searcher(
+        session.study,
+        session.space,
+        session.store,
+        limits,
+        lambda recipe, report: fit(task, recipe, session.store.trial(recipe), report),
+        tell,
+        **kwargs,
+    )
+
+
+def _work(options: Options, limits: Limits, news: Any) -> None:
+    try:
+        session = sessions.start(options)
+        news.put(_searcher(session, limits, news.put).run())
+    except UserError as error:
+        news.put(error)
+    except KeyboardInterrupt:
+        news.put("interrupted")
+
+
+def _listen(news: Any, processes: list[Any], tell: Tell) -> str:
+    """Pass the workers' events on until all have ended; the last one's reason."""
+    endings: list[str] = []
+    while len(endings) < len(processes):
+        try:
+            message = news.get(timeout=0.5)
+        except queue.Empty:
+            if not any(process.is_alive() for process in processes):
+                break
+            continue
+        if isinstance(message, UserError):
+            raise message
+        if isinstance(message, Event):
+            tell(message)
+        else:
+            endings.append(message)
+    lost = len(processes) - len(endings)
+    if lost:
+        endings.append(
+            f"{lost} of {len(processes)} workers died; run the same command again to go on"
+        )
+    return endings[-1]

@@ -1,0 +1,13 @@
+"""The plugins that automask ships, one flat module a kind."""
+
+import importlib
+import pkgutil
+
+if __name__ != "automask.plugins":
+    raise ImportError(
+        "these plugins are the package automask.plugins; imported as 'plugins' they would all "
+        "register twice"
+    )
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,0 +1,54 @@
+"""Freeze strategies: `(stages, progress) -> names of the parameters that train now`.
+
+`stages` are tuples of parameter names from the stem to the head, the head being the last one;
+`progress` runs from 0 at the first epoch towards 1. The answers are asked for beforehand, an epoch
+each: where only the head trains, training reads cached features.
+"""
+
+from __future__ import annotations
+
+from automask import Categorical, Float, freeze
+
+
+@freeze()
+def full(stages, progress):
+    """Everything trains from the first epoch on.
+
+    When to use: enough data, or data unlike the pretraining.
+    """
+    return _names(stages)
+
+
+@freeze()
+def head_only(stages, progress):
+    """Only the head trains, on cached features: seconds a trial.
+
+    When to use: little data that resembles the pretraining, and as a first look at any data.
+    """
+    return _names(stages[-1:])
+
+
+@freeze(share=Categorical(0.25, 0.5, 0.75))
+def last_stages(stages, progress, *, share=0.5):
+    """The head and the last share of the backbone's stages train, the early ones stay.
+
+    When to use: data that resembles the pretraining in its edges and textures, not in its objects.
+    """
+    return _names(stages[-1 - max(1, round(share * (len(stages) - 1))) :])
+
+
+@freeze(head_share=Float(0.1, 0.5))
+def gradual(stages, progress, *, head_share=0.2):
+    """The head first, then stage after stage from the top down (Howard and Ruder, 2018).
+
+    The head trains alone for `head_share` of the epochs, the last stage joins then, and the stem
+    joins half-way through what remains.
+    When to use: little data and good pretrained weights, which a random head's first steps would harm.
+    """
+    opened = max(0.0, progress - head_share) / (1 - head_share) * 2
+    count = 0 if progress < head_share else 1 + int(opened * (len(stages) - 1))
+    return _names(stages[-1 - min(count, len(stages) - 1) :])
+
+
+def _names(stages: tuple[tuple[str, ...], ...]) -> set[str]:
+    return {name for stage in stages for name in stage}

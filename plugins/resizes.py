@@ -1,0 +1,56 @@
+"""Resizes: `(image [H, W, 3], size) -> [size, size, 3]`, both uint8: how any shape becomes a square."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from automask import resize
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@resize()
+def pad(image, size):
+    """The whole image in its own proportions, the rest filled by its mirrored edges.
+
+    When to use: objects of any shape that must be seen whole.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    scale = size / max(height, width)
+    small = _scaled(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    top, left = (size - small.shape[0]) // 2, (size - small.shape[1]) // 2
+    bottom, right = size - small.shape[0] - top, size - small.shape[1] - left
+    return cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REFLECT)
+
+
+@resize()
+def crop(image, size):
+    """The largest square in the middle.
+
+    When to use: the object is in the middle and its detail matters more than its ends.
+    """
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return _scaled(image[top : top + side, left : left + side], size, size)
+
+
+@resize()
+def squash(image, size):
+    """The whole image, its proportions given up.
+
+    When to use: nothing may be lost and shape matters little.
+    """
+    return _scaled(image, size, size)
+
+
+def _scaled(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    import cv2
+
+    smaller = height * width < image.shape[0] * image.shape[1]
+    return cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    )

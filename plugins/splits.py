@@ -1,0 +1,28 @@
+"""Splits: `(labels [N], groups [N] or None, folds, seed) -> fold of each row [N]`."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from automask import split
+
+
+@split()
+def stratified(labels, groups, folds, seed):
+    """Every fold has its share of each class, and a group is never on two sides.
+
+    When to use: always, unless rows have an order in time.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = kind(folds, shuffle=True, random_state=seed)
+    fold = np.full(len(labels), -1)
+    with warnings.catch_warnings():
+        # Classes with fewer rows than folds are named by automask in its own words.
+        warnings.simplefilter("ignore", UserWarning)
+        for index, (_, scored) in enumerate(splitter.split(labels, labels, groups)):
+            fold[scored] = index
+    return fold
