@@ -7,16 +7,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from automask import ensemble, members, registry, submission
-from automask.ensemble import Ensemble
+from automask import ensembling, members, registry, submission
+from automask.ensembling import Ensemble
 from automask.errors import UserError
 from automask.scores import by_attribute
 from automask.session import Session
 
 
-def run(
-    session: Session, method: str, top: int, output: Path | None, console: Console
-) -> Ensemble:
+def run(session: Session, method: str, top: int, output: Path | None, console: Console) -> Ensemble:
     """Blend, print and write; returns the ensemble. Raises `UserError` where nothing is complete."""
     registry.get("ensemble", method)
     found = members.load(session, lambda text: console.print(text, highlight=False, markup=False))
@@ -25,7 +23,7 @@ def run(
             f"study '{session.options.study}' has no complete trial yet: run automask search first"
         )
     data = session.data
-    blended = ensemble.fit(
+    blended = ensembling.fit(
         found, data.labels, session.folds, data.groups, session.metric, method, top
     )
     _show(session, blended, console)
@@ -75,9 +73,7 @@ def _show(session: Session, blended: Ensemble, console: Console) -> None:
     lines.add_row(f"{blended.method} ensemble, out of fold", str(blended.plain))
     lines.add_row("best single trial, out of fold", str(blended.single))
     if len(data.attributes.names) > 1:
-        scores = by_attribute(
-            metric, data.labels, blended.validation, data.attributes, data.groups
-        )
+        scores = by_attribute(metric, data.labels, blended.validation, data.attributes, data.groups)
         for attribute, value in scores.items():
             lines.add_row(f"{attribute} alone, out of fold", str(value))
     console.print(f"{name} with 95 % intervals:", highlight=False)

@@ -47,8 +47,9 @@ def main() -> None:
 def _fail(text: str) -> None:
     from rich.console import Console
 
-    Console(stderr=True).print(f"error: {text}", style="red", highlight=False, markup=False,
-                               soft_wrap=True)
+    Console(stderr=True).print(
+        f"error: {text}", style="red", highlight=False, markup=False, soft_wrap=True
+    )
     sys.exit(2)
 
 
@@ -80,19 +81,18 @@ def search(
     timeout: Annotated[
         str | None, typer.Option(help="Stop after this long, such as 90m or 2h.")
     ] = None,
-    space: Annotated[
-        str | None, typer.Option(help="default, quick, full, or a TOML file.")
-    ] = None,
+    space: Annotated[str | None, typer.Option(help="default, quick, full, or a TOML file.")] = None,
     study: Study = "main",
     storage: Storage = None,
     folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
     metric: Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials trained side by side.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    weights: Annotated[
-        str | None, typer.Option(help="Folder of <timm name>.safetensors.")
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trials trained side by side; by default one a GPU, or 1 to 4."),
     ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     import time
@@ -119,7 +119,7 @@ def search(
     from automask.display import Display
 
     with Display(console, trials, counted, best, session.config.search.metric) as display:
-        ending = crew.run(session, limits, workers, display.tell)
+        ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
     _summary(session, console, ending)
     if len(failures_at_the_end(session.study.get_trials(deepcopy=False))) >= 10:
         sys.exit(2)

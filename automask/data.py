@@ -95,7 +95,7 @@ def prepare(tables: Tables) -> Data:
     return Data(
         train=tables.train,
         test=tables.test,
-        attributes=Attributes(tuple(columns), values, classes),
+        attributes=Attributes(tuple(map(str, columns)), values, classes),
         labels=labels.reshape(-1),
         groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
         sample=tables.sample,
@@ -181,6 +181,11 @@ def describe(data: Data) -> list[str]:
     if data.groups is not None:
         lines.append(f"{data.groups.max() + 1:,} groups, each on one side of every split")
     return lines
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """float `[N, C]` with a one at each row's label."""
+    return np.eye(classes)[labels]
 
 
 def _hash(values: Any) -> str:

@@ -86,8 +86,9 @@ class Display:
             step = event.step
             where = "starting" if step is None else f"fold {step.fold + 1}, epoch {step.epoch}"
             of = "" if step is None else f" of {step.epochs}"
-            table.add_row(str(event.number), Text(where + of, "cyan"), "", "",
-                          event.recipe.describe())
+            table.add_row(
+                str(event.number), Text(where + of, "cyan"), "", "", event.recipe.describe()
+            )
         counted = self.before + self.states["complete"] + self.states["pruned"]
         bar = ProgressBar(total=self.trials, completed=counted, width=40)
         failed = sum(self.states.values()) - self.states["complete"] - self.states["pruned"]

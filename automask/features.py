@@ -52,7 +52,9 @@ class Features:
         file = self.task.cache / f"features-{self._key()}.npy"
         if not file.exists():
             pixels = self.task.pixels(self.recipe)
-            write_array(file, (len(pixels), self.D), np.float32, lambda out: self._fill(out, pixels))
+            write_array(
+                file, (len(pixels), self.D), np.float32, lambda out: self._fill(out, pixels)
+            )
         return np.load(file, mmap_mode="r")
 
     def train_view(self, rows: np.ndarray, augment: Any, epoch: int) -> np.ndarray:

@@ -109,7 +109,7 @@ class _FoldTrainer:
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """float32 probabilities `[n, C]` of rows of the pixel table, by the network as it stands."""
-        return predict(self.network, self.pixels, rows, self.task.device, self.bfloat16)
+        return predict(self.network, self.pixels, rows, self.task.device)
 
     def _inputs(self, part: np.ndarray, view: np.ndarray | None) -> Tensor:
         if view is not None:
@@ -127,9 +127,7 @@ class _FoldTrainer:
         if self.augment is not None and inputs.ndim == 4 and not is_image_transform(self.augment):
             inputs = self.augment(inputs.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         target = self.eye[torch.as_tensor(self.labels[chosen], device=self.task.device)]
-        return list(
-            zip(inputs.tensor_split(count), target.tensor_split(count), strict=True)
-        )
+        return list(zip(inputs.tensor_split(count), target.tensor_split(count), strict=True))
 
     def _forward(self, images: Tensor) -> Tensor:
         with torch.autocast(self.task.device.type, torch.bfloat16, enabled=self.bfloat16):

@@ -44,15 +44,10 @@ def fit_heads(task: Task, recipe: Recipe, features: Features) -> list[FoldResult
             rows = [parts[k][index] for k in busy]
             losses = step(busy, view, rows, [folds[k].counts for k in busy])
             for k, loss, chosen in zip(busy, losses, rows, strict=True):
-                folds[k].optimizer.step()
-                folds[k].optimizer.zero_grad(set_to_none=True)
-                folds[k].schedule(len(parts[k])).step()
+                folds[k].step()
                 totals[k] += loss * len(chosen)
         for fold, total, of_fold in zip(folds, totals.tolist(), parts, strict=True):
-            mean = total / sum(map(len, of_fold))
-            if not math.isfinite(mean):
-                raise TrialError("not-a-number", f"the loss was {mean} in epoch {epoch + 1}")
-            fold.schedule(len(of_fold)).epoch(mean)
+            fold.end_epoch(epoch, total / sum(map(len, of_fold)))
     plain = features.plain()
     return [
         FoldResult(
@@ -80,24 +75,35 @@ class _Fold:
         self.rng = np.random.default_rng([task.seed, fold])
         counts = np.bincount(self.labels, minlength=len(task.data.attributes.classes))
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
-        self._schedule: Schedule | None = None
+        self.schedule: Schedule | None = None
 
     def batches(self) -> list[np.ndarray]:
         """An epoch of this fold as rows of the train table."""
         drawn = call(self.recipe, "sampling", self.labels, self._own_features, self.rng)
-        return batches(self.rows[np.asarray(drawn)], self.recipe.training["batch_size"])
-
-    def schedule(self, steps_per_epoch: int) -> Schedule:
-        if self._schedule is None:
-            training = self.recipe.training
-            self._schedule = Schedule(
+        training = self.recipe.training
+        parts = batches(self.rows[np.asarray(drawn)], training["batch_size"])
+        if self.schedule is None:
+            self.schedule = Schedule(
                 self.recipe["scheduler"],
                 self.optimizer,
-                steps_per_epoch,
+                len(parts),
                 training["epochs"],
                 training["warmup_epochs"],
             )
-        return self._schedule
+        return parts
+
+    def step(self) -> None:
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        assert self.schedule is not None
+        self.schedule.step()
+
+    def end_epoch(self, epoch: int, loss: float) -> None:
+        """Raises `TrialError` where the epoch's mean loss isn't finite."""
+        if not math.isfinite(loss):
+            raise TrialError("not-a-number", f"the loss was {loss} in epoch {epoch + 1}")
+        assert self.schedule is not None
+        self.schedule.epoch(loss)
 
     def _own_features(self) -> np.ndarray:
         return self.features.plain()[self.rows]
@@ -110,7 +116,7 @@ class _Stacked:
         self.heads, self.loss = heads, loss
         self.labels = torch.as_tensor(task.data.labels, device=task.device)
         self.eye = torch.eye(len(task.data.attributes.classes), device=task.device)
-        self.buffers = {name: buffer for name, buffer in heads[0].named_buffers()}
+        self.buffers = dict(heads[0].named_buffers())
         self.device = task.device
 
     def __call__(
@@ -135,7 +141,7 @@ class _Stacked:
                 for k, chosen in enumerate(rows)
             ]
         )
-        losses.sum().backward()  # type: ignore[no-untyped-call]
+        losses.sum().backward()
         return losses.detach()
 
     def _forward(self, parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:

@@ -84,16 +84,14 @@ class Images:
     def _decode(self, file: Path, resize: str, size: int) -> None:
         function = self.resizes[resize]
 
-        def row(index: int) -> str | None:
-            try:
-                out[index] = function(decode(self.paths[index]), size)
-            except UserError as error:
-                return str(error)
-            return None
+        def fill(array: Any) -> None:
+            def row(index: int) -> str | None:
+                try:
+                    array[index] = function(decode(self.paths[index]), size)
+                except UserError as error:
+                    return str(error)
+                return None
 
-        def fill(array: np.memmap[Any, Any]) -> None:
-            nonlocal out
-            out = array
             errors = []
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 for done, error in enumerate(pool.map(row, range(len(self.paths))), 1):
@@ -107,7 +105,6 @@ class Images:
                     "their rows out of the table:\n  " + "\n  ".join(errors[:10]) + more
                 )
 
-        out: Any = None
         write_array(file, (len(self.paths), size, size, 3), np.uint8, fill)
 
 

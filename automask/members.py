@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from automask import data as dataset
-from automask.ensemble import Member
+from automask.ensembling import Member
 from automask.recipe import Recipe
 from automask.search import complete
 from automask.session import Session

@@ -14,7 +14,6 @@ from automask.data import Attributes
 from automask.recipe import Choice, Recipe
 from automask.weights import Weights
 
-
 SCORING_BATCH = 128
 
 
@@ -23,6 +22,8 @@ class Network(nn.Module):
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
+        self.scale: Tensor
+        self.shift: Tensor
         self.backbone, self.head = backbone, head
         mean, std = torch.tensor(backbone.mean), torch.tensor(backbone.std)
         self.register_buffer("scale", (1 / (255 * std)).view(3, 1, 1), persistent=False)
@@ -56,10 +57,11 @@ class Network(nn.Module):
         _set_mode(self)
 
 
-def build(recipe: Recipe, attributes: Attributes, weights: Mapping[str, Weights], seed: int,
-          fold: int) -> Network:
+def build(
+    recipe: Recipe, attributes: Attributes, weights: Mapping[str, Weights], seed: int, fold: int
+) -> Network:
     """Fresh weights: the pretrained (or, by `seed`, random) backbone, and a new head for the fold."""
-    backbone = build_backbone(recipe, weights, seed)
+    backbone: Any = build_backbone(recipe, weights, seed)
     return Network(backbone, build_head(recipe["head"], backbone.D, attributes, seed, fold))
 
 
@@ -74,24 +76,21 @@ def build_backbone(recipe: Recipe, weights: Mapping[str, Weights], seed: int) ->
     return module.to(memory_format=torch.channels_last)
 
 
-def build_head(
-    choice: Choice, D: int, attributes: Attributes, seed: int, fold: int
-) -> nn.Module:
+def build_head(choice: Choice, D: int, attributes: Attributes, seed: int, fold: int) -> nn.Module:
     torch.manual_seed(seed * 1000 + fold + 1)
     return registry.get("head", choice.name).function(D, attributes, **choice.params)
 
 
 def predict(
-    network: nn.Module,
-    inputs: np.ndarray,
-    rows: np.ndarray,
-    device: torch.device,
-    bfloat16: bool = False,
+    network: nn.Module, inputs: np.ndarray, rows: np.ndarray, device: torch.device
 ) -> np.ndarray:
-    """float32 probabilities `[n, C]` of the given rows of `inputs`, in eval mode."""
+    """float32 probabilities `[n, C]` of the given rows of `inputs`, in eval mode.
+
+    In full precision whatever training used, so that stored weights give the same again.
+    """
     network.eval()
     out = []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+    with torch.inference_mode():
         for part in np.array_split(rows, max(1, -(-len(rows) // SCORING_BATCH))):
             logits = network(torch.from_numpy(inputs[part]).to(device))
             out.append(logits.float().softmax(-1).cpu())
@@ -107,8 +106,7 @@ def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
     for name, parameter in network.named_parameters():
         groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
     return [
-        {"params": params, "head": head, "decay": decay}
-        for (head, decay), params in groups.items()
+        {"params": params, "head": head, "decay": decay} for (head, decay), params in groups.items()
     ]
 
 

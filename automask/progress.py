@@ -8,6 +8,7 @@ from dataclasses import dataclass
 #: Shares of its epochs after which an unfinished first fold is scored, for the pruner to see.
 RUNGS = (1 / 3, 2 / 3)
 
+
 @dataclass(frozen=True)
 class Step:
     """How far a trial has come: `epoch` of `epochs` in `fold`, and a score where one was taken.

@@ -47,7 +47,7 @@ class TwoStage(BasePruner):
 
     def _below_rung(self, value: float, step: int, others: list[FrozenTrial]) -> bool:
         values = [t.intermediate_values[step] for t in others if step in t.intermediate_values]
-        return len(values) >= self.peers and value < np.quantile(values, 1 - self.keep)
+        return len(values) >= self.peers and value < float(np.quantile(values, 1 - self.keep))
 
     def _behind(self, trial: FrozenTrial, finished: int, others: list[FrozenTrial]) -> bool:
         complete = [t for t in others if t.state == TrialState.COMPLETE]

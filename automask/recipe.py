@@ -38,7 +38,7 @@ TRAINING_DEFAULTS: dict[str, Any] = {
     "image_size": 128,
     "epochs": 10,
     "warmup_epochs": 1,
-    "batch_size": 32,
+    "batch_size": 16,
     "accumulation": 1,
 }
 
@@ -92,7 +92,12 @@ class Recipe:
         """One line for tables: what differs most between recipes."""
         backbone = self["backbone"].params.get("model", self["backbone"].name)
         parts = [backbone, f"{self.training['image_size']}px", f"{self.training['epochs']}ep"]
-        plain = {"head": "joint", "sampling": "all", "augmentation": "none", "loss": "cross_entropy"}
+        plain = {
+            "head": "joint",
+            "sampling": "all",
+            "augmentation": "none",
+            "loss": "cross_entropy",
+        }
         for kind in ("freeze", "loss", "optimizer", "head", "sampling", "augmentation"):
             if kind in self.choices and self[kind].name != plain.get(kind):
                 parts.append(self[kind].name)

@@ -6,7 +6,7 @@ reports are `automask.progress.Step`s.
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import time
 import uuid
 import warnings
@@ -79,9 +79,7 @@ def open_study(url: str, name: str, seed: int, folds: int) -> optuna.Study:
         )
     except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        hint = (
-            "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
-        )
+        hint = "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
         raise UserError(f"storage {url}: can't be opened: {reason}{hint}") from error
 
 
@@ -151,7 +149,6 @@ class Searcher:
     train: Train
     tell: Callable[[Event], None]
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
-    parent: int = field(default_factory=os.getppid)
 
     def run(self) -> str:
         """Propose and train until the limits; why it ended, as a sentence."""
@@ -165,6 +162,8 @@ class Searcher:
 
     def _propose(self) -> tuple[tuple[optuna.Trial, Recipe] | None, str]:
         """The next trial, or None and why there is none. Only called under the study's lock."""
+        if _orphaned():
+            return None, "the command that started this worker is gone"
         release(self.study, self.store)
         trials = self.study.get_trials(deepcopy=False)
         if sum(t.state in COUNTED for t in trials) >= self.limits.trials:
@@ -198,7 +197,7 @@ class Searcher:
         reported = set(self.study.trials[trial.number].intermediate_values)
 
         def report(step: Step) -> None:
-            if os.getppid() != self.parent:
+            if _orphaned():
                 raise Interrupted
             if self.limits.deadline is not None and time.time() >= self.limits.deadline:
                 raise Interrupted
@@ -233,9 +232,7 @@ class Searcher:
         if state != TrialState.COMPLETE:
             self.store.trial(recipe).remove()
         shown = reason or state.name.lower()
-        self.tell(
-            Event("end", trial.number, recipe, None, shown, value, seconds, message)
-        )
+        self.tell(Event("end", trial.number, recipe, None, shown, value, seconds, message))
 
 
 def release(study: optuna.Study, store: StudyStore) -> None:
@@ -263,6 +260,12 @@ def _alive(store: StudyStore, worker: str) -> bool:
             return False
     except Timeout:
         return True
+
+
+def _orphaned() -> bool:
+    """Is this a worker whose starter was killed?"""
+    starter = multiprocessing.parent_process()
+    return starter is not None and not starter.is_alive()
 
 
 def failures_at_the_end(trials: list[FrozenTrial]) -> list[FrozenTrial]:

@@ -119,9 +119,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     }
     hold(study, identity)
     study.set_user_attr("weights folder", config.search.weights)
-    return Session(
-        config, options, data, folds, chosen, checkpoints, store, study, tuple(notes)
-    )
+    return Session(config, options, data, folds, chosen, checkpoints, store, study, tuple(notes))
 
 
 def reopen(options: Options, file: Path = configuration.FILE) -> Session:
@@ -183,9 +181,7 @@ def _available(chosen: Space, checkpoints: dict[str, Weights]) -> tuple[Space, l
     return chosen.with_models(here), notes
 
 
-def _adapted(
-    chosen: Space, data: Data, checkpoints: dict[str, Weights]
-) -> tuple[Space, list[str]]:
+def _adapted(chosen: Space, data: Data, checkpoints: dict[str, Weights]) -> tuple[Space, list[str]]:
     """A shipped space without what makes no sense for these data."""
     notes = []
     sizes = getattr(chosen.training["image_size"], "choices", ())
@@ -239,4 +235,3 @@ def _device(name: str) -> Any:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {name}: can't be used here: {reason}") from error
     return device
-

@@ -50,7 +50,7 @@ def accumulate(
     for inputs, target in parts:
         value = loss(forward(inputs).float(), target, class_counts)
         share = value.sum() / rows if value.ndim else value * (len(target) / rows)
-        share.backward()  # type: ignore[no-untyped-call]
+        share.backward()
         total += share.detach()
     return total
 

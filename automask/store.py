@@ -84,9 +84,13 @@ class TrialStore:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _save_probabilities(self, fold: int, result: FoldResult) -> None:
-        arrays = {"validation": result.validation, "test": result.test}
         with written(self._probabilities(fold)) as beside, open(beside, "wb") as file:
-            np.savez(file, **arrays, test_key=np.array(result.test_key))
+            np.savez(
+                file,
+                validation=result.validation,
+                test=result.test,
+                test_key=np.array(result.test_key),
+            )
 
     def _probabilities(self, fold: int) -> Path:
         return self.folder / f"fold{fold}.npz"

@@ -20,9 +20,7 @@ def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
     labels = probability.argmax(1)
     names = data.attributes.names
     texts = [data.attributes.combination(label) for label in range(probability.shape[1])]
-    answers = {
-        name: [texts[label][index] for label in labels] for index, name in enumerate(names)
-    }
+    answers = {name: [texts[label][index] for label in labels] for index, name in enumerate(names)}
     if data.sample is None:
         return pd.DataFrame({data.id_column: ids, **answers})
     wanted = [column for column in data.sample.columns if column != data.id_column]

@@ -17,6 +17,7 @@ from automask.images import Images
 from automask.recipe import Recipe
 from automask.weights import Weights
 
+
 @dataclass(frozen=True)
 class Task:
     """All that trials of a study share. `folds` is the fold of each train row `[N]`."""

@@ -97,7 +97,7 @@ def reachable(models: Iterable[tuple[str, str]], timeout: float = 1.0) -> list[t
         f"no pretrained weights for {names}: {'; '.join(tried)}.\n"
         "Ways out:\n"
         "  --weights DIR   a folder of <timm name>.safetensors files\n"
-        "  fetch before    on a machine with internet: python -c \"import timm; "
+        '  fetch before    on a machine with internet: python -c "import timm; '
         f"timm.create_model('{models[0][1]}', pretrained=True)\", then bring its cache along\n"
         "  --space FILE    a space with pretrained = false under [training], to train from scratch"
     )

@@ -35,6 +35,7 @@ def factored(D, attributes, *, dropout=0.0):
             super().__init__()
             self.dropout = nn.Dropout(dropout)
             self.parts = nn.ModuleList(nn.Linear(D, len(values)) for values in attributes.values)
+            self.classes: torch.Tensor
             self.register_buffer("classes", torch.as_tensor(attributes.classes), persistent=False)
 
         def forward(self, features: torch.Tensor) -> torch.Tensor:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def class_weights(class_counts: Tensor, power: float) -> Tensor:
     """`[C]` weights `count ** -power` with mean 1 over the rows: 0 treats rows alike, 1 classes."""
-    present = class_counts > 0
-    weights = class_counts.clamp(min=1) ** -power * present
+    weights = class_counts.clamp(min=1) ** -power
     return weights * class_counts.sum() / (weights * class_counts).sum()
 
 
@@ -54,5 +53,6 @@ def focal(logits, target, class_counts, *, gamma=2.0, weight_power=0.0):
     When to use: many easy rows drown the few hard ones.
     """
     log_p = logits.log_softmax(-1)
-    focus = (1 - log_p.exp()) ** gamma
+    # Kept off zero, where a power below one has no finite slope.
+    focus = (1 - log_p.exp()).clamp(min=1e-6) ** gamma
     return -(target * class_weights(class_counts, weight_power) * focus * log_p).sum(-1)

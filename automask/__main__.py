@@ -1,0 +1,5 @@
+"""`python -m automask` is the `automask` command."""
+
+from automask.cli import main
+
+main()

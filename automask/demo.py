@@ -1,0 +1,89 @@
+"""The whole story on a competition that is drawn on the spot."""
+
+from __future__ import annotations
+
+import time
+from contextlib import chdir
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from automask import blending, config, data, describe, drawing, scores, workers
+from automask import session as sessions
+from automask.display import Display
+from automask.errors import UserError
+from automask.search import Limits
+from automask.session import Options, Session
+
+TRAIN_PEOPLE, TEST_PEOPLE, FOLDS, TRIALS, SECONDS = 150, 100, 3, 8, 90
+
+
+def run(folder: Path, seed: int, console: Console) -> None:
+    """Draw a competition in `folder`, run init, search and ensemble there, and compare the scores.
+
+    Raises `UserError` where `folder` is there already and isn't a demo's.
+    """
+    if folder.exists() and not (folder / "data" / "answers.csv").exists():
+        raise UserError(f"{folder} is already here and isn't a demo's; name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with chdir(folder):
+        if not Path("data", "answers.csv").exists():
+            console.print(
+                f"drawing {TRAIN_PEOPLE} people to train on and {TEST_PEOPLE} to be tested on, "
+                f"{len(drawing.PHOTOS)} photos each",
+                highlight=False,
+            )
+            drawing.draw_competition(
+                Path("data"), train_people=TRAIN_PEOPLE, test_people=TEST_PEOPLE, seed=seed
+            )
+        _init(console)
+        session = _search(seed, console)
+        console.rule("automask ensemble", align="left")
+        blended = blending.run(session, "greedy", 20, None, console)
+        console.rule("the hidden answers", align="left")
+        true = _true_score(session)
+        told = blended.nested
+        console.print(f"out of fold: macro_f1 {told}", highlight=False)
+        console.print(f"true test score:      {true}", highlight=False)
+        inside = told.low <= true.value <= told.high
+        console.print(
+            f"the true score lies {'in' if inside else 'outside'} the printed interval; "
+            f"{folder / 'submission.csv'} is ready",
+            highlight=False,
+        )
+
+
+def _init(console: Console) -> None:
+    console.rule("automask init data", align="left")
+    reader, tables = describe.find_reader(Path("data"))
+    config.FILE.write_text(config.render("data", reader, tables), encoding="utf-8")
+    for line in describe.sentences(tables):
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _search(seed: int, console: Console) -> Session:
+    console.rule(f"automask search --space demo --trials {TRIALS} --folds {FOLDS}", align="left")
+    console.print(
+        "The demo's space trains small networks from nothing, so that no pretrained weights are "
+        "needed. With them, on your own data, scores are higher.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    session = sessions.start(Options(space="demo", folds=FOLDS, seed=seed))
+    limits = Limits(TRIALS, time.time() + SECONDS)
+    with Display(console, TRIALS, 0, None, "macro_f1") as display:
+        ending = workers.run(session, limits, workers.automatic("auto"), display.tell)
+    console.print(ending)
+    return session
+
+
+def _true_score(session: Session) -> scores.Score:
+    """The submission's macro-F1 by the answer file, over the people of the test set."""
+    assert session.data.test is not None and session.data.codes is not None
+    submitted = pd.read_csv("submission.csv")
+    answers = pd.read_csv(Path("data", "answers.csv")).set_index("ImageID")["ans"]
+    target = answers.loc[submitted["ImageID"]].to_numpy()
+    said = submitted["ans"].to_numpy()
+    probability = data.one_hot(said, len(session.data.codes))
+    return scores.score(session.metric, target, probability, None)

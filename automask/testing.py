@@ -1,0 +1,277 @@
+"""Contract tests for plugins: `check(plugin)` runs one at its defaults and at every corner.
+
+A user's own tests may call it; `automask plugins check FILE` does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automask import registry
+from automask.errors import PluginError, UserError
+from automask.registry import KINDS, LOCAL, Plugin
+
+#: Every corner of the ranges together, up to this many; beyond, one hyperparameter at a time.
+CORNERS = 64
+
+ROWS, CLASSES, SIZE, D = 12, 3, 64, 16
+
+
+def check(plugin: Plugin) -> None:
+    """Raise `PluginError` with a sentence where the plugin doesn't do what its kind promises."""
+    for params in corners(plugin):
+        try:
+            PROBES[plugin.kind](lambda *args, p=params: plugin.function(*args, **p))
+        except Exception as error:
+            shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
+            detail = str(error) or f"a {type(error).__name__}"
+            raise PluginError(
+                f"{plugin.file}: {plugin.kind} '{plugin.name}' with ({shown}): {detail}"
+            ) from error
+
+
+def check_file(file: Path) -> list[Plugin]:
+    """Load a plugin file from anywhere and check all plugins in it, which are returned."""
+    registry.load()
+    if not file.is_file():
+        raise UserError(f"{file}: no such file")
+    before = {id(p) for kind in KINDS.values() for p in kind.plugins.values()}
+    here = [p for p in _all_plugins() if Path(p.file).absolute() == file.absolute()]
+    if not here:
+        name = f"{LOCAL}.{file.stem}"
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except UserError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{file}: can't be loaded: {type(error).__name__}: {error}"
+            ) from error
+        here = [p for p in _all_plugins() if id(p) not in before]
+    if not here:
+        raise UserError(f"{file}: registers no plugin")
+    for plugin in here:
+        check(plugin)
+    return here
+
+
+def corners(plugin: Plugin) -> Iterator[dict[str, Any]]:
+    """Hyperparameters to try: the defaults, then the corners of the ranges."""
+    yield plugin.defaults
+    ranges: dict[str, list[Any]] = {
+        key: list(range_.corners()) for key, range_ in plugin.ranges.items() if range_.corners()
+    }
+    if np.prod([len(values) for values in ranges.values()]) <= CORNERS:
+        for corner in itertools.product(*ranges.values()):
+            yield {**plugin.defaults, **dict(zip(ranges, corner, strict=True))}
+        return
+    for key, values in ranges.items():
+        for value in values:
+            yield {**plugin.defaults, key: value}
+
+
+def _all_plugins() -> list[Plugin]:
+    return [plugin for kind in KINDS.values() for plugin in kind.plugins.values()]
+
+
+def _expect(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise AssertionError(sentence)
+
+
+def _reader(function: Callable[..., Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _expect(function(Path(folder)) is None, "an empty folder must give None")
+
+
+def _split(function: Callable[..., Any]) -> None:
+    labels = np.repeat(np.arange(CLASSES), 20)
+    groups = np.arange(len(labels)) // 2
+    for given in (None, groups):
+        fold = function(labels, given, 4, 0)
+        _expect(sorted(set(fold.tolist())) == [0, 1, 2, 3], "every fold must have rows")
+        again = function(labels, given, 4, 0)
+        _expect(bool((fold == again).all()), "the same seed must give the same folds")
+    _expect(bool((fold[::2] == fold[1::2]).all()), "a group must not be on two sides")
+
+
+def _resize(function: Callable[..., Any]) -> None:
+    for shape in ((7, 40, 3), (90, 50, 3), (1, 1, 3), (SIZE, SIZE, 3)):
+        out = function(np.full(shape, 100, np.uint8), SIZE)
+        _expect(out.shape == (SIZE, SIZE, 3), f"{shape} became {out.shape}")
+        _expect(out.dtype == np.uint8, f"gives {out.dtype}, not uint8")
+
+
+def _augmentation(function: Callable[..., Any]) -> None:
+    import torch
+
+    transform = function(SIZE)
+    if transform is None:
+        return
+    image = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    if hasattr(transform, "set_random_seed"):
+        out = transform(image=image)["image"]
+        _expect(out.shape == image.shape, f"{image.shape} became {out.shape}")
+        _expect(out.dtype == np.uint8, f"gives {out.dtype}, not uint8")
+        return
+    batch = torch.from_numpy(np.stack([image, image])).permute(0, 3, 1, 2)
+    out = transform(batch)
+    _expect(out.shape == batch.shape, f"{tuple(batch.shape)} became {tuple(out.shape)}")
+    _expect(out.dtype == batch.dtype, f"gives {out.dtype}, not uint8")
+
+
+def _sampling(function: Callable[..., Any]) -> None:
+    labels = np.array([0] * 6 + [1] * 3 + [2])
+    features = np.random.default_rng(0).normal(size=(len(labels), D)).astype(np.float32)
+    drawn = np.asarray(function(labels, lambda: features, np.random.default_rng(0)))
+    _expect(drawn.ndim == 1 and len(drawn) > 0, "must give a list of rows")
+    _expect(drawn.dtype.kind in "iu", "must give whole numbers")
+    _expect(bool(((drawn >= 0) & (drawn < len(labels))).all()), "names rows that aren't there")
+
+
+def _backbone(function: Callable[..., Any]) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    module = function(SIZE, False)
+    with torch.no_grad():
+        out = module.eval()(torch.zeros(2, 3, SIZE, SIZE))
+    _expect(out.shape == (2, module.D), f"features are {tuple(out.shape)}, D is {module.D}")
+    staged = [name for stage in module.stages for name in stage]
+    named = [name for name, _ in module.named_parameters()]
+    _expect(sorted(staged) == sorted(named), "stages must hold every parameter once")
+    _expect(len(module.mean) == len(module.std) == 3, "mean and std have one value a channel")
+
+
+def _attributes() -> Any:
+    from automask.data import Attributes
+
+    classes = np.array([[0, 0], [0, 1], [1, 1]])
+    return Attributes(("a", "b"), (("x", "y"), ("u", "v")), classes)
+
+
+def _head(function: Callable[..., Any]) -> None:
+    import torch
+
+    module = function(D, _attributes())
+    out = module(torch.randn(4, D))
+    _expect(out.shape == (4, CLASSES), f"logits are {tuple(out.shape)}, not (4, {CLASSES})")
+    out.square().mean().backward()
+
+
+def _freeze(function: Callable[..., Any]) -> None:
+    stages = (("stem",), ("a", "b"), ("c",), ("head",))
+    known = {name for stage in stages for name in stage}
+    for epoch in range(10):
+        names = set(function(stages, epoch / 10))
+        _expect(names <= known, f"names unknown parameters: {names - known}")
+        _expect(bool(names), f"nothing trains at progress {epoch / 10}")
+        _expect(names == set(function(stages, epoch / 10)), "must be pure")
+
+
+def _loss(function: Callable[..., Any]) -> None:
+    import torch
+
+    counts = torch.tensor([5.0, 2.0, 0.0])
+    target = torch.eye(CLASSES)[torch.tensor([0, 1, 0, 0])]
+    for soft in (target, target * 0.8 + 0.2 / CLASSES):
+        logits = torch.randn(4, CLASSES).requires_grad_()
+        value = function(logits, soft, counts)
+        _expect(value.shape in ((), (4,)), f"gives {tuple(value.shape)}, not [B] or a scalar")
+        value.mean().backward()
+        _expect(
+            logits.grad is not None and bool(logits.grad.isfinite().all()),
+            "has a gradient that isn't finite",
+        )
+        sure = function(logits.detach() * 100, soft, counts)
+        _expect(bool(sure.isfinite().all()), "isn't finite where the logits are large")
+
+
+def _groups() -> tuple[Any, list[dict[str, Any]]]:
+    import torch
+    from torch import nn
+
+    from automask.network import parameter_groups
+
+    torch.manual_seed(0)
+    network = nn.ModuleDict({"backbone": nn.Linear(D, D), "head": nn.Linear(D, CLASSES)})
+    return network, parameter_groups(network)
+
+
+def _optimizer(function: Callable[..., Any]) -> None:
+    import torch
+
+    network, groups = _groups()
+    optimizer = function(groups)
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    network["head"](network["backbone"](torch.ones(2, D))).square().sum().backward()
+    optimizer.step()
+    for old, new in zip(before, network.parameters(), strict=True):
+        _expect(bool(new.isfinite().all()), "a step makes parameters that aren't finite")
+        _expect(bool((old != new).any()), "a step leaves a parameter as it was")
+
+
+def _scheduler(function: Callable[..., Any]) -> None:
+    import torch
+
+    _, groups = _groups()
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    scheduler = function(optimizer, 3, 4)
+    plateau = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+    for step in range(12):
+        optimizer.step()
+        if not plateau:
+            scheduler.step()
+        elif step % 3 == 2:
+            scheduler.step(1.0)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        _expect(all(np.isfinite(rates)) and min(rates) >= 0, f"gives learning rates {rates}")
+
+
+def _metric(function: Callable[..., Any]) -> None:
+    target = np.array([0, 1, 2, 0, 1, 2])
+    right = np.eye(CLASSES)[target] * 0.9 + 0.1 / CLASSES
+    wrong = np.roll(right, 1, axis=1)
+    _expect(np.isfinite(function(target, right)), "isn't finite")
+    _expect(function(target, right) > function(target, wrong), "higher must be better")
+    _expect(np.isfinite(function(target[:1], right[:1])), "isn't finite for a single row")
+
+
+def _ensemble(function: Callable[..., Any]) -> None:
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, CLASSES, ROWS)
+    table = rng.dirichlet(np.ones(CLASSES), (4, ROWS))
+    accuracy = registry.get("metric", "accuracy").function
+    blend = function(table, target, accuracy, rng)
+    out = blend(table[:, :5])
+    _expect(out.shape == (5, CLASSES), f"a blend is {out.shape}, not (5, {CLASSES})")
+    _expect(bool(np.allclose(out.sum(1), 1)), "a blend's rows must sum to 1")
+
+
+PROBES: dict[str, Callable[[Callable[..., Any]], None]] = {
+    "reader": _reader,
+    "split": _split,
+    "resize": _resize,
+    "augmentation": _augmentation,
+    "sampling": _sampling,
+    "backbone": _backbone,
+    "head": _head,
+    "freeze": _freeze,
+    "loss": _loss,
+    "optimizer": _optimizer,
+    "scheduler": _scheduler,
+    "metric": _metric,
+    "ensemble": _ensemble,
+}

@@ -1,0 +1,104 @@
+"""Small competitions drawn on the spot, and the command line run as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+SPACE = """
+[training]
+pretrained = false
+image_size = 32
+epochs = { low = 1, high = 2 }
+warmup_epochs = 0
+batch_size = 8
+
+[backbone.timm]
+model = "test_resnet"
+drop_path_rate = 0.0
+
+[loss.cross_entropy]
+
+[loss.focal]
+gamma = { low = 0.5, high = 2.0 }
+
+[freeze.full]
+
+[freeze.head_only]
+
+[augmentation.none]
+
+[augmentation.light]
+"""
+
+COLOURS = {"01": (200, 40, 40), "2": (40, 200, 40), "NA": (40, 40, 200)}
+
+
+def draw(file, colour, seed, size=(40, 32)):
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(-35, 35, (size[1], size[0], 3))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(file)
+
+
+def draw_table(folder, rows=30, test=9, group=True):
+    """A table task: the label is the image's colour; every two rows are a group."""
+    labels = list(COLOURS)
+    lines = ["id,path,label" + (",group" if group else "")]
+    for index in range(rows):
+        label = labels[index // 2 % len(labels)]
+        draw(folder / f"images/a{index}.png", COLOURS[label], index)
+        lines.append(f"a{index},images/a{index}.png,{label}" + (f",g{index // 2}" if group else ""))
+    (folder / "train.csv").write_text("\n".join(lines) + "\n")
+    if test:
+        ids = [f"t{index}" for index in range(test)]
+        for index, name in enumerate(ids):
+            draw(folder / f"images/{name}.png", COLOURS[labels[index % 3]], 1000 + index)
+        rows_of = [f"{name},images/{name}.png" for name in ids]
+        (folder / "test.csv").write_text("id,path\n" + "\n".join(rows_of) + "\n")
+        wanted = "\n".join(f"{name},2" for name in reversed(ids))
+        (folder / "sample_submission.csv").write_text(f"id,label\n{wanted}\n")
+    return folder
+
+
+def automask(folder, *arguments, **environment):
+    """Run the command line in `folder`; the finished process with its output as text."""
+    return subprocess.run(
+        [sys.executable, "-m", "automask", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+
+
+def refused(process, *words):
+    """Assert that a command ended as it must for a user's mistake, and said these words."""
+    assert process.returncode == 2, process.stdout + process.stderr
+    assert "Traceback" not in process.stderr
+    for word in words:
+        assert word in process.stderr, process.stderr
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with drawn data in `data/`, `automask.toml` and a tiny space in `space.toml`."""
+    draw_table(tmp_path / "data")
+    (tmp_path / "space.toml").write_text(SPACE)
+    assert automask(tmp_path, "init", "data").returncode == 0
+    return tmp_path
+
+
+@pytest.fixture
+def inside(project, monkeypatch) -> Path:
+    """The same, with the test standing in it."""
+    monkeypatch.chdir(project)
+    return project

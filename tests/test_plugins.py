@@ -1,0 +1,136 @@
+"""Every plugin keeps its contract, and what a contract refuses is refused with a sentence."""
+
+import pytest
+from conftest import automask
+
+from automask import registry, testing
+from automask.errors import PluginError
+from automask.ranges import Float
+from automask.registry import KINDS, Kind
+
+registry.load()
+EVERY = [plugin for kind in KINDS.values() for plugin in kind.plugins.values()]
+
+FOCAL = '''"""My plugins. Drop this file in ./plugins, then run `automask plugins`."""
+from automask import Float, loss
+
+
+@loss(gamma=Float(0.5, 5.0))
+def focal(logits, target, class_counts, *, gamma=2.0):
+    """Cross entropy that fades out the easy examples (Lin et al., 2017)."""
+    nll = -(target * logits.log_softmax(-1)).sum(-1)
+    return (1 - (-nll).exp()) ** gamma * nll
+'''
+
+
+@pytest.mark.parametrize("plugin", EVERY, ids=lambda p: f"{p.kind}-{p.name}")
+def test_keeps_its_contract_at_every_corner(plugin):
+    testing.check(plugin)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_probe_and_a_plugin(kind):
+    assert kind in testing.PROBES
+    assert KINDS[kind].plugins
+
+
+def refusal(**ranges):
+    kind = Kind("loss", ("logits", "target", "class_counts"))
+
+    def register(function):
+        with pytest.raises(PluginError) as caught:
+            kind(**ranges)(function)
+        return str(caught.value)
+
+    return register
+
+
+def test_refuses_a_missing_docstring():
+    def bare(logits, target, class_counts): ...
+
+    assert "has no docstring" in refusal()(bare)
+
+
+def test_refuses_a_wrong_contract():
+    def wrong(logits, labels):
+        """Wrong."""
+
+    text = refusal()(wrong)
+    assert "takes (logits, labels) where a loss takes (logits, target, class_counts)" in text
+    assert "test_plugins.py" in text
+
+
+def test_refuses_a_range_without_parameter_and_a_parameter_without_range():
+    def odd(logits, target, class_counts, *, gamma=1.0):
+        """Odd."""
+
+    assert "range for 'alpha'" in refusal(alpha=Float(0, 1), gamma=Float(0, 2))(odd)
+    assert "no range for 'gamma'" in refusal()(odd)
+
+
+def test_refuses_a_default_outside_its_range():
+    def outside(logits, target, class_counts, *, gamma=9.0):
+        """Outside."""
+
+    assert "gamma=9.0, outside its range 0 to 2" in refusal(gamma=Float(0, 2))(outside)
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(Exception, match="unknown loss 'focl': did you mean 'focal'?"):
+        registry.get("loss", "focl")
+
+
+def test_a_range_upside_down_is_refused():
+    with pytest.raises(ValueError, match="upside down"):
+        Float(2.0, 1.0)
+
+
+def test_the_check_finds_a_plugin_that_breaks_its_promise():
+    kind = Kind("loss", ("logits", "target", "class_counts"))
+
+    @kind(gamma=Float(0.0, 2.0))
+    def broken(logits, target, class_counts, *, gamma=1.0):
+        """Takes the logarithm of a probability that can be zero."""
+        return (target * logits.softmax(-1).log() * gamma).sum(-1) / gamma
+
+    with pytest.raises(PluginError, match=r"loss 'broken' with \(gamma="):
+        testing.check(kind.plugins["broken"])
+
+
+def test_a_local_file_is_listed_checked_and_stands_in_for_the_built_in(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "mine.py").write_text(FOCAL)
+    listed = automask(tmp_path, "plugins", "loss")
+    assert listed.returncode == 0, listed.stderr
+    assert "plugins/mine.py, instead of built in" in listed.stdout
+    checked = automask(tmp_path, "plugins", "check", "plugins/mine.py")
+    assert checked.returncode == 0, checked.stderr
+    assert "loss focal: keeps its contract" in checked.stdout
+
+
+def test_two_local_files_with_one_name_are_refused(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    for name in ("mine.py", "other.py"):
+        (tmp_path / "plugins" / name).write_text(FOCAL)
+    out = automask(tmp_path, "plugins")
+    assert out.returncode == 2
+    assert (
+        "plugins/other.py: a loss named 'focal' is already there, from plugins/mine.py"
+        in out.stderr
+    )
+    assert "Traceback" not in out.stderr
+
+
+def test_a_local_file_that_cannot_be_loaded_is_named(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "torn.py").write_text("def focal(:\n")
+    out = automask(tmp_path, "plugins")
+    assert out.returncode == 2
+    assert "torn.py, line 1" in out.stderr
+    assert "Traceback" not in out.stderr
+
+
+def test_a_package_of_somebody_else_named_plugins_is_left_alone(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "__init__.py").write_text("raise RuntimeError('not yours')\n")
+    assert automask(tmp_path, "plugins", "loss").returncode == 0

@@ -1,0 +1,403 @@
+"""The driver: exact budgets, resuming, pruning, states; and the space it samples from."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import optuna
+import pytest
+from conftest import automask, draw_table, refused
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+
+from automask import pruner, ranges, search, session, space
+from automask.errors import TrialError, UserError
+from automask.progress import Step
+from automask.ranges import Categorical, Float, Int
+from automask.search import Limits, Searcher
+from automask.session import Options
+
+FOLDS = 3
+
+
+@pytest.fixture
+def study(inside):
+    return session.start(Options(space="space.toml", folds=FOLDS))
+
+
+def pretend(recipe, report):
+    """A training in no time: the score is the recipe's own, by its hash."""
+    value = int(recipe.hash, 16) / 16**12
+    for fold in range(FOLDS):
+        report(Step(fold, 1, 1, 0.0, value, final=True))
+    return value
+
+
+def searcher(study, trials, train=pretend):
+    told = []
+    return (
+        Searcher(study.study, study.space, study.store, Limits(trials), train, told.append),
+        told,
+    )
+
+
+def states(study):
+    return [t.state.name for t in study.study.get_trials(deepcopy=False)]
+
+
+def recipes(study):
+    return [t.user_attrs["hash"] for t in search.finished(study.study)]
+
+
+def test_the_default_recipe_comes_first_and_the_count_is_exact(study):
+    one, _ = searcher(study, 7)
+    assert "7 trials" in one.run()
+    assert len(recipes(study)) == len(set(recipes(study))) == 7
+    assert recipes(study)[0] == study.space.default()[0].hash
+    again, told = searcher(study, 7)
+    again.run()
+    assert not told, "a study that is done trains nothing more"
+    more, _ = searcher(study, 9)
+    more.run()
+    assert len(recipes(study)) == 9
+
+
+def test_failures_are_told_and_do_not_count(study):
+    calls = []
+
+    def sometimes(recipe, report):
+        calls.append(recipe)
+        if len(calls) % 2:
+            raise TrialError("out of memory", "too big")
+        return pretend(recipe, report)
+
+    one, told = searcher(study, 4, sometimes)
+    one.run()
+    assert states(study).count("COMPLETE") == 4
+    failed = [e for e in told if e.what == "end" and e.state == "out of memory"]
+    assert len(failed) == 4
+    assert failed[0].message == "too big"
+
+
+def test_ten_failures_in_a_row_end_the_study(study):
+    def never(recipe, report):
+        raise TrialError("not-a-number", "the loss was nan")
+
+    one, _ = searcher(study, 50, never)
+    assert "10 trials in a row failed" in one.run()
+    assert len(search.finished(study.study)) == 10
+
+
+def test_a_small_space_ends_with_a_sentence(inside):
+    text = (inside / "space.toml").read_text().replace("{ low = 1, high = 2 }", "1")
+    (inside / "tiny.toml").write_text(
+        "\n".join(line for line in text.splitlines() if "[loss" not in line and "gamma" not in line)
+        + "\n[optimizer.adamw]\nlr = 0.001\nhead_lr_ratio = 1.0\nweight_decay = 0.01\n"
+        "[scheduler.StepLR]\ndrops = 1\ngamma = 0.1\n[loss.cross_entropy]\nweight_power = 0.0\n"
+        "[head.joint]\ndropout = 0.0\n"
+        "[augmentation.light]\ndegrees = 5.0\nshift = 0.0\nflip = false\n".replace(
+            "[augmentation.light]\n", "", 0
+        )
+    )
+    body = (inside / "tiny.toml").read_text().replace("[augmentation.light]\n\n", "")
+    (inside / "tiny.toml").write_text(body.replace("[augmentation.light]\n[", "["))
+    small = session.start(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
+    one, _ = searcher(small, 50)
+    assert "nothing new" in one.run()
+    assert len(recipes(small)) == len(set(recipes(small))) == 4
+
+
+def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(study, inside):
+    whole = session.start(Options(space="space.toml", folds=FOLDS, study="whole"))
+    searcher(whole, 8)[0].run()
+
+    calls = []
+
+    def cut(recipe, report):
+        calls.append(recipe.hash)
+        if len(calls) == 4:
+            report(Step(0, 1, 1, 0.0, 0.5))
+            raise KeyboardInterrupt
+        return pretend(recipe, report)
+
+    with pytest.raises(KeyboardInterrupt):
+        searcher(study, 8, cut)[0].run()
+    assert states(study) == ["COMPLETE"] * 3 + ["WAITING"]
+    searcher(study, 8)[0].run()
+    assert recipes(study) == recipes(whole)
+
+
+def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(study):
+    trial = study.study.ask()
+    trial.set_user_attr("worker", "dead")
+    search.release(study.study, study.store)
+    assert states(study) == ["WAITING"]
+    alive, _ = searcher(study, 3)
+    from filelock import FileLock
+
+    trial = study.study.ask()
+    trial.set_user_attr("worker", alive.worker)
+    code = (
+        "import sys, time; from filelock import FileLock\n"
+        f"lock = FileLock({str(study.store.worker_lock(alive.worker).absolute())!r})\n"
+        "lock.acquire(); print('held', flush=True); time.sleep(60)"
+    )
+    assert FileLock
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline()
+        search.release(study.study, study.store)
+        assert states(study) == ["RUNNING"]
+        holder.kill()
+        holder.wait()
+        search.release(study.study, study.store)
+        assert states(study) == ["WAITING"]
+
+
+def test_a_deadline_stops_the_trial_under_way_and_keeps_it(study):
+    def slow(recipe, report):
+        for _ in range(100):
+            time.sleep(0.05)
+            report(Step(0, 1, 1, 0.0))
+        raise AssertionError("went on after the deadline")
+
+    one = Searcher(
+        study.study, study.space, study.store, Limits(5, time.time() + 0.3), slow, lambda e: None
+    )
+    assert one.run() == "the time is up"
+    assert states(study) == ["WAITING"]
+
+
+def test_resuming_with_something_else_is_refused(study, inside):
+    for options, word in [
+        (Options(space="space.toml", folds=4), "4"),
+        (Options(space="space.toml", folds=FOLDS, metric="accuracy"), "metric"),
+        (Options(space="space.toml", folds=FOLDS, seed=5), "seed"),
+        (Options(space="quick", folds=FOLDS), ""),
+    ]:
+        with pytest.raises(UserError, match=word):
+            session.start(options)
+    text = (inside / "data/train.csv").read_text()
+    (inside / "data/train.csv").write_text(text.replace(",01,", ",2,", 1))
+    with pytest.raises(UserError, match="labels"):
+        session.start(Options(space="space.toml", folds=FOLDS))
+
+
+# Pruning
+
+
+def told_study(scores):
+    made = optuna.create_study(direction="maximize", pruner=pruner.TwoStage(5))
+    for folds in scores:
+        trial = made.ask()
+        for fold, value in enumerate(folds):
+            trial.report(value, pruner.step_number(fold, None))
+        made.tell(trial, float(np.mean(folds)))
+    return made
+
+
+def test_the_pruner_drops_what_is_far_behind_and_keeps_what_is_near():
+    rng = np.random.default_rng(0)
+    easy = rng.normal(0, 0.02, 5)
+    made = told_study([0.8 + 0.01 * k + easy + rng.normal(0, 0.01, 5) for k in range(8)])
+
+    def pruned(base, fold):
+        trial = made.ask()
+        for k in range(fold + 1):
+            trial.report(base + easy[k], pruner.step_number(k, None))
+        answer = trial.should_prune()
+        made.tell(trial, state=TrialState.FAIL)
+        return answer
+
+    assert pruned(0.6, 0)
+    assert not pruned(0.86, 0)
+    assert not pruned(0.835, 1), "as good as the fifth best"
+    assert not pruned(0.1, 4), "nothing is saved after the last fold"
+
+
+def test_a_rung_compares_with_everything_that_reached_it():
+    made = optuna.create_study(direction="maximize", pruner=pruner.TwoStage(5))
+    for value in (0.2, 0.5, 0.6, 0.7):
+        trial = made.ask()
+        trial.report(value, pruner.step_number(0, 0))
+        made.tell(trial, state=TrialState.PRUNED)
+    low, high = made.ask(), made.ask()
+    low.report(0.1, pruner.step_number(0, 0))
+    high.report(0.65, pruner.step_number(0, 0))
+    assert low.should_prune()
+    assert not high.should_prune()
+
+
+# Spaces and ranges
+
+
+@pytest.mark.parametrize("name", space.shipped())
+def test_every_shipped_space_samples_recipes_inside_its_ranges(name):
+    chosen = space.load(name)
+    rng = np.random.default_rng(0)
+
+    def suggest(key, range_):
+        return range_.corners()[rng.integers(len(range_.corners()))]
+
+    for _ in range(50):
+        made = chosen.sample(suggest)
+        for key, range_ in chosen.training.items():
+            assert made.training[key] in range_
+        assert type(made).from_dict(made.to_dict()) == made
+        assert type(made).from_dict(made.to_dict()).hash == made.hash
+
+
+def test_the_full_space_has_every_plugin_that_competes():
+    from automask import registry
+    from automask.recipe import SEARCHED
+
+    full = space.load("full")
+    for kind in SEARCHED:
+        assert set(full.competitors[kind]) == set(registry.plugins(kind)), kind
+
+
+def test_all_mistakes_of_a_space_are_told_at_once(tmp_path):
+    file = tmp_path / "space.toml"
+    file.write_text(
+        "[training]\nepoch = 3\nepochs = { low = 9, high = 2 }\n[backbone.timm]\n"
+        '[loss.focl]\n[loss.focal]\ngamma = 99.0\n[optimiser.sgd]\n[freeze.last_stages]\nshare = "x"\n'
+    )
+    with pytest.raises(UserError) as caught:
+        space.load(str(file))
+    for part in (
+        "training.epoch: unknown: did you mean 'epochs'?",
+        "training.epochs: the range is upside down",
+        "[loss.focl]: unknown loss: did you mean 'focal'?",
+        "loss.focal.gamma: 99.0 is outside 0 to 5",
+        "[optimiser]: a space has no such kind: did you mean 'optimizer'?",
+        "backbone.timm.model: is open text",
+        "freeze.last_stages.share: 'x' is outside 0.25, 0.5, 0.75",
+    ):
+        assert part in str(caught.value)
+
+
+numbers = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+@given(numbers, numbers, numbers, numbers)
+def test_narrowing_never_leaves_the_declared_range(a, b, c, d):
+    declared = Float(min(a, b), max(a, b))
+    try:
+        narrowed = ranges.narrow(declared, {"low": c, "high": d})
+    except ValueError:
+        assert c > d or c not in declared or d not in declared
+        return
+    assert declared.low <= narrowed.low <= narrowed.high <= declared.high
+
+
+@given(st.integers(-100, 100), st.integers(0, 100), st.integers(-300, 300))
+def test_clipping_gives_a_value_inside(low, length, value):
+    for range_ in (Int(low, low + length), Categorical(low, low + length)):
+        assert ranges.clip(range_, value) in range_
+
+
+@given(
+    st.lists(st.integers(16, 512), min_size=1, max_size=6, unique=True),
+    st.integers(8, 1000),
+    st.lists(st.integers(16, 400), max_size=2),
+)
+def test_some_image_size_always_fits(sizes, longest, trained):
+    fitting = space.fitting_sizes(sizes, longest, trained)
+    assert fitting
+    assert set(fitting) <= set(sizes)
+
+
+# The whole command, killed
+
+
+def wait_for(condition, seconds=120):
+    end = time.time() + seconds
+    while time.time() < end:
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_search_goes_on_to_the_exact_count(project, how, workers):
+    command = [
+        *("search", "--trials", "6", "--folds", "3", "--space", "space.toml"),
+        *("--workers", str(workers)),
+    ]
+    environment = {**os.environ, "COLUMNS": "200"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "automask", *command],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        done = list(iter(process.stdout.readline, ""))[:0]
+        wait_for(lambda: "trial " in process.stdout.readline())
+        # As a terminal does it: Ctrl-C reaches every process of the group, kill -9 just the one.
+        (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
+        out, err = process.communicate(timeout=60)
+        assert done == []
+    assert process.returncode == (130 if how == signal.SIGINT else -9), out + err
+    assert "Traceback" not in err
+    if how == signal.SIGINT:
+        assert "everything finished is kept" in out
+    again = automask(project, *command)
+    assert again.returncode == 0, again.stderr
+    assert "6 trials are complete or pruned" in again.stdout
+    storage = search.open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
+    done = [t for t in storage.get_trials() if t.state.name in ("COMPLETE", "PRUNED")]
+    hashes = [t.user_attrs["hash"] for t in done]
+    assert len(hashes) == len(set(hashes)) == 6
+    assert not [t for t in storage.get_trials() if t.state.name in ("RUNNING", "WAITING")]
+
+
+def test_a_local_plugin_is_sampled_by_a_shipped_space(tmp_path, monkeypatch):
+    from test_plugins import FOCAL
+
+    draw_table(tmp_path / "data")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "mine.py").write_text(FOCAL.replace("def focal", "def faded"))
+    assert automask(tmp_path, "init", "data").returncode == 0
+    out = automask(
+        tmp_path, "search", "--space", "demo", "--trials", "6", "--folds", "2", "--workers", "1"
+    )
+    assert out.returncode == 0, out.stderr
+    assert "faded" in out.stdout
+
+
+def test_without_weights_and_without_a_hub_the_ways_out_are_told_at_once(project):
+    begin = time.time()
+    out = automask(
+        project, "search", HF_HOME=str(project / "none"), TORCH_HOME=str(project / "none")
+    )
+    refused(out, "resnet18", "--weights DIR", "HF_HUB_OFFLINE", "--space FILE")
+    assert time.time() - begin < 30
+    assert not (project / "runs").exists()
+
+
+def test_an_unknown_space_or_metric_gets_a_suggestion(project):
+    refused(automask(project, "search", "--space", "defalt"), "did you mean 'default'?")
+    refused(
+        automask(project, "search", "--space", "space.toml", "--metric", "macro_f2"),
+        "did you mean 'macro_f1'?",
+    )
+    refused(automask(project, "search", "--space", "space.toml", "--timeout", "soon"), "--timeout")
+    refused(
+        automask(
+            project,
+            "search",
+            "--space",
+            "space.toml",
+            "--storage",
+            "postgresql://nobody@127.0.0.1:1/x",
+        ),
+        "storage postgresql",
+    )

@@ -1,0 +1,293 @@
+"""Training: isolation of folds, accumulation, freezing, cached features, precision of resuming."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from automask import fold as folds_module
+from automask import heads, network, registry, session, steps, training
+from automask.data import Attributes
+from automask.features import Features
+from automask.recipe import Choice, Recipe
+from automask.session import Options
+from automask.store import TrialStore
+
+
+@pytest.fixture
+def task(inside):
+    return session.start(Options(space="space.toml", folds=3, threads=1)).task()
+
+
+def recipe(**changes):
+    """A small recipe; `loss=("focal", {...})` chooses, other keywords set the training's."""
+    choices = {
+        "backbone": ("timm", {"model": "test_resnet"}),
+        "head": ("joint", {}),
+        "freeze": ("full", {}),
+        "loss": ("cross_entropy", {}),
+        "optimizer": ("adamw", {}),
+        "scheduler": ("CosineAnnealingLR", {}),
+        "sampling": ("all", {}),
+        "augmentation": ("none", {}),
+        "resize": ("pad", {}),
+    }
+    own = {key: value for key, value in changes.items() if key not in choices}
+    choices |= {key: value for key, value in changes.items() if key in choices}
+    training_ = dict(
+        pretrained=False, image_size=32, epochs=2, warmup_epochs=0, batch_size=8, accumulation=1
+    )
+    return Recipe(
+        {
+            kind: Choice(name, {**registry.get(kind, name).defaults, **params})
+            for kind, (name, params) in choices.items()
+        },
+        {**training_, **own},
+    )
+
+
+def quiet(step):
+    pass
+
+
+def noise_task(task, rows=60, classes=2):
+    """The task with labels that nothing in an image tells: what scores above chance has cheated."""
+    rng = np.random.default_rng(0)
+    from dataclasses import replace
+
+    labels = rng.permutation(np.arange(rows) % classes)
+    attributes = Attributes(("label",), (tuple("ab"),), np.arange(classes)[:, None])
+    data = replace(task.data, labels=labels, attributes=attributes, groups=None, test=None)
+    return replace(task, data=data, folds=np.arange(rows) % 3, metric="accuracy")
+
+
+class Memory(nn.Module):
+    """A backbone that gives every image a vector of its own: a head can learn it all by heart."""
+
+    def __init__(self):
+        super().__init__()
+        self.D, self.stages = 64, (("weight",),)
+        self.mean, self.std = (0.0,) * 3, (1.0,) * 3
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images):
+        which = (images[:, 0, 0, 0] * 255).round().long()
+        return torch.eye(64)[which] * 8 + self.weight
+
+
+@pytest.fixture
+def memorising(task, monkeypatch):
+    """A noise task whose first pixel numbers its rows, and the backbone that reads it."""
+    told = noise_task(task)
+    pixels = np.zeros((60, 8, 8, 3), np.uint8)
+    pixels[:, 0, 0, 0] = np.arange(60)
+    monkeypatch.setattr(type(told), "pixels", lambda self, recipe: pixels)
+    monkeypatch.setattr(network, "build_backbone", lambda *args: Memory())
+    monkeypatch.setattr("automask.features.build_backbone", lambda *args: Memory())
+    # The cache knows backbones by name, and this one has none.
+    monkeypatch.setattr(Features, "_key", lambda self: "memory")
+    return told
+
+
+FAST = dict(epochs=30, optimizer=("adamw", {"lr": 0.01}))
+
+
+@pytest.mark.parametrize("freeze", ["full", "head_only"])
+def test_no_fold_knows_the_rows_that_it_is_scored_on(memorising, tmp_path, freeze):
+    score = training.fit(
+        memorising, recipe(freeze=(freeze, {}), **FAST), TrialStore(tmp_path), quiet
+    )
+    assert score < 0.7, "labels are noise: an out-of-fold score above chance is a leak"
+
+
+def test_the_isolation_test_sees_weights_that_run_on(memorising, tmp_path, monkeypatch):
+    kept = {}
+    build = folds_module.build
+    monkeypatch.setattr(
+        folds_module, "build", lambda *args: kept.setdefault("network", build(*args))
+    )
+    score = training.fit(memorising, recipe(**FAST), TrialStore(tmp_path), quiet)
+    assert score > 0.75
+
+
+def test_the_isolation_test_sees_heads_that_are_shared(memorising, tmp_path, monkeypatch):
+    kept = {}
+    build = heads.build_head
+    monkeypatch.setattr(heads, "build_head", lambda *args: kept.setdefault("head", build(*args)))
+    score = training.fit(
+        memorising, recipe(freeze=("head_only", {}), **FAST), TrialStore(tmp_path), quiet
+    )
+    assert score > 0.75
+
+
+LOSSES = ["cross_entropy", "label_smoothing", "focal"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("rows", "count"), [(12, 3), (11, 4), (5, 8)])
+def test_an_accumulated_step_equals_the_big_batch(loss, rows, count):
+    torch.manual_seed(0)
+    model = nn.Linear(6, 3)
+    inputs, target = torch.randn(rows, 6), torch.eye(3)[torch.randint(0, 3, (rows,))]
+    counts = target.sum(0)
+    function = registry.get("loss", loss).function
+
+    def gradient(parts):
+        model.zero_grad()
+        split = list(zip(inputs.tensor_split(parts), target.tensor_split(parts), strict=True))
+        total = steps.accumulate(split, model, function, counts)
+        return total, model.weight.grad.clone()
+
+    whole, parts = gradient(1), gradient(min(count, rows))
+    torch.testing.assert_close(whole, parts)
+
+
+def test_losses_without_extras_are_cross_entropy():
+    torch.manual_seed(0)
+    logits, target = torch.randn(9, 4), torch.eye(4)[torch.randint(0, 4, (9,))]
+    counts = torch.tensor([4.0, 3.0, 2.0, 0.0])
+    plain = nn.functional.cross_entropy(logits, target, reduction="none")
+    for name, params in [
+        ("cross_entropy", {}),
+        ("label_smoothing", {"smoothing": 0.0}),
+        ("focal", {"gamma": 0.0}),
+    ]:
+        value = registry.get("loss", name).function(logits, target, counts, **params)
+        torch.testing.assert_close(value, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_class_weights_make_classes_count_alike():
+    logits = torch.zeros(9, 3)
+    labels = torch.tensor([0] * 6 + [1] * 2 + [2])
+    counts = torch.bincount(labels).float()
+    value = registry.get("loss", "cross_entropy").function(
+        logits, torch.eye(3)[labels], counts, weight_power=1.0
+    )
+    sums = [value[labels == label].sum() for label in range(3)]
+    torch.testing.assert_close(sums[0], sums[1])
+    torch.testing.assert_close(sums[0], sums[2])
+
+
+def test_the_factored_head_is_a_distribution_over_the_classes_seen():
+    classes = np.array([[0, 0], [0, 1], [1, 1]])
+    attributes = Attributes(("a", "b"), (("x", "y"), ("u", "v")), classes)
+    head = registry.get("head", "factored").function(8, attributes)
+    out = head(torch.randn(5, 8))
+    torch.testing.assert_close(out.exp().sum(1), torch.ones(5))
+    single = Attributes(("a",), (("x", "y", "z"),), np.arange(3)[:, None])
+    torch.manual_seed(1)
+    factored = registry.get("head", "factored").function(8, single)
+    torch.manual_seed(1)
+    joint = registry.get("head", "joint").function(8, single)
+    features = torch.randn(4, 8)
+    torch.testing.assert_close(factored(features), joint(features).log_softmax(-1))
+
+
+def test_what_is_frozen_stays_to_the_bit_batch_norm_too(task):
+    built = network.build(recipe(), task.data.attributes, {}, 0, 0)
+    built.train_only(built.head_names)
+    before = {key: value.clone() for key, value in built.backbone.state_dict().items()}
+    optimizer = torch.optim.AdamW(network.parameter_groups(built), lr=0.1, weight_decay=0.1)
+    images = torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8)
+    built(images).square().sum().backward()
+    optimizer.step()
+    for key, value in built.backbone.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    built.train_only([name for stage in built.stages for name in stage])
+    assert all(module.training for module in built.modules())
+
+
+def test_gradual_ends_with_everything_and_begins_with_the_head():
+    stages = (("stem",), ("a",), ("b",), ("head",))
+    gradual = registry.get("freeze", "gradual").function
+    assert gradual(stages, 0.0) == {"head"}
+    sizes = [len(gradual(stages, epoch / 20, head_share=0.2)) for epoch in range(20)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == 4
+
+
+@pytest.mark.parametrize("freeze", ["full", "head_only", "last_stages", "gradual"])
+@pytest.mark.parametrize("augmentation", ["none", "light"])
+def test_every_way_of_freezing_trains_and_repeats_to_the_bit(task, tmp_path, freeze, augmentation):
+    made = recipe(freeze=(freeze, {}), augmentation=(augmentation, {}), epochs=4)
+    stores = [TrialStore(tmp_path / name) for name in "ab"]
+    first, second = (training.fit(task, made, store, quiet) for store in stores)
+    assert first == second
+    np.testing.assert_array_equal(stores[0].test(3), stores[1].test(3))
+    probability = stores[0].out_of_fold(task.folds)
+    np.testing.assert_allclose(probability.sum(1), 1, atol=1e-5)
+
+
+def test_a_trial_goes_on_after_its_last_finished_fold(task, tmp_path):
+    made, whole, torn = recipe(), TrialStore(tmp_path / "whole"), TrialStore(tmp_path / "torn")
+    training.fit(task, made, whole, quiet)
+
+    class Killed(BaseException):
+        pass
+
+    def kill_in_second_fold(step):
+        if step.fold == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        training.fit(task, made, torn, kill_in_second_fold)
+    assert torn.has(0) and not torn.has(1)
+    begun = []
+    training.fit(task, made, torn, lambda step: begun.append((step.fold, step.epoch)))
+    assert (0, 1) not in begun, "the finished fold was trained again"
+    np.testing.assert_array_equal(torn.out_of_fold(task.folds), whole.out_of_fold(task.folds))
+
+
+def test_a_loss_that_is_not_a_number_fails_the_trial_with_its_reason(task, tmp_path):
+    wild = recipe(optimizer=("sgd", {"lr": 1e30}))
+    with pytest.raises(training.TrialError) as caught:
+        training.fit(task, wild, TrialStore(tmp_path), quiet)
+    assert caught.value.reason == "not-a-number"
+
+
+def test_a_broken_plugin_fails_the_trial_with_its_reason(task, tmp_path):
+    with pytest.raises(training.TrialError) as caught:
+        training.fit(
+            task, recipe(backbone=("timm", {"model": "no_such_net"})), TrialStore(tmp_path), quiet
+        )
+    assert caught.value.reason == "plugin error"
+    assert "no_such_net" in str(caught.value)
+
+
+def test_stored_weights_give_the_stored_probabilities(task, tmp_path):
+    from safetensors.torch import load_file
+
+    for freeze in ("full", "head_only"):
+        made, store = recipe(freeze=(freeze, {})), TrialStore(tmp_path / freeze)
+        training.fit(task, made, store, quiet)
+        built = network.build(made, task.data.attributes, {}, task.seed, 1)
+        built.load_state_dict(load_file(store.weights(1)), strict=False)
+        again = network.predict(built, task.pixels(made), task.test_rows, task.device)
+        np.testing.assert_allclose(again, store.load(1).test, atol=1e-4)
+
+
+@pytest.mark.parametrize("scheduler", ["StepLR", "CosineAnnealingLR", "ReduceLROnPlateau"])
+def test_warm_up_rises_then_the_scheduler_takes_over(scheduler):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    choice = Choice(scheduler, registry.get("scheduler", scheduler).defaults)
+    schedule = steps.Schedule(choice, optimizer, 5, 8, 2)
+    rates = []
+    for _epoch in range(8):
+        for _ in range(5):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        schedule.epoch(1.0)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[0] < 0.2
+    assert rates[10] == 1.0
+    assert rates[-1] < 0.3
+
+
+def test_batches_are_even_and_hold_every_row_once():
+    for rows, size in [(33, 32), (1, 8), (100, 7), (64, 64)]:
+        parts = steps.batches(np.arange(rows), size)
+        lengths = {len(part) for part in parts}
+        assert max(lengths) <= size
+        assert max(lengths) - min(lengths) <= 1
+        np.testing.assert_array_equal(np.concatenate(parts), np.arange(rows))
