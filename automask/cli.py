@@ -177,6 +177,7 @@ def _decode(session: Session, console: Console) -> None:
     """The first pass over all images, so that a bad file is told before anything trains."""
     from rich.progress import Progress
 
+    assert session.space is not None
     resize = next(iter(session.space.competitors["resize"]))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("decoding images", total=None)

@@ -99,8 +99,12 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
     return storage
 
 
-def hold(study: optuna.Study, fingerprint: dict[str, str]) -> None:
-    """Fix what the study is about, or refuse to go on with something else."""
+def hold(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) -> None:
+    """Fix what the study is about, or refuse to go on with something else.
+
+    `hashes` cover the data, `settings` can be read by people.
+    """
+    fingerprint = {**hashes, **settings}
     known = study.user_attrs.get("fingerprint")
     if known is None:
         study.set_user_attr("fingerprint", fingerprint)
@@ -108,7 +112,8 @@ def hold(study: optuna.Study, fingerprint: dict[str, str]) -> None:
     changed = [key for key in fingerprint if known.get(key) != fingerprint[key]]
     if changed:
         told = ", ".join(
-            f"{key} ({known.get(key)} before, {fingerprint[key]} now)" for key in changed
+            f"{key} ({known.get(key)} before, {fingerprint[key]} now)" if key in settings else key
+            for key in changed
         )
         raise UserError(
             f"study '{study.study_name}' was begun with other {told}: scores would not compare. "

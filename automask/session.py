@@ -45,30 +45,31 @@ class Options:
 
 @dataclass(frozen=True)
 class Session:
-    """A study with everything that its trials share. `notes` are sentences for the user."""
+    """A study with everything that its trials share.
+
+    `largest` is the edge in pixels at which images are decoded; `space` is None where nothing will be
+    searched; `notes` are sentences for the user.
+    """
 
     config: Config
     options: Options
     data: Data
     folds: np.ndarray
-    space: Space
+    largest: int
     weights: dict[str, Weights]
     store: StudyStore
     study: optuna.Study
-    notes: tuple[str, ...]
+    space: Space | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
         return registry.get("metric", self.config.search.metric).function
 
     def images(self, progress: Callable[[int, int], None] = lambda done, total: None) -> Images:
-        """The images at the space's sizes; nothing is decoded before a map is asked for."""
-        sizes = self.space.training["image_size"]
-        largest = max(getattr(sizes, "choices", None) or [sizes.high])  # type: ignore[union-attr]
-        resizes = {
-            name: registry.get("resize", name).function for name in self.space.competitors["resize"]
-        }
-        return Images(self.data.paths, largest, resizes, self.store.cache, progress)
+        """The images in the study's sizes; nothing is decoded before a map is asked for."""
+        resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
+        return Images(self.data.paths, self.largest, resizes, self.store.cache, progress)
 
     def task(self) -> Task:
         """What training needs, with torch set up for this process."""
@@ -76,6 +77,8 @@ class Session:
 
         from automask.task import Task
 
+        # Optimizers' averages of tiny gradients would fall where processors are slow.
+        torch.set_flush_denormal(True)
         if self.options.threads:
             torch.set_num_threads(self.options.threads)
         return Task(
@@ -105,21 +108,34 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     if chosen.adapts:
         chosen, more = _adapted(chosen, data, checkpoints)
         notes += more
-    store.create()
     folds = _folds(config, data, store, options)
+    store.create()
     notes += dataset.warn_rare(data, config.search.folds)
     study = open_study(config, options, store)
-    identity = {
+    settings = {
         "folds": str(config.search.folds),
         "metric": config.search.metric,
         "seed": str(config.search.seed),
-        **dataset.fingerprint(data, folds),
         "space": f"{chosen.name} {chosen.fingerprint}",
         "weights": ", ".join(sorted(checkpoints)) or "the hubs'",
     }
-    hold(study, identity)
+    hold(study, dataset.fingerprint(data, folds), settings)
+    store.save_folds(data.train.ids, folds)
+    largest = max(chosen.training["image_size"].corners())
     study.set_user_attr("weights folder", config.search.weights)
-    return Session(config, options, data, folds, chosen, checkpoints, store, study, tuple(notes))
+    study.set_user_attr("largest", largest)
+    return Session(
+        config,
+        options,
+        data,
+        folds,
+        int(largest),
+        checkpoints,
+        store,
+        study,
+        chosen,
+        tuple(notes),
+    )
 
 
 def reopen(options: Options, file: Path = configuration.FILE) -> Session:
@@ -135,14 +151,15 @@ def reopen(options: Options, file: Path = configuration.FILE) -> Session:
         raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
     study = open_study(config, options, store)
     identity = study.user_attrs.get("fingerprint", {})
-    settings = {"metric": identity.get("metric"), "folds": int(folds.max()) + 1}
-    config = override(config, replace(options, **settings))
+    metric, seed = identity.get("metric"), int(identity.get("seed", 0))
+    begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)
+    config = override(config, begun)
     data = dataset.prepare(configuration.read(config))
-    hold(study, dataset.fingerprint(data, folds))
+    hold(study, dataset.fingerprint(data, folds), {})
     path = config.search.weights or study.user_attrs.get("weights folder")
     checkpoints = weights.read_folder(Path(path)) if path else {}
-    chosen = space.load(identity["space"].rpartition(" ")[0])
-    return Session(config, options, data, folds, chosen, checkpoints, store, study, ())
+    largest = study.user_attrs.get("largest", 0)
+    return Session(config, options, data, folds, largest, checkpoints, store, study)
 
 
 def override(config: Config, options: Options) -> Config:
@@ -207,9 +224,7 @@ def _folds(config: Config, data: Data, store: StudyStore, options: Options) -> n
     folds = store.load_folds()
     count = config.search.folds
     if folds is None:
-        folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
-        store.save_folds(data.train.ids, folds)
-        return folds
+        return dataset.draw_folds(data, config.search.split, count, config.search.seed)
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
         raise UserError(

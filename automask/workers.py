@@ -71,6 +71,7 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
     from automask.training import fit
 
     task = session.task()
+    assert session.space is not None
     return Searcher(
         session.study,
         session.space,

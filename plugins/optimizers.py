@@ -38,7 +38,8 @@ def adamw(parameter_groups, *, lr=1e-3, head_lr_ratio=3.0, weight_decay=0.02):
     """
     import torch
 
-    return torch.optim.AdamW(scaled(parameter_groups, lr, head_lr_ratio, weight_decay), lr=lr)
+    groups = scaled(parameter_groups, lr, head_lr_ratio, weight_decay)
+    return torch.optim.AdamW(groups, lr=lr, fused=True)
 
 
 @optimizer(
@@ -59,4 +60,5 @@ def sgd(parameter_groups, *, lr=0.02, head_lr_ratio=3.0, momentum=0.9, weight_de
         lr=lr,
         momentum=momentum,
         nesterov=momentum > 0,
+        fused=True,
     )

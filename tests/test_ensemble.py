@@ -1,0 +1,139 @@
+"""Blends, their honest scores, and the submission file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_data import tables
+
+from automask import data, ensembling, registry, scores, submission
+from automask.ensembling import Member
+from automask.errors import UserError
+from automask.tables import Rows
+
+macro_f1 = registry.get("metric", "macro_f1").function
+
+
+def noisy(target, classes, strength, seed):
+    """Probabilities `[N, C]` that know the target a little."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(len(target), classes)) + strength * np.eye(classes)[target]
+    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+@pytest.fixture
+def crowd():
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 4, 300)
+    members = [
+        Member(k, None, noisy(target, 4, 1.0 + 0.1 * k, k), noisy(target[:50], 4, 1.0, 50 + k))
+        for k in range(8)
+    ]
+    return target, members, np.arange(300) % 5
+
+
+def fit(crowd, method, top=8):
+    target, members, folds = crowd
+    return ensembling.fit(members, target, folds, None, macro_f1, method, top)
+
+
+def test_greedy_beats_its_best_member_on_data_where_errors_differ(crowd):
+    blended = fit(crowd, "greedy")
+    assert blended.plain.value > blended.single.value
+    assert blended.nested.value > blended.single.value
+    assert blended.weights.sum() == pytest.approx(1)
+    np.testing.assert_allclose(blended.test.sum(1), 1)
+
+
+def test_greedy_is_never_below_the_best_member_on_the_rows_it_saw():
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        target = rng.integers(0, 3, 40)
+        table = np.stack([noisy(target, 3, 0.5, seed * 10 + k) for k in range(5)])
+        function = registry.get("ensemble", "greedy").function
+        blend = function(table, target, macro_f1, rng)
+        best = max(macro_f1(target, member) for member in table)
+        assert macro_f1(target, blend(table)) >= best - 1e-12
+
+
+def test_the_nested_score_is_blind_to_the_rows_scored():
+    """On pure noise, choosing among many looks good out of fold, and nested does not."""
+    rng = np.random.default_rng(1)
+    target = rng.integers(0, 2, 60)
+    members = [Member(k, None, rng.dirichlet([1, 1], 60), np.zeros((0, 2))) for k in range(60)]
+    accuracy = registry.get("metric", "accuracy").function
+    blended = ensembling.fit(members, target, np.arange(60) % 5, None, accuracy, "greedy", 60)
+    assert blended.plain.value > 0.75
+    assert blended.nested.value < 0.65
+
+
+def test_only_the_top_members_join(crowd):
+    assert len(fit(crowd, "mean", top=3).members) == 3
+    assert fit(crowd, "best").plain.value == fit(crowd, "best").single.value
+
+
+def test_an_interval_widens_where_rows_come_in_groups():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 10)
+    target = rng.integers(0, 2, 300)
+    right = np.repeat(rng.random(30) < 0.7, 10)
+    probability = np.eye(2)[np.where(right, target, 1 - target)]
+    accuracy = registry.get("metric", "accuracy").function
+    by_row = scores.score(accuracy, target, probability, None)
+    by_group = scores.score(accuracy, target, probability, groups)
+    assert by_row.low <= by_row.value <= by_row.high
+    assert by_group.high - by_group.low > 2 * (by_row.high - by_row.low)
+
+
+def with_sample(sample, labels=None, codes=None):
+    made = tables(
+        labels or {"label": ["01", "2"]},
+        test=Rows(["x", "y"], []),
+        sample=sample,
+        id_column="id",
+        codes=codes,
+    )
+    return data.prepare(made)
+
+
+def test_the_submission_has_the_samples_columns_and_order():
+    sample = pd.DataFrame({"who": ["u", "u"], "id": ["y", "x"], "kind": ["a", "a"]})
+    prepared = with_sample(sample, {"kind": ["a", "b", "b"], "who": ["u", "u", "v"]})
+    frame = submission.table(prepared, ["x", "y"], np.array([[0.1, 0.2, 0.7], [0.9, 0.1, 0.0]]))
+    assert frame.to_dict("list") == {"who": ["u", "v"], "id": ["y", "x"], "kind": ["a", "b"]}
+    submission.check(frame, prepared)
+
+
+def test_label_text_stays_as_it_is(tmp_path):
+    sample = pd.DataFrame({"id": ["x", "y"], "answer": ["", ""]})
+    prepared = with_sample(sample)
+    frame = submission.table(prepared, ["x", "y"], np.array([[0.9, 0.1], [0.2, 0.8]]))
+    submission.write(frame, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "id,answer\nx,01\ny,2\n"
+
+
+def test_combinations_become_the_codes_of_the_competition():
+    sample = pd.DataFrame({"id": ["x", "y"], "ans": ["0", "0"]})
+    codes = {("a", "u"): "0", ("a", "v"): "1", ("b", "u"): "2", ("b", "v"): "3"}
+    prepared = with_sample(sample, {"kind": ["a", "b"], "who": ["v", "u"]}, codes)
+    frame = submission.table(prepared, ["x", "y"], np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert frame["ans"].tolist() == ["1", "2"]
+
+
+def test_a_wrong_submission_is_not_written_and_the_older_one_stays():
+    sample = pd.DataFrame({"id": ["x", "y"], "label": ["2", "2"]})
+    prepared = with_sample(sample)
+    good = submission.table(prepared, ["x", "y"], np.array([[0.9, 0.1], [0.2, 0.8]]))
+    for wrong, word in [
+        (good.rename(columns={"label": "lable"}), "columns are"),
+        (good.iloc[:1], "1 rows, not 2"),
+        (good.iloc[::-1].reset_index(drop=True), "ids differ from the sample's from row 2"),
+        (good.assign(label=["01", "1"]), "unknown labels: 1"),
+    ]:
+        with pytest.raises(UserError, match=word):
+            submission.check(wrong, prepared)
+
+
+def test_sample_ids_that_the_test_table_lacks_are_named():
+    sample = pd.DataFrame({"id": ["x", "z"], "label": ["2", "2"]})
+    with pytest.raises(UserError, match="lacks, such as z"):
+        submission.table(with_sample(sample), ["x", "y"], np.array([[0.9, 0.1], [0.2, 0.8]]))
