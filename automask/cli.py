@@ -98,13 +98,16 @@ def search(
     import time
 
     from automask import session as sessions
-    from automask import workers as crew
-    from automask.search import Limits, complete, failures_at_the_end, finished
 
     seconds = _seconds(timeout) if timeout else None
     begin = time.time()
     options = sessions.Options(study, storage, space, folds, metric, seed, weights, device)
     session = sessions.start(options)
+
+    from automask import workers as crew
+    from automask.display import Display
+    from automask.search import Limits, complete, failures_at_the_end, finished
+
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
@@ -116,8 +119,6 @@ def search(
         console.print(f"going on after {counted} finished trials", highlight=False)
     ranked = complete(session.study)
     best = ranked[0].values[0] if ranked else None
-    from automask.display import Display
-
     with Display(console, trials, counted, best, session.config.search.metric) as display:
         ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
     _summary(session, console, ending)

@@ -199,7 +199,7 @@ class Searcher:
     def _run(self, trial: optuna.Trial, recipe: Recipe) -> None:
         begin = time.time()
         self.tell(Event("begin", trial.number, recipe))
-        reported = set(self.study.trials[trial.number].intermediate_values)
+        reported = set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
         def report(step: Step) -> None:
             if _orphaned():

@@ -16,8 +16,6 @@ from automask.config import Config
 from automask.data import Data
 from automask.errors import UserError, did_you_mean
 from automask.images import Images, longest_side
-from automask.search import hold
-from automask.search import open_study as open_storage
 from automask.space import Space
 from automask.store import RUNS, StudyStore
 from automask.weights import Weights
@@ -111,6 +109,8 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     folds = _folds(config, data, store, options)
     store.create()
     notes += dataset.warn_rare(data, config.search.folds)
+    from automask.search import hold
+
     study = open_study(config, options, store)
     settings = {
         "folds": str(config.search.folds),
@@ -149,6 +149,8 @@ def reopen(options: Options, file: Path = configuration.FILE) -> Session:
     if folds is None:
         known = sorted(f.parent.name for f in RUNS.glob("*/folds.csv"))
         raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
+    from automask.search import hold
+
     study = open_study(config, options, store)
     identity = study.user_attrs.get("fingerprint", {})
     metric, seed = identity.get("metric"), int(identity.get("seed", 0))
@@ -177,8 +179,10 @@ def override(config: Config, options: Options) -> Config:
 
 def open_study(config: Config, options: Options, store: StudyStore) -> optuna.Study:
     """The Optuna study, in the given storage or in the study's folder."""
+    from automask import search
+
     url = options.storage or f"sqlite:///{store.database}"
-    return open_storage(url, options.study, config.search.seed, config.search.folds)
+    return search.open_study(url, options.study, config.search.seed, config.search.folds)
 
 
 def _available(chosen: Space, checkpoints: dict[str, Weights]) -> tuple[Space, list[str]]:

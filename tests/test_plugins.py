@@ -4,7 +4,7 @@ import pytest
 from conftest import automask
 
 from automask import registry, testing
-from automask.errors import PluginError
+from automask.errors import PluginError, UserError
 from automask.ranges import Float
 from automask.registry import KINDS, Kind
 
@@ -76,7 +76,7 @@ def test_refuses_a_default_outside_its_range():
 
 
 def test_an_unknown_name_gets_a_suggestion():
-    with pytest.raises(Exception, match="unknown loss 'focl': did you mean 'focal'?"):
+    with pytest.raises(UserError, match=r"unknown loss 'focl': did you mean 'focal'\?"):
         registry.get("loss", "focl")
 
 

@@ -92,19 +92,39 @@ def test_ten_failures_in_a_row_end_the_study(study):
     assert len(search.finished(study.study)) == 10
 
 
+TINY = """
+[training]
+pretrained = false
+image_size = 32
+epochs = 1
+warmup_epochs = 0
+batch_size = [8, 16]
+
+[backbone.timm]
+model = "test_resnet"
+drop_path_rate = 0.0
+
+[head.joint]
+dropout = [0.0, 0.5]
+
+[loss.cross_entropy]
+weight_power = 0.0
+
+[optimizer.adamw]
+lr = 0.001
+head_lr_ratio = 1.0
+weight_decay = 0.01
+
+[scheduler.StepLR]
+drops = 1
+gamma = 0.1
+
+[augmentation.none]
+"""
+
+
 def test_a_small_space_ends_with_a_sentence(inside):
-    text = (inside / "space.toml").read_text().replace("{ low = 1, high = 2 }", "1")
-    (inside / "tiny.toml").write_text(
-        "\n".join(line for line in text.splitlines() if "[loss" not in line and "gamma" not in line)
-        + "\n[optimizer.adamw]\nlr = 0.001\nhead_lr_ratio = 1.0\nweight_decay = 0.01\n"
-        "[scheduler.StepLR]\ndrops = 1\ngamma = 0.1\n[loss.cross_entropy]\nweight_power = 0.0\n"
-        "[head.joint]\ndropout = 0.0\n"
-        "[augmentation.light]\ndegrees = 5.0\nshift = 0.0\nflip = false\n".replace(
-            "[augmentation.light]\n", "", 0
-        )
-    )
-    body = (inside / "tiny.toml").read_text().replace("[augmentation.light]\n\n", "")
-    (inside / "tiny.toml").write_text(body.replace("[augmentation.light]\n[", "["))
+    (inside / "tiny.toml").write_text(TINY)
     small = session.start(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
     one, _ = searcher(small, 50)
     assert "nothing new" in one.run()
@@ -137,8 +157,6 @@ def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(
     search.release(study.study, study.store)
     assert states(study) == ["WAITING"]
     alive, _ = searcher(study, 3)
-    from filelock import FileLock
-
     trial = study.study.ask()
     trial.set_user_attr("worker", alive.worker)
     code = (
@@ -146,7 +164,6 @@ def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(
         f"lock = FileLock({str(study.store.worker_lock(alive.worker).absolute())!r})\n"
         "lock.acquire(); print('held', flush=True); time.sleep(60)"
     )
-    assert FileLock
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline()
         search.release(study.study, study.store)
@@ -176,7 +193,7 @@ def test_resuming_with_something_else_is_refused(study, inside):
         (Options(space="space.toml", folds=4), "4"),
         (Options(space="space.toml", folds=FOLDS, metric="accuracy"), "metric"),
         (Options(space="space.toml", folds=FOLDS, seed=5), "seed"),
-        (Options(space="quick", folds=FOLDS), ""),
+        (Options(space="demo", folds=FOLDS), "space"),
     ]:
         with pytest.raises(UserError, match=word):
             session.start(options)
@@ -339,12 +356,10 @@ def test_a_killed_search_goes_on_to_the_exact_count(project, how, workers):
         env=environment,
         start_new_session=True,
     ) as process:
-        done = list(iter(process.stdout.readline, ""))[:0]
         wait_for(lambda: "trial " in process.stdout.readline())
         # As a terminal does it: Ctrl-C reaches every process of the group, kill -9 just the one.
         (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
         out, err = process.communicate(timeout=60)
-        assert done == []
     assert process.returncode == (130 if how == signal.SIGINT else -9), out + err
     assert "Traceback" not in err
     if how == signal.SIGINT:

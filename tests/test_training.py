@@ -1,5 +1,7 @@
 """Training: isolation of folds, accumulation, freezing, cached features, precision of resuming."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -34,9 +36,14 @@ def recipe(**changes):
     }
     own = {key: value for key, value in changes.items() if key not in choices}
     choices |= {key: value for key, value in changes.items() if key in choices}
-    training_ = dict(
-        pretrained=False, image_size=32, epochs=2, warmup_epochs=0, batch_size=8, accumulation=1
-    )
+    training_ = {
+        "pretrained": False,
+        "image_size": 32,
+        "epochs": 2,
+        "warmup_epochs": 0,
+        "batch_size": 8,
+        "accumulation": 1,
+    }
     return Recipe(
         {
             kind: Choice(name, {**registry.get(kind, name).defaults, **params})
@@ -53,8 +60,6 @@ def quiet(step):
 def noise_task(task, rows=60, classes=2):
     """The task with labels that nothing in an image tells: what scores above chance has cheated."""
     rng = np.random.default_rng(0)
-    from dataclasses import replace
-
     labels = rng.permutation(np.arange(rows) % classes)
     attributes = Attributes(("label",), (tuple("ab"),), np.arange(classes)[:, None])
     data = replace(task.data, labels=labels, attributes=attributes, groups=None, test=None)
@@ -89,7 +94,7 @@ def memorising(task, monkeypatch):
     return told
 
 
-FAST = dict(epochs=30, optimizer=("adamw", {"lr": 0.01}))
+FAST = {"epochs": 30, "optimizer": ("adamw", {"lr": 0.01})}
 
 
 @pytest.mark.parametrize("freeze", ["full", "head_only"])
