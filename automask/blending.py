@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from automask import ensembling, members, registry, submission
 from automask.ensembling import Ensemble
@@ -17,7 +18,7 @@ from automask.session import Session
 def run(session: Session, method: str, top: int, output: Path | None, console: Console) -> Ensemble:
     """Blend, print and write; returns the ensemble. Raises `UserError` where nothing is complete."""
     registry.get("ensemble", method)
-    found = members.load(session, lambda text: console.print(text, highlight=False, markup=False))
+    found = members.load(session, lambda text: console.print(text, markup=False))
     if not found:
         raise UserError(
             f"study '{session.options.study}' has no complete trial yet: run automask search first"
@@ -33,7 +34,7 @@ def run(session: Session, method: str, top: int, output: Path | None, console: C
         submission.check(frame, data)
         submission.write(frame, file)
         against = " checked against the sample submission" if data.sample is not None else ""
-        console.print(f"wrote {file}: {len(frame):,} rows{against}", highlight=False)
+        console.print(f"wrote {file}: {len(frame):,} rows{against}", markup=False)
     else:
         frame = submission.out_of_fold(data, blended.validation)
         submission.write(frame, file)
@@ -41,7 +42,7 @@ def run(session: Session, method: str, top: int, output: Path | None, console: C
             f"there is no test table: wrote the out-of-fold predictions to {file}. To predict "
             "later, put the test images in place, run 'automask init DATA --force' and 'automask "
             "ensemble' again: the members' weights are kept, and nothing is trained again",
-            highlight=False,
+            markup=False,
             soft_wrap=True,
         )
     return blended
@@ -63,18 +64,20 @@ def _show(session: Session, blended: Ensemble, console: Console) -> None:
             "" if weights is None else f"{weights[index]:.2f}",
             str(member.number),
             f"{metric(data.labels, member.validation):.4f}",
-            member.recipe.describe(),
+            Text(member.recipe.describe()),
         )
     console.print(table)
     console.print()
     name = session.config.search.metric
     lines = Table(box=None, pad_edge=False, show_header=False)
-    lines.add_row(f"{blended.method} ensemble, chosen without the rows scored", str(blended.nested))
-    lines.add_row(f"{blended.method} ensemble, out of fold", str(blended.plain))
-    lines.add_row("best single trial, out of fold", str(blended.single))
+    lines.add_row(
+        f"{blended.method} ensemble, chosen without the rows scored", Text(str(blended.nested))
+    )
+    lines.add_row(f"{blended.method} ensemble, out of fold", Text(str(blended.plain)))
+    lines.add_row("best single trial, out of fold", Text(str(blended.single)))
     if len(data.attributes.names) > 1:
         scores = by_attribute(metric, data.labels, blended.validation, data.attributes, data.groups)
         for attribute, value in scores.items():
-            lines.add_row(f"{attribute} alone, out of fold", str(value))
-    console.print(f"{name} with 95 % intervals:", highlight=False)
+            lines.add_row(Text(f"{attribute} alone, out of fold"), Text(str(value)))
+    console.print(f"{name} with 95 % intervals:")
     console.print(lines)

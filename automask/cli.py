@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,16 +39,13 @@ def main() -> None:
         if error.filename is None or error.errno is None:
             raise
         _fail(f"{error.filename}: {error.strerror}")
-    except KeyboardInterrupt:
-        print("\ninterrupted: everything finished is kept; the same command goes on from there")
-        sys.exit(130)
 
 
 def _fail(text: str) -> None:
     from rich.console import Console
 
-    Console(stderr=True).print(
-        f"error: {text}", style="red", highlight=False, markup=False, soft_wrap=True
+    Console(stderr=True, highlight=False).print(
+        f"error: {text}", style="red", markup=False, soft_wrap=True
     )
     sys.exit(2)
 
@@ -69,10 +66,10 @@ def init(
     with written(config.FILE) as beside:
         beside.write_text(config.render(str(data), reader, tables), encoding="utf-8")
     console = _console()
-    console.print(f"{data}, read as '{reader}':", highlight=False, markup=False)
+    console.print(f"{data}, read as '{reader}':", markup=False)
     for line in lines:
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"wrote {config.FILE}; look it over, then run: automask search", highlight=False)
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(f"wrote {config.FILE}; look it over, then run: automask search")
 
 
 @app.command()
@@ -86,7 +83,9 @@ def search(
     storage: Storage = None,
     folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
     metric: Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random numbers.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all random numbers.")
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Trials trained side by side; by default one a GPU, or 1 to 4."),
@@ -96,34 +95,50 @@ def search(
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     import time
+    from datetime import datetime
 
     from automask import session as sessions
 
-    seconds = _seconds(timeout) if timeout else None
+    seconds = _seconds(timeout) if timeout is not None else None
     begin = time.time()
     options = sessions.Options(study, storage, space, folds, metric, seed, weights, device)
     session = sessions.start(options)
 
     from automask import workers as crew
     from automask.display import Display
-    from automask.search import Limits, complete, failures_at_the_end, finished
+    from automask.search import (
+        FAILURES_IN_A_ROW,
+        Limits,
+        complete,
+        failures_at_the_end,
+        finished,
+        release,
+    )
 
     console = _console()
     for note in session.notes:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
     _decode(session, console)
-    limits = Limits(trials, begin + seconds if seconds else None)
+    limits = Limits(trials, begin + seconds if seconds is not None else None)
     before = finished(session.study)
     counted = sum(trial.state.name != "FAIL" for trial in before)
     if before:
-        console.print(f"going on after {counted} finished trials", highlight=False)
+        console.print(f"going on after {counted} finished trials")
     ranked = complete(session.study)
     best = ranked[0].values[0] if ranked else None
-    with Display(console, trials, counted, best, session.config.search.metric) as display:
-        ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
+    started = datetime.now()
+    try:
+        with Display(console, trials, counted, best, session.config.search.metric) as display:
+            ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
+    except KeyboardInterrupt:
+        release(session.study, session.store)
+        _summary(session, console, "interrupted, and everything finished is kept")
+        console.print("the same command goes on from there")
+        raise typer.Exit(130) from None
     _summary(session, console, ending)
-    if len(failures_at_the_end(session.study.get_trials(deepcopy=False))) >= 10:
-        sys.exit(2)
+    failed = failures_at_the_end(session.study.get_trials(deepcopy=False), started)
+    if len(failed) >= FAILURES_IN_A_ROW:
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -158,7 +173,7 @@ def plugins(
         from automask import testing
 
         for plugin in testing.check_file(file):
-            _console().print(f"{plugin.kind} {plugin.name}: keeps its contract", highlight=False)
+            _console().print(f"{plugin.kind} {plugin.name}: keeps its contract", markup=False)
         return
     listing.show(_console(), kind)
 
@@ -197,7 +212,6 @@ def _summary(session: Session, console: Console, ending: str) -> None:
     console.print(
         f"{ending}: {states.count('complete')} complete, {states.count('pruned')} pruned, "
         f"{states.count('fail')} failed",
-        highlight=False,
     )
     failed = [trial for trial in done if trial.state.name == "FAIL"]
     if failed:
@@ -215,20 +229,20 @@ def _summary(session: Session, console: Console, ending: str) -> None:
         console.print(
             f"best: trial {ranked[0].number}, {session.config.search.metric} "
             f"{ranked[0].values[0]:.4f}, {recipe.describe()}",
-            highlight=False,
         )
-        console.print("next: automask ensemble", highlight=False)
+        console.print("next: automask ensemble")
 
 
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
-    if not match or not any(match.groups()):
+    if not match or not any(int(group or 0) for group in match.groups()):
         raise UserError(f"--timeout {text}: write it as 90m, 2h, 1h30m or 600s")
     hours, minutes, seconds = (int(group or 0) for group in match.groups())
     return hours * 3600 + minutes * 60 + seconds
 
 
-def _console() -> Any:
+def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    # Paths and messages may hold brackets, and numbers need no colour.
+    return Console(highlight=False)

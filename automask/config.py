@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from automask.errors import UserError, collect, did_you_mean
 from automask.tables import Tables
 
 FILE = Path("automask.toml")
+SEEDS = 2**31 - 1
 
 
 class DataSection(BaseModel):
@@ -31,7 +33,7 @@ class SearchSection(BaseModel):
     folds: int = Field(default=5, ge=2, le=100)
     split: str = "stratified"
     space: str = "default"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=SEEDS)
     weights: str | None = None
 
 
@@ -109,8 +111,9 @@ def _plugin_mistakes(table: dict[str, Any]) -> list[str]:
             hint = did_you_mean(name, registry.plugins(kind))
             errors.append(f"{section}.{key}: unknown {kind} '{name}'{hint}")
     data = table.get("data")
-    if isinstance(data, dict) and data.get("reader") in registry.plugins("reader"):
-        ranges = registry.get("reader", data["reader"]).ranges
+    name = data.get("reader") if isinstance(data, dict) else None
+    if isinstance(data, dict) and isinstance(name, str) and name in registry.plugins("reader"):
+        ranges = registry.get("reader", name).ranges
         for key in data.keys() - {"path", "reader"}:
             if key not in ranges:
                 hint = did_you_mean(key, [*ranges, "path", "reader"])
@@ -133,5 +136,4 @@ def _sentence(mistake: dict[str, Any]) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return json.dumps(str(value), ensure_ascii=False)

@@ -56,7 +56,7 @@ class Display:
         if event.value is not None:
             self.best = event.value if self.best is None else max(self.best, event.value)
         if not self.console.is_terminal:
-            self.console.print(self._line(event), soft_wrap=True, highlight=False)
+            self.console.print(self._line(event), soft_wrap=True, markup=False)
 
     def _line(self, event: Event) -> str:
         value = "" if event.value is None else f" {event.value:.4f}"
@@ -80,15 +80,14 @@ class Display:
                 Text(event.state, STYLES.get(event.state, "red")),
                 Text(value, "bold" if best else ""),
                 f"{event.seconds:.0f} s",
-                event.recipe.describe(),
+                Text(event.recipe.describe()),
             )
         for event in sorted(self.running.values(), key=lambda event: event.number):
             step = event.step
             where = "starting" if step is None else f"fold {step.fold + 1}, epoch {step.epoch}"
             of = "" if step is None else f" of {step.epochs}"
-            table.add_row(
-                str(event.number), Text(where + of, "cyan"), "", "", event.recipe.describe()
-            )
+            recipe = Text(event.recipe.describe())
+            table.add_row(str(event.number), Text(where + of, "cyan"), "", "", recipe)
         counted = self.before + self.states["complete"] + self.states["pruned"]
         bar = ProgressBar(total=self.trials, completed=counted, width=40)
         failed = sum(self.states.values()) - self.states["complete"] - self.states["pruned"]

@@ -16,12 +16,13 @@ Blend = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Member:
-    """A complete trial: out-of-fold probabilities `[N, C]` and test ones `[M, C]`, folds averaged."""
+    """A complete trial: out-of-fold probabilities `[N, C]`, and a function for those of the test rows,
+    `[M, C]`, averaged over folds."""
 
     number: int
     recipe: Recipe
     validation: np.ndarray
-    test: np.ndarray
+    test: Callable[[], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def fit(
         members=tuple(members[index] for index in chosen),
         weights=getattr(blend, "weights", None),
         validation=validation,
-        test=blend(np.stack([members[index].test for index in chosen])),
+        test=blend(np.stack([members[index].test() for index in chosen])),
         plain=score(metric, target, validation, groups),
         nested=score(metric, target, nested, groups),
         single=score(metric, target, table[chosen[0]], groups),

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from automask import registry
 from automask.images import write_array
 from automask.network import Network, build_backbone
 from automask.recipe import Recipe
@@ -40,8 +41,15 @@ class Features:
     @cached_property
     def backbone(self) -> Network:
         # One of its own: a fold's would have trained by the time that its features are asked for.
-        backbone = build_backbone(self.recipe, self.task.weights, self.task.seed)
+        # And its random start must not move the numbers of a training under way.
+        with torch.random.fork_rng():
+            backbone = build_backbone(self.recipe, self.task.weights, self.task.seed)
         return Network(backbone, nn.Identity()).to(self.task.device).eval()
+
+    @property
+    def stages(self) -> tuple[tuple[str, ...], ...]:
+        """The backbone's parameter names, from the stem up."""
+        return self.backbone.backbone.stages  # type: ignore[return-value]
 
     @property
     def D(self) -> int:
@@ -57,16 +65,17 @@ class Features:
             )
         return np.load(file, mmap_mode="r")
 
-    def train_view(self, rows: np.ndarray, augment: Any, epoch: int) -> np.ndarray:
-        """float32 `[rows, D]` for one epoch: plain, or one of `VIEWS` augmented views in turn."""
+    def view(self, augment: Any, epoch: int) -> np.ndarray:
+        """float32 `[N or more, D]` to train on in an epoch: plain, or an augmented view in turn."""
         if augment is None:
-            return self.plain()[rows]
-        view = epoch % VIEWS
-        if view not in self.views:
-            self.views[view] = np.empty((len(self.task.data.labels), self.D), np.float32)
+            return self.plain()
+        index = epoch % VIEWS
+        if index not in self.views:
+            out = np.empty((len(self.task.data.labels), self.D), np.float32)
             pixels = self.task.pixels(self.recipe)
-            self._fill(self.views[view], pixels, augment, seed=self.task.seed * VIEWS + view)
-        return self.views[view][rows]
+            self._fill(out, pixels, augment, seed=self.task.seed * VIEWS + index)
+            self.views[index] = out
+        return self.views[index]
 
     @torch.inference_mode()
     def _fill(
@@ -91,8 +100,7 @@ class Features:
         weights = self.task.weights.get(backbone.params.get("model", ""))
         origin: Any = training["pretrained"] or self.task.seed
         if training["pretrained"] and weights is not None:
-            with open(weights.file, "rb") as file:
-                origin = hashlib.file_digest(file, "sha256").hexdigest()
+            origin = weights.digest
         facts = (
             self.task.images.key,
             self.recipe["resize"].name,
@@ -100,5 +108,9 @@ class Features:
             backbone.name,
             sorted(backbone.params.items()),
             origin,
+            None if weights is None else weights.facts,
+            self.task.images.largest,
+            registry.get("resize", self.recipe["resize"].name).digest,
+            registry.get("backbone", backbone.name).digest,
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

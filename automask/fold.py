@@ -87,7 +87,7 @@ class _FoldTrainer:
                 training["epochs"],
                 training["warmup_epochs"],
             )
-        view = self.features.train_view(self.rows, self.augment, epoch) if head_only else None
+        view = self.features.view(self.augment, epoch) if head_only else None
         total = torch.zeros((), device=self.task.device)
         loss = registry.get("loss", self.recipe["loss"].name).function
         params = self.recipe["loss"].params
@@ -113,7 +113,7 @@ class _FoldTrainer:
 
     def _inputs(self, part: np.ndarray, view: np.ndarray | None) -> Tensor:
         if view is not None:
-            return torch.from_numpy(view[part])
+            return torch.from_numpy(view[self.rows[part]])
         pixels = self.pixels[self.rows[part]]
         if is_image_transform(self.augment):
             self.augment.set_random_seed(int(self.seeds.integers(2**31)))

@@ -18,13 +18,14 @@ from automask import registry
 from automask.errors import TrialError
 from automask.features import Features
 from automask.network import build_head, parameter_groups, predict
+from automask.progress import Report, Step
 from automask.recipe import Recipe
 from automask.steps import Loss, Schedule, batches
 from automask.store import FoldResult
 from automask.task import Task, call
 
 
-def fit_heads(task: Task, recipe: Recipe, features: Features) -> list[FoldResult]:
+def fit_heads(task: Task, recipe: Recipe, features: Features, report: Report) -> list[FoldResult]:
     """Train a fresh head a fold and predict its scored rows and the test rows.
 
     The results' `state` holds the head alone: the backbone is the recipe's, untouched.
@@ -34,7 +35,7 @@ def fit_heads(task: Task, recipe: Recipe, features: Features) -> list[FoldResult
     step = _Stacked([fold.head for fold in folds], _loss(recipe), task)
     torch.manual_seed(task.seed)
     for epoch in range(recipe.training["epochs"]):
-        view = features.train_view(np.arange(len(task.folds)), augment, epoch)
+        view = features.view(augment, epoch)
         parts = [fold.batches() for fold in folds]
         # A fold that needs fewer steps than another rests for the last ones.
         count = max(map(len, parts))
@@ -48,6 +49,7 @@ def fit_heads(task: Task, recipe: Recipe, features: Features) -> list[FoldResult
                 totals[k] += loss * len(chosen)
         for fold, total, of_fold in zip(folds, totals.tolist(), parts, strict=True):
             fold.end_epoch(epoch, total / sum(map(len, of_fold)))
+        report(Step(0, epoch + 1, recipe.training["epochs"], totals[0].item() / len(folds[0].rows)))
     plain = features.plain()
     return [
         FoldResult(
@@ -117,6 +119,8 @@ class _Stacked:
         self.labels = torch.as_tensor(task.data.labels, device=task.device)
         self.eye = torch.eye(len(task.data.attributes.classes), device=task.device)
         self.buffers = dict(heads[0].named_buffers())
+        # What a head keeps count of (batch norm) is its own, and stacking would share it.
+        self.counts = set(heads[0].state_dict()) - {name for name, _ in heads[0].named_parameters()}
         self.device = task.device
 
     def __call__(
@@ -129,11 +133,7 @@ class _Stacked:
         longest = max(map(len, rows))
         filled = np.stack([np.resize(chosen, longest) for chosen in rows])
         inputs = torch.from_numpy(view[filled]).to(self.device)
-        parameters = {
-            name: torch.stack([self.heads[k].get_parameter(name) for k in busy])
-            for name, _ in self.heads[0].named_parameters()
-        }
-        logits = vmap(self._forward, in_dims=(0, 0), randomness="different")(parameters, inputs)
+        logits = self._logits(busy, inputs)
         target = self.eye[self.labels[torch.as_tensor(filled, device=self.device)]]
         losses = torch.stack(
             [
@@ -143,6 +143,16 @@ class _Stacked:
         )
         losses.sum().backward()
         return losses.detach()
+
+    def _logits(self, busy: list[int], inputs: Tensor) -> Tensor:
+        """`[K, B, C]` from `[K, B, D]`."""
+        if self.counts:
+            return torch.stack([self.heads[k](x) for k, x in zip(busy, inputs, strict=True)])
+        parameters = {
+            name: torch.stack([self.heads[k].get_parameter(name) for k in busy])
+            for name, _ in self.heads[0].named_parameters()
+        }
+        return vmap(self._forward, in_dims=(0, 0), randomness="different")(parameters, inputs)
 
     def _forward(self, parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
         return functional_call(self.heads[0], (parameters, self.buffers), (inputs,))

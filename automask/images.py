@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
+from automask import registry
 from automask.errors import UserError
+from automask.machine import cores
 
 Progress = Callable[[int, int], None]
 
@@ -33,7 +36,7 @@ def decode(path: Path) -> np.ndarray:
             elif image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise nearly everything.
         raise UserError(f"{path}: can't be read as an image: {error}") from error
 
 
@@ -46,7 +49,7 @@ def longest_side(paths: Sequence[Path], sample: int = 200) -> int:
         try:
             with Image.open(path) as image:
                 sides.append(max(image.size))
-        except (OSError, ValueError, Image.DecompressionBombError):
+        except Exception:
             continue
     return int(np.median(sides)) if sides else 0
 
@@ -73,7 +76,9 @@ class Images:
 
     def at(self, resize: str, size: int) -> np.ndarray:
         """The map of that size, made if it isn't there yet."""
-        file = self.folder / f"images-{self.key}-{resize}-{size}.npy"
+        digest = registry.get("resize", resize).digest
+        name = f"images-{self.key}-{resize}-{digest}-{size}-of-{self.largest}.npy"
+        file = self.folder / name
         if not file.exists():
             if size >= self.largest:
                 self._decode(file, resize, size)
@@ -90,10 +95,12 @@ class Images:
                     array[index] = function(decode(self.paths[index]), size)
                 except UserError as error:
                     return str(error)
+                except Exception as error:
+                    return f"{self.paths[index]}: resize '{resize}' failed: {error}"
                 return None
 
             errors = []
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with ThreadPoolExecutor(cores()) as pool:
                 for done, error in enumerate(pool.map(row, range(len(self.paths))), 1):
                     self.progress(done, len(self.paths))
                     if error:
@@ -111,16 +118,22 @@ class Images:
 def write_array(
     file: Path, shape: tuple[int, ...], dtype: Any, fill: Callable[[Any], None]
 ) -> None:
-    """Make a `.npy` file by `fill(array)`, written beside and then renamed."""
+    """Make a `.npy` file by `fill(array)`, written beside and then renamed.
+
+    Of several processes that want it one makes it and the others wait.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
-        array = np.lib.format.open_memmap(beside, "w+", dtype=dtype, shape=shape)
-        fill(array)
-        array.flush()
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
+    beside = file.with_name(f"{file.name}.part")
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        if file.exists():
+            return
+        try:
+            array = np.lib.format.open_memmap(beside, "w+", dtype=dtype, shape=shape)
+            fill(array)
+            array.flush()
+            os.replace(beside, file)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _shrink(large: np.ndarray, file: Path, size: int) -> None:

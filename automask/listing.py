@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from automask import registry
@@ -36,6 +37,6 @@ def show(console: Console, kind: str | None) -> None:
                 for key, range_ in plugin.ranges.items()
             )
             origin = plugin.origin + (f", instead of {plugin.replaces}" * bool(plugin.replaces))
-            table.add_row(plugin.name, plugin.summary, ranges, origin)
+            table.add_row(plugin.name, *map(escape, (plugin.summary, ranges, origin)))
         console.print(table)
         console.print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -17,11 +18,10 @@ from automask.store import TrialStore
 def load(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:
     """Every complete trial with its probabilities, the best first.
 
-    Test rows that came after a trial was trained are predicted by its stored weights; `say` is told.
+    Test rows that came after a trial was trained are predicted by its stored weights when they are
+    asked for; `say` is told.
     """
     count = int(session.folds.max()) + 1
-    rows = len(session.data.test) if session.data.test else 0
-    key = dataset.test_fingerprint(session.data)
     found = []
     for trial in complete(session.study):
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
@@ -29,12 +29,23 @@ def load(session: Session, say: Callable[[str], None] = lambda text: None) -> li
         if not all(store.has(fold) for fold in range(count)):
             say(f"trial {trial.number}: its probabilities are gone from {store.folder}; left out")
             continue
-        if rows and any(store.test_key(fold) != key for fold in range(count)):
-            say(f"trial {trial.number}: predicting {rows} new test rows with its stored weights")
-            _predict(session, recipe, store, key)
-        test = store.test(count).mean(0)
+        test = functools.partial(_test, session, trial.number, recipe, store, say)
         found.append(Member(trial.number, recipe, store.out_of_fold(session.folds), test))
     return found
+
+
+def _test(
+    session: Session, number: int, recipe: Recipe, store: TrialStore, say: Callable[[str], None]
+) -> np.ndarray:
+    """float32 `[M, C]`: the mean over folds of the test probabilities."""
+    count = int(session.folds.max()) + 1
+    if session.data.test is None:
+        return np.zeros((0, len(session.data.counts)), np.float32)
+    key = dataset.test_fingerprint(session.data)
+    if any(store.test_key(fold) != key for fold in range(count)):
+        say(f"trial {number}: predicting {len(session.data.test)} new test rows by its weights")
+        _predict(session, recipe, store, key)
+    return store.test(count).mean(0)
 
 
 def _predict(session: Session, recipe: Recipe, store: TrialStore, key: str) -> None:
@@ -47,8 +58,10 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore, key: str) -> N
     pixels = task.pixels(recipe)
     for fold in range(int(session.folds.max()) + 1):
         network = build(recipe, session.data.attributes, task.weights, task.seed, fold)
+        state = load_file(store.weights(fold))
         # Where only the head trained, the backbone is the recipe's own.
-        network.load_state_dict(load_file(store.weights(fold)), strict=False)
+        head_only = all(name.startswith("head.") for name in state)
+        network.load_state_dict(state, strict=not head_only)
         network.to(task.device)
         test = predict(network, pixels, task.test_rows, task.device)
         store.replace_test(fold, np.asarray(test), key)

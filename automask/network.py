@@ -70,7 +70,7 @@ def build_backbone(recipe: Recipe, weights: Mapping[str, Weights], seed: int) ->
     choice = recipe["backbone"]
     pretrained: Weights | bool = recipe.training["pretrained"]
     if pretrained and weights:
-        pretrained = weights[choice.params["model"]]
+        pretrained = weights.get(choice.params.get("model", ""), True)
     function = registry.get("backbone", choice.name).function
     module = function(recipe.training["image_size"], pretrained, **choice.params)
     return module.to(memory_format=torch.channels_last)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from automask.network import Network
+from automask.store import written
 
 WORTHWHILE = 1.05
 
@@ -28,13 +29,13 @@ def choose(network: Network, key: str, size: int, device: torch.device, file: Pa
     if device.type != "cpu" or not _processor_has_bfloat16():
         return False
     key = f"{key} {size}px {torch.get_num_threads()} threads"
-    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    if key not in known:
-        with torch.random.fork_rng():
-            known[key] = _quicker(copy.deepcopy(network), size)
-        beside = file.with_name(f"{file.name}.{os.getpid()}.part")
-        beside.write_text(json.dumps(known, indent=1))
-        os.replace(beside, file)
+    with FileLock(file.with_name(f"{file.name}.lock")):
+        known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        if key not in known:
+            with torch.random.fork_rng():
+                known[key] = _quicker(copy.deepcopy(network), size)
+            with written(file) as beside:
+                beside.write_text(json.dumps(known, indent=1))
     return known[key]
 
 

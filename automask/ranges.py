@@ -71,15 +71,20 @@ class Categorical:
 
 @dataclass(frozen=True, init=False)
 class Text:
-    """Open text such as a model's name; `examples` are what the contract check tries."""
+    """Open text such as a model's name; `examples` are what the contract check tries.
+
+    `many` allows a list of texts too, such as several target columns.
+    """
 
     examples: tuple[str, ...]
+    many: bool
 
-    def __init__(self, *examples: str) -> None:
+    def __init__(self, *examples: str, many: bool = False) -> None:
         object.__setattr__(self, "examples", examples)
+        object.__setattr__(self, "many", many)
 
     def __contains__(self, value: Any) -> bool:
-        return value is None or isinstance(value, str) or _is_texts(value)
+        return value is None or isinstance(value, str) or (self.many and _is_texts(value))
 
     def __str__(self) -> str:
         return f"text, such as {', '.join(self.examples)}" if self.examples else "text"

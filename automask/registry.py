@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import importlib.metadata
 import inspect
 import sys
@@ -45,6 +46,13 @@ class Plugin:
     def summary(self) -> str:
         """The docstring's first line."""
         return inspect.getdoc(self.function).splitlines()[0]  # type: ignore[union-attr]
+
+    @property
+    def digest(self) -> str:
+        """Changes when the plugin's file does."""
+        source = inspect.getsourcefile(self.function)
+        content = Path(source).read_bytes() if source else b""
+        return hashlib.sha256(content).hexdigest()[:12]
 
     @property
     def defaults(self) -> dict[str, Any]:

@@ -6,12 +6,15 @@ reports are `automask.progress.Step`s.
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import time
+import traceback
 import uuid
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -28,7 +31,8 @@ from automask.store import StudyStore
 
 FAILURES_IN_A_ROW = 10
 PROPOSALS = 20
-COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
+PAUSE = 0.5
 
 
 Train = Callable[[Recipe, Report], float]
@@ -59,25 +63,32 @@ class ReseededTPE(optuna.samplers.TPESampler):
         super().before_trial(study, trial)
 
 
-def open_study(url: str, name: str, seed: int, folds: int) -> optuna.Study:
+def open_study(url: str, name: str, seed: int, folds: int, make: bool = True) -> optuna.Study:
     """The Optuna study of that name, made if it isn't there.
 
-    Raises `UserError` where the storage can't be opened.
+    Raises `UserError` where the storage can't be opened, or where there is none and `make` is False.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.disable_default_handler()
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
+        storage, sampler, pruner = _storage(url), ReseededTPE(seed), TwoStage(folds)
+        if not make:
+            return optuna.load_study(
+                storage=storage, study_name=name, sampler=sampler, pruner=pruner
+            )
         return optuna.create_study(
-            storage=_storage(url),
+            storage=storage,
             study_name=name,
             direction="maximize",
             load_if_exists=True,
-            sampler=ReseededTPE(seed),
-            pruner=TwoStage(folds),
+            sampler=sampler,
+            pruner=pruner,
         )
-    except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
+    except KeyError as error:
+        raise UserError(f"storage {url}: holds no study '{name}'; run automask search") from error
+    except (SQLAlchemyError, ImportError, RuntimeError, optuna.exceptions.OptunaError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         hint = "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
         raise UserError(f"storage {url}: can't be opened: {reason}{hint}") from error
@@ -154,30 +165,50 @@ class Searcher:
     train: Train
     tell: Callable[[Event], None]
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
+    begun: datetime = field(default_factory=datetime.now)
 
     def run(self) -> str:
         """Propose and train until the limits; why it ended, as a sentence."""
         with FileLock(self.store.worker_lock(self.worker)):
             while True:
                 with FileLock(self.store.lock):
-                    proposal, ended = self._propose()
-                if proposal is None:
+                    ended = self._ended()
+                    proposal = None if ended or self._enough_under_way() else self._propose()
+                if ended:
                     return ended
-                self._run(*proposal)
+                if proposal is None:
+                    # Others train the last ones, which may yet fail or be lost.
+                    time.sleep(PAUSE)
+                elif isinstance(proposal, str):
+                    return proposal
+                else:
+                    self._run(*proposal)
 
-    def _propose(self) -> tuple[tuple[optuna.Trial, Recipe] | None, str]:
-        """The next trial, or None and why there is none. Only called under the study's lock."""
-        if _orphaned():
-            return None, "the command that started this worker is gone"
+    def _ended(self) -> str:
+        """Why the search is over; empty while it isn't."""
         release(self.study, self.store)
         trials = self.study.get_trials(deepcopy=False)
-        if sum(t.state in COUNTED for t in trials) >= self.limits.trials:
-            return None, f"{self.limits.trials} trials are complete or pruned"
-        if self.limits.deadline is not None and time.time() >= self.limits.deadline:
-            return None, "the time is up"
-        if len(failures_at_the_end(trials)) >= FAILURES_IN_A_ROW:
-            return None, f"{FAILURES_IN_A_ROW} trials in a row failed"
-        if not trials:
+        if _orphaned():
+            return "the command that started this worker is gone"
+        if sum(trial.state in COUNTED for trial in trials) >= self.limits.trials:
+            return f"{self.limits.trials} trials are complete or pruned"
+        if self._late():
+            return "the time is up"
+        if len(failures_at_the_end(trials, self.begun)) >= FAILURES_IN_A_ROW:
+            return f"{FAILURES_IN_A_ROW} trials in a row failed"
+        return ""
+
+    def _late(self) -> bool:
+        return self.limits.deadline is not None and time.time() >= self.limits.deadline
+
+    def _enough_under_way(self) -> bool:
+        states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
+        running = states.count(TrialState.RUNNING)
+        return sum(state in COUNTED for state in states) + running >= self.limits.trials
+
+    def _propose(self) -> tuple[optuna.Trial, Recipe] | str:
+        """The next trial, or why there is none. Only called under the study's lock."""
+        if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(self.space.default()[1])
         for _ in range(PROPOSALS):
             trial = self.study.ask()
@@ -191,10 +222,10 @@ class Searcher:
                 trial.set_user_attr("recipe", recipe.to_dict())
                 trial.set_user_attr("hash", recipe.hash)
                 trial.set_user_attr("worker", self.worker)
-                return (trial, recipe), ""
+                return trial, recipe
             trial.set_user_attr("reason", "duplicate")
             self.study.tell(trial, state=TrialState.FAIL)
-        return None, f"the space has nothing new: {PROPOSALS} proposals were all tried before"
+        return f"nothing new in {PROPOSALS} proposals: the space seems to be exhausted"
 
     def _run(self, trial: optuna.Trial, recipe: Recipe) -> None:
         begin = time.time()
@@ -202,9 +233,7 @@ class Searcher:
         reported = set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
         def report(step: Step) -> None:
-            if _orphaned():
-                raise Interrupted
-            if self.limits.deadline is not None and time.time() >= self.limits.deadline:
+            if not step.final and (_orphaned() or self._late()):
                 raise Interrupted
             self.tell(Event("step", trial.number, recipe, step))
             if step.score is None:
@@ -223,10 +252,16 @@ class Searcher:
             state = TrialState.PRUNED
         except TrialError as error:
             reason, message = error.reason, str(error)
-        except BaseException as error:
+        except Interrupted:
             _put_back(self.study, trial._trial_id)
-            if isinstance(error, Interrupted):
-                return
+            return
+        except Exception as error:
+            if _is_ours(error):
+                _put_back(self.study, trial._trial_id)
+                raise
+            reason, message = "plugin error", _told(error)
+        except BaseException:
+            _put_back(self.study, trial._trial_id)
             raise
         seconds = time.time() - begin
         trial.set_user_attr("seconds", seconds)
@@ -273,11 +308,28 @@ def _orphaned() -> bool:
     return starter is not None and not starter.is_alive()
 
 
-def failures_at_the_end(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials that failed since the last one that didn't, duplicates left out."""
+def _is_ours(error: Exception) -> bool:
+    """Does this end the search, since no other recipe would mend it: the storage or the disk?"""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return True
+    return isinstance(error, optuna.exceptions.OptunaError)
+
+
+def _told(error: Exception) -> str:
+    """The error in a line, with where it was raised for whoever wrote the plugin."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    return f"{type(error).__name__}: {text}{where}"
+
+
+def failures_at_the_end(trials: list[FrozenTrial], since: datetime) -> list[FrozenTrial]:
+    """The trials that failed since then and since the last one that didn't, without duplicates."""
     failed: list[FrozenTrial] = []
     for trial in trials:
-        if trial.user_attrs.get("reason") == "duplicate" or not trial.state.is_finished():
+        if trial.user_attrs.get("reason") == "duplicate" or trial.datetime_complete is None:
+            continue
+        if trial.datetime_complete < since:
             continue
         failed = [*failed, trial] if trial.state == TrialState.FAIL else []
     return failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from automask.config import Config
 from automask.data import Data
 from automask.errors import UserError, did_you_mean
 from automask.images import Images, longest_side
+from automask.ranges import Categorical
 from automask.space import Space
 from automask.store import RUNS, StudyStore
 from automask.weights import Weights
@@ -98,32 +100,36 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     the storage, or a study that was begun with something else.
     """
     config = override(configuration.load(file), options)
+    store = _store(options)
     chosen = space.load(config.search.space)
     checkpoints = weights.read_folder(Path(config.search.weights)) if config.search.weights else {}
-    chosen, notes = _available(chosen, checkpoints)
-    store = StudyStore(RUNS / options.study)
+    # A study that goes on keeps its models, whether or not a hub answers today.
+    begun = open_study(config, options, store) if store.load_folds() is not None else None
+    known = begun.user_attrs.get("models") if begun is not None else None
+    chosen, notes = _available(chosen, checkpoints, known)
     data = dataset.prepare(configuration.read(config))
     if chosen.adapts:
         chosen, more = _adapted(chosen, data, checkpoints)
         notes += more
     folds = _folds(config, data, store, options)
-    store.create()
     notes += dataset.warn_rare(data, config.search.folds)
     from automask.search import hold
 
-    study = open_study(config, options, store)
+    study = open_study(config, options, store) if begun is None else begun
     settings = {
         "folds": str(config.search.folds),
+        "split": config.search.split,
         "metric": config.search.metric,
         "seed": str(config.search.seed),
         "space": f"{chosen.name} {chosen.fingerprint}",
-        "weights": ", ".join(sorted(checkpoints)) or "the hubs'",
+        "weights": ", ".join(f"{n} {w.digest[:6]}" for n, w in checkpoints.items()) or "the hubs'",
     }
     hold(study, dataset.fingerprint(data, folds), settings)
     store.save_folds(data.train.ids, folds)
     largest = max(chosen.training["image_size"].corners())
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", largest)
+    study.set_user_attr("models", None if checkpoints else chosen.models())
     return Session(
         config,
         options,
@@ -144,22 +150,24 @@ def reopen(options: Options, file: Path = configuration.FILE) -> Session:
     Raises `UserError` where there is none of that name, or where the data have changed since.
     """
     config = configuration.load(file)
-    store = StudyStore(RUNS / options.study)
+    store = _store(options)
     folds = store.load_folds()
     if folds is None:
         known = sorted(f.parent.name for f in RUNS.glob("*/folds.csv"))
         raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
     from automask.search import hold
 
-    study = open_study(config, options, store)
+    study = open_study(config, options, store, make=False)
     identity = study.user_attrs.get("fingerprint", {})
     metric, seed = identity.get("metric"), int(identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)
     config = override(config, begun)
     data = dataset.prepare(configuration.read(config))
     hold(study, dataset.fingerprint(data, folds), {})
-    path = config.search.weights or study.user_attrs.get("weights folder")
-    checkpoints = weights.read_folder(Path(path)) if path else {}
+    path = study.user_attrs.get("weights folder")
+    if path and not Path(path).is_dir() and config.search.weights:
+        path = config.search.weights
+    checkpoints = weights.read_folder(Path(path)) if path and Path(path).is_dir() else {}
     largest = study.user_attrs.get("largest", 0)
     return Session(config, options, data, folds, largest, checkpoints, store, study)
 
@@ -177,20 +185,37 @@ def override(config: Config, options: Options) -> Config:
     return config.model_copy(update={"search": config.search.model_copy(update=changes)})
 
 
-def open_study(config: Config, options: Options, store: StudyStore) -> optuna.Study:
+def open_study(
+    config: Config, options: Options, store: StudyStore, make: bool = True
+) -> optuna.Study:
     """The Optuna study, in the given storage or in the study's folder."""
     from automask import search
 
     url = options.storage or f"sqlite:///{store.database}"
-    return search.open_study(url, options.study, config.search.seed, config.search.folds)
+    if make:
+        store.create()
+    return search.open_study(url, options.study, config.search.seed, config.search.folds, make)
 
 
-def _available(chosen: Space, checkpoints: dict[str, Weights]) -> tuple[Space, list[str]]:
-    """The space with the pretrained models that are to be had, and what that leaves out."""
+def _store(options: Options) -> StudyStore:
+    if not re.fullmatch(r"\w[\w.-]*", options.study) or options.study == "cache":
+        raise UserError(
+            f"--study '{options.study}': letters, digits, '.', '_' and '-', not 'cache'"
+        )
+    return StudyStore(RUNS / options.study)
+
+
+def _available(
+    chosen: Space, checkpoints: dict[str, Weights], known: list[tuple[str, str]] | None
+) -> tuple[Space, list[str]]:
+    """The space with the pretrained models that are to be had, and what that leaves out.
+
+    `known` are the models of a study that goes on without a folder of weights.
+    """
     if True not in getattr(chosen.training["pretrained"], "choices", ()):
         return chosen, []
     if not checkpoints:
-        left = weights.reachable(chosen.models())
+        left = [(lib, name) for lib, name in known or weights.reachable(chosen.models())]
         out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
         note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
         return chosen.with_models(left), [note] if out else []
@@ -215,7 +240,10 @@ def _adapted(chosen: Space, data: Data, checkpoints: dict[str, Weights]) -> tupl
                 f"image sizes {', '.join(map(str, fitting))}: others of the space don't fit images "
                 f"of {longest} px" + (f" and weights made at {max(trained)} px" if trained else "")
             )
-        chosen = chosen.with_sizes(fitting)
+        chosen = chosen.with_training(image_size=Categorical(*fitting))
+    epochs = space.fitting_epochs(chosen.training["epochs"], len(data.train))
+    notes.append(f"epochs {epochs}, for {len(data.train):,} train images")
+    chosen = chosen.with_training(epochs=epochs)
     heads = chosen.competitors["head"]
     if len(data.attributes.names) == 1 and len(heads) > 1 and "factored" in heads:
         kept = {name: ranges for name, ranges in heads.items() if name != "factored"}

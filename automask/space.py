@@ -8,6 +8,7 @@ mentioned keeps the range that the plugin declares. ``[training]`` has what belo
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,8 +18,9 @@ from typing import Any
 
 from automask import registry
 from automask.errors import UserError, collect, did_you_mean
-from automask.ranges import Categorical, Range, Text, clip, narrow
+from automask.ranges import Categorical, Int, Range, Text, clip, narrow
 from automask.recipe import SEARCHED, TRAINING, TRAINING_DEFAULTS, Choice, Recipe
+from automask.registry import Plugin
 
 Suggest = Callable[[str, Range], Any]
 
@@ -100,8 +102,9 @@ class Space:
             narrowed[plugin] = {**ranges, "model": Categorical(*names)}
         return replace(self, competitors={**self.competitors, "backbone": narrowed})
 
-    def with_sizes(self, sizes: Iterable[int]) -> Space:
-        return replace(self, training={**self.training, "image_size": Categorical(*sizes)})
+    def with_training(self, **ranges: Range) -> Space:
+        """This space with other ranges of the training's own hyperparameters."""
+        return replace(self, training={**self.training, **ranges})
 
 
 def sorted_items(value: Any) -> Any:
@@ -127,20 +130,36 @@ def load(name: str) -> Space:
         return _parse(text, name, adapts=True)
     if not Path(name).is_file():
         raise UserError(f"no search space '{name}'{did_you_mean(name, shipped())}")
-    return _parse(Path(name).read_text("utf-8"), name, adapts=False)
+    try:
+        return _parse(Path(name).read_text("utf-8"), name, adapts=False)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name}: isn't UTF-8 text: {error}") from error
 
 
 def fitting_sizes(sizes: Iterable[int], longest_side: int, trained: Iterable[int]) -> list[int]:
     """The image sizes worth trying, in pixels; at least one is left.
 
-    None beyond the images themselves, and none further than a factor of two from a size that
+    None beyond the images themselves, and none further than a factor of 1.5 from a size that
     pretrained weights were made at: upscaling costs time and gives nothing.
     """
     sizes = sorted(sizes)
-    low = min(trained, default=0) / 2
-    high = min(max(trained, default=longest_side) * 2, longest_side)
+    low = min(trained, default=0) / 1.5
+    high = min(max(trained, default=longest_side) * 1.5, longest_side)
     fitting = [size for size in sizes if low <= size <= high]
     return fitting or [min(sizes, key=lambda size: abs(size - high))]
+
+
+def fitting_epochs(epochs: Range, rows: int) -> Range:
+    """A shipped space's epochs, which are meant for 1,000 rows, for another number of rows.
+
+    They go by the inverse square root, at most doubled or halved: twice the rows make more steps an
+    epoch, and need more steps in all.
+    """
+    factor = min(2.0, max(0.5, math.sqrt(1000 / rows)))
+    scaled = [max(1, round(value * factor)) for value in epochs.corners()]
+    if isinstance(epochs, Int):
+        return Int(min(scaled), max(scaled), epochs.log)
+    return Categorical(*dict.fromkeys(scaled))
 
 
 def _parse(text: str, name: str, adapts: bool) -> Space:
@@ -162,10 +181,13 @@ def _competitors(
     kind: str, table: dict[str, Any], adapts: bool, errors: list[str]
 ) -> dict[str, Mapping[str, Range]]:
     listed = table.get(kind) or {SEARCHED[kind]: {}}
+    if not isinstance(listed, dict):
+        errors.append(f"{kind}: is written as tables, [{kind}.NAME] a competitor")
+        return {}
     known = registry.plugins(kind)
-    own = [plugin.name for plugin in known.values() if registry.is_local(plugin)] if adapts else []
+    own = [plugin for plugin in known.values() if registry.is_local(plugin)] if adapts else []
     found: dict[str, Mapping[str, Range]] = {}
-    for plugin, wanted in {**listed, **{name: {} for name in own}}.items():
+    for plugin, wanted in {**listed, **{p.name: _open_texts(p) for p in own}}.items():
         if plugin not in known:
             errors.append(f"[{kind}.{plugin}]: unknown {kind}{did_you_mean(plugin, known)}")
         elif not isinstance(wanted, dict):
@@ -175,7 +197,17 @@ def _competitors(
     return found
 
 
-def _training(wanted: dict[str, Any], errors: list[str]) -> Mapping[str, Range]:
+def _open_texts(plugin: Plugin) -> dict[str, Any]:
+    """Open texts of a plugin that joins unasked, fixed to their defaults."""
+    return {
+        k: plugin.defaults[k] for k, range_ in plugin.ranges.items() if isinstance(range_, Text)
+    }
+
+
+def _training(wanted: Any, errors: list[str]) -> Mapping[str, Range]:
+    if not isinstance(wanted, dict):
+        errors.append("training: is written as a table, [training]")
+        wanted = {}
     return _narrowed("training", TRAINING, {**TRAINING_DEFAULTS, **wanted}, errors)
 
 

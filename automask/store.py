@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -148,10 +147,6 @@ class StudyStore:
         with open(file, newline="") as opened:
             return np.array([int(row["fold"]) for row in csv.DictReader(opened)])
 
-    def save_json(self, name: str, value: Any) -> None:
-        with written(self.folder / name) as beside:
-            Path(beside).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
 
 @contextmanager
 def written(file: Path) -> Iterator[Path]:
@@ -159,6 +154,8 @@ def written(file: Path) -> Iterator[Path]:
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield beside
+        with open(beside, "rb") as opened:
+            os.fsync(opened.fileno())
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
         answers = {wanted[0]: answers[names[0]]}
     frame = pd.DataFrame({data.id_column: ids, **answers})
     order = pd.Index(frame[data.id_column])
+    extra = [column for column in wanted if column not in answers]
     rows = order.get_indexer(pd.Index(data.sample[data.id_column]))
     if (rows < 0).any():
         missing = data.sample[data.id_column][rows < 0].tolist()
@@ -37,7 +38,9 @@ def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
             f"the sample submission asks for {len(missing)} ids that the test table lacks, such as "
             f"{', '.join(missing[:3])}"
         )
-    return frame.iloc[rows][list(data.sample.columns)].reset_index(drop=True)
+    frame = frame.iloc[rows].reset_index(drop=True)
+    # Columns of the sample that no target answers stay as they are.
+    return frame.assign(**data.sample[extra])[list(data.sample.columns)]
 
 
 def out_of_fold(data: Data, probability: np.ndarray) -> pd.DataFrame:
@@ -65,7 +68,10 @@ def check(frame: pd.DataFrame, data: Data) -> None:
             mistakes.append(f"ids differ from the sample's from row {int(differs.argmax()) + 2} on")
     known = {text for values in data.attributes.values for text in values}
     known |= set((data.codes or {}).values())
-    for column in frame.columns.drop(data.id_column, errors="ignore"):
+    answered = frame.columns.drop(data.id_column, errors="ignore")
+    if sample is not None and len(answered) > 1:
+        answered = answered.intersection(pd.Index(data.attributes.names))
+    for column in answered:
         strange = sorted(set(frame[column]) - known)
         if strange:
             mistakes.append(f"column {column} has unknown labels: {', '.join(strange[:3])}")
@@ -75,8 +81,10 @@ def check(frame: pd.DataFrame, data: Data) -> None:
 
 def write(frame: pd.DataFrame, file: Path) -> None:
     """Write the CSV, replacing an older one only when the new one is whole."""
+    if file.is_dir() or not file.parent.is_dir():
+        raise UserError(f"{file}: can't be written: give a file in a folder that is there")
     try:
         with written(file) as beside:
             frame.to_csv(beside, index=False)
     except OSError as error:
-        raise UserError(f"{file}: can't be written: {error.strerror}") from error
+        raise UserError(f"{file}: can't be written: {error.strerror or error}") from error

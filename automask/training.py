@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
-from automask import registry
-from automask.errors import TrialError, UserError
+from automask.errors import TrialError
 from automask.features import Features
 from automask.fold import fit_fold
 from automask.heads import fit_heads
 from automask.progress import Report, Step
 from automask.recipe import Recipe
-from automask.store import TrialStore
-from automask.task import Task
+from automask.store import FoldResult, TrialStore
+from automask.task import Task, call
 
 
 def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
@@ -26,33 +26,35 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
     count = int(task.folds.max()) + 1
     epochs = recipe.training["epochs"]
     features = Features(task, recipe)
-    at_once = trains_only_head(recipe)
+    at_once = trains_only_head(recipe, features)
     try:
         if at_once and not all(store.has(fold) for fold in range(count)):
-            for fold, result in enumerate(fit_heads(task, recipe, features)):
-                store.save(fold, result)
+            for fold, result in enumerate(fit_heads(task, recipe, features, report)):
+                store.save(fold, _finite(result))
         for fold in range(count):
             if not store.has(fold):
-                store.save(fold, fit_fold(task, recipe, features, fold, report))
+                store.save(fold, _finite(fit_fold(task, recipe, features, fold, report)))
             _, rows = task.fold_rows(fold)
             score = task.score(task.data.labels[rows], store.load(fold).validation)
             final = at_once or fold == count - 1
             report(Step(fold, epochs, epochs, math.nan, score, final=final))
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrialError("out of memory", str(error).splitlines()[0]) from error
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
-        raise TrialError("plugin error", f"{type(error).__name__}: {error}") from error
-    except UserError as error:
-        raise TrialError("plugin error", str(error)) from error
     return task.score(task.data.labels, store.out_of_fold(task.folds))
 
 
-def trains_only_head(recipe: Recipe) -> bool:
+def trains_only_head(recipe: Recipe, features: Features) -> bool:
     """Does the freeze strategy leave the backbone as it is in every epoch?"""
-    stages = (("backbone",), ("head",))
-    choice, epochs = recipe["freeze"], recipe.training["epochs"]
-    function = registry.get("freeze", choice.name).function
+    stages, epochs = (*features.stages, ("head",)), recipe.training["epochs"]
     return all(
-        set(function(stages, epoch / epochs, **choice.params)) <= {"head"}
-        for epoch in range(epochs)
+        set(call(recipe, "freeze", stages, epoch / epochs)) <= {"head"} for epoch in range(epochs)
+    )
+
+
+def _finite(result: FoldResult) -> FoldResult:
+    """The result, or a `TrialError` where it can't be scored or blended."""
+    if np.isfinite(result.validation).all() and np.isfinite(result.test).all():
+        return result
+    raise TrialError(
+        "not-a-number", "the trained network predicts probabilities that aren't finite"
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
 import threading
+import urllib.parse
+import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,7 @@ class Weights:
 
     file: str
     facts: tuple[tuple[str, Any], ...] = ()
+    digest: str = ""
 
     @property
     def input_size(self) -> int | None:
@@ -66,11 +70,40 @@ def read_folder(folder: Path) -> dict[str, Weights]:
             facts = json.loads(described.read_text()) if described.exists() else {}
         except ValueError as error:
             raise UserError(f"{described}: isn't JSON: {error}") from error
-        known = tuple((key, facts[key]) for key in FACTS if key in facts)
-        found[file.stem] = Weights(str(file), known)
+        found[file.stem] = Weights(str(file), _checked(facts, described), _digest(file))
     if not found:
         raise UserError(f"{folder}: holds no <timm name>.safetensors")
     return found
+
+
+def _checked(facts: Any, file: Path) -> tuple[tuple[str, Any], ...]:
+    """What timm is to be told, in its own shapes; raises `UserError` for anything else."""
+    if not isinstance(facts, dict):
+        raise UserError(f"{file}: isn't a JSON object of {', '.join(FACTS)}")
+    known = {key: facts[key] for key in FACTS if key in facts}
+    for key, value in known.items():
+        if key == "num_classes":
+            right = isinstance(value, int)
+        else:
+            numbers = isinstance(value, list) and all(isinstance(n, int | float) for n in value)
+            right = numbers and len(value) == 3
+        if not right:
+            wanted = "a whole number" if key == "num_classes" else "a list of three numbers"
+            raise UserError(f"{file}: {key} is {value!r}, and must be {wanted}")
+    return tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in known.items())
+
+
+def _digest(file: Path) -> str:
+    """Identifies the content; raises `UserError` where it isn't a whole safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="np"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{file}: isn't a whole safetensors file: {error}") from error
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:16]
 
 
 def reachable(models: Iterable[tuple[str, str]], timeout: float = 1.0) -> list[tuple[str, str]]:
@@ -80,6 +113,8 @@ def reachable(models: Iterable[tuple[str, str]], timeout: float = 1.0) -> list[t
     those in the caches. Raises `UserError` with the ways out where none is left.
     """
     models = list(models)
+    if not models:
+        return []
     tried = []
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
@@ -104,13 +139,14 @@ def reachable(models: Iterable[tuple[str, str]], timeout: float = 1.0) -> list[t
 
 
 def _answers(url: str, timeout: float) -> bool:
-    host, _, port = url.split("//")[-1].split("/")[0].partition(":")
+    proxy = urllib.request.getproxies().get("https", "")
+    parts = urllib.parse.urlsplit(proxy or url)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
     answered = threading.Event()
 
     def connect() -> None:
         try:
-            default = 80 if url.startswith("http:") else 443
-            socket.create_connection((host, int(port or default)), timeout).close()
+            socket.create_connection((parts.hostname or "", port), timeout).close()
             answered.set()
         except OSError:
             pass

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
-import queue
 import signal
+import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from automask import session as sessions
 from automask.errors import UserError
+from automask.machine import cores
 from automask.search import Event, Limits, Searcher
 from automask.session import Options, Session
 
@@ -27,7 +31,7 @@ def automatic(device: str) -> int:
 
     if device != "cpu" and torch.cuda.is_available():
         return torch.cuda.device_count() if device == "auto" else 1
-    return min(4, os.cpu_count() or 1)
+    return min(4, cores())
 
 
 def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
@@ -35,31 +39,33 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
     if workers == 1:
         return _searcher(session, limits, tell).run()
     context = multiprocessing.get_context("spawn")
-    news: Any = context.Queue()
-    processes = [
-        context.Process(target=_work, args=(options, limits, news), daemon=True)
-        for options in _shares(session.options, workers)
-    ]
+    # Each has a pipe of its own: one that is killed in the middle of a word holds up nobody.
+    pipes: dict[Any, Any] = {}
     # Workers take Ctrl-C only once they can answer it; until then it ends them through here.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for process in processes:
-            process.start()
+        for options in _shares(session.options, workers):
+            receiving, sending = context.Pipe(duplex=False)
+            # The database connection stays here; the rest of the session is what they work on.
+            part = replace(session, options=options, study=cast(Any, None))
+            pipes[receiving] = context.Process(
+                target=_work, args=(part, limits, sending), daemon=True
+            )
+            pipes[receiving].start()
+            sending.close()
     finally:
         signal.signal(signal.SIGINT, handler)
     try:
-        return _listen(news, processes, tell)
+        return _listen(list(pipes), tell)
     finally:
-        for process in processes:
-            process.join(timeout=10)
-            process.kill()
+        _stop(list(pipes.values()))
 
 
 def _shares(options: Options, workers: int) -> list[Options]:
     """Each worker's part of the machine: its threads, and a GPU in turn where there are several."""
     import torch
 
-    threads = options.threads or max(1, (os.cpu_count() or 1) // workers)
+    threads = options.threads or max(1, cores() // workers)
     shares = [replace(options, threads=threads) for _ in range(workers)]
     count = torch.cuda.device_count() if options.device == "auto" else 0
     if count > 1:
@@ -82,36 +88,59 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
     )
 
 
-def _work(options: Options, limits: Limits, news: Any) -> None:
+def _work(session: Session, limits: Limits, news: Any) -> None:
+    def say(message: object) -> None:
+        # Whoever started this may be gone; the searcher sees that by itself.
+        with suppress(BrokenPipeError):
+            news.send(message)
+
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        session = sessions.start(options)
-        news.put(_searcher(session, limits, news.put).run())
-    except UserError as error:
-        news.put(error)
+        study = sessions.open_study(session.config, session.options, session.store)
+        session = replace(session, study=study)
+        say(_searcher(session, limits, say).run())
     except KeyboardInterrupt:
-        news.put("interrupted")
+        say("interrupted")
+    except UserError as error:
+        say(error)
+    except Exception:
+        say(RuntimeError(traceback.format_exc()))
 
 
-def _listen(news: Any, processes: list[Any], tell: Tell) -> str:
-    """Pass the workers' events on until all have ended; the last one's reason."""
-    endings: list[str] = []
-    while len(endings) < len(processes):
-        try:
-            message = news.get(timeout=0.5)
-        except queue.Empty:
-            if not any(process.is_alive() for process in processes):
-                break
-            continue
-        if isinstance(message, UserError):
-            raise message
-        if isinstance(message, Event):
-            tell(message)
-        else:
-            endings.append(message)
-    lost = len(processes) - len(endings)
-    if lost:
-        endings.append(
-            f"{lost} of {len(processes)} workers died; run the same command again to go on"
-        )
-    return endings[-1]
+def _listen(pipes: list[Any], tell: Tell) -> str:
+    """Pass the workers' events on until all have ended; why the last one did.
+
+    Raises what a worker raised, and `UserError` where none was left to finish the study.
+    """
+    ending, died = "", 0
+    open_: list[Any] = list(pipes)
+    while open_:
+        ready: list[Any] = multiprocessing.connection.wait(open_)
+        for pipe in ready:
+            try:
+                message = pipe.recv()
+            except EOFError:
+                open_.remove(pipe)
+                died += 1
+                continue
+            if isinstance(message, Exception):
+                raise message
+            if isinstance(message, Event):
+                tell(message)
+            else:
+                ending = message
+                open_.remove(pipe)
+    if not ending:
+        raise UserError(f"all {died} workers died (out of memory?); the same command goes on")
+    return ending + (f"; {died} of {len(pipes)} workers died on the way" if died else "")
+
+
+def _stop(processes: list[Any]) -> None:
+    """End what still runs: as Ctrl-C would, and by force after ten seconds."""
+    for process in processes:
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGINT)
+    end = time.monotonic() + 10
+    for process in processes:
+        process.join(max(0.0, end - time.monotonic()))
+        process.kill()

@@ -51,7 +51,7 @@ PERSON = ("gender", "age", "path")
     sample=Text(),
     id=Text(),
     image=Text(),
-    target=Text(),
+    target=Text(many=True),
     group=Text(),
 )
 def table(

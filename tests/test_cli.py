@@ -32,6 +32,8 @@ def test_from_a_folder_to_a_submission(project):
     assert [row[0] for row in got] == [row[0] for row in sample]
     assert got[0] == ["id", "label"]
     assert {row[1] for row in got[1:]} <= {"01", "2", "NA"}
+    refused(automask(project, "ensemble", "--method", "gredy"), "did you mean 'greedy'?")
+    refused(automask(project, "ensemble", "--storage", "sqlite:///other.db"), "no study 'main'")
     for method in ("mean", "best"):
         out = automask(project, "ensemble", "--method", method, "--output", f"{method}.csv")
         assert out.returncode == 0, out.stderr
@@ -196,7 +198,6 @@ def test_init_refuses_what_it_cannot_understand(project):
 def test_an_unknown_plugin_gets_a_suggestion(project):
     (project / "space.toml").write_text(SPACE.replace("[loss.focal]", "[loss.focl]"))
     refused(automask(project, *SEARCH), "[loss.focl]: unknown loss: did you mean 'focal'?")
-    refused(automask(project, "ensemble", "--method", "gredy"), "study 'main'")
 
 
 def test_resuming_with_other_folds_is_refused_and_nothing_is_lost(project):
@@ -270,7 +271,37 @@ def test_listing_plugins_imports_nothing_heavy():
     assert out.stdout.strip() == "[]"
 
 
-def test_a_search_needs_the_table_drawn_without_groups_too(tmp_path):
+BROKEN = '''"""A loss with a typo."""
+from automask import loss
+
+
+@loss()
+def typo(logits, target, class_counts):
+    """Names something that isn't there [see the docs]."""
+    return logit.sum(-1)
+'''
+
+
+def test_a_plugin_that_raises_fails_its_trials_and_mended_goes_on(project):
+    (project / "plugins").mkdir()
+    (project / "plugins/mine.py").write_text(BROKEN)
+    space = SPACE.replace("[loss.cross_entropy]", "[loss.typo]")
+    (project / "space.toml").write_text(
+        space.replace("[loss.focal]\ngamma = { low = 0.5, high = 2.0 }", "")
+    )
+    out = automask(project, *SEARCH, "--trials", "3")
+    refused(out)
+    assert "10 trials in a row failed" in out.stdout
+    assert "NameError: name 'logit' is not defined (" in out.stdout
+    assert "mine.py, line 8" in out.stdout
+    mended = BROKEN.replace("logit.sum(-1)", "-(target * logits.log_softmax(-1)).sum(-1)")
+    (project / "plugins/mine.py").write_text(mended)
+    out = automask(project, *SEARCH, "--trials", "3")
+    assert out.returncode == 0, out.stdout
+    assert "10 failed" in out.stdout
+
+
+def test_a_table_without_groups_and_without_a_test_table_is_searched(tmp_path):
     draw_table(tmp_path / "data", group=False, test=0)
     (tmp_path / "space.toml").write_text(SPACE)
     assert automask(tmp_path, "init", "data").returncode == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import draw
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from automask import data, registry
@@ -13,7 +13,6 @@ from automask.tables import Rows, Tables
 
 
 def tables(labels, groups=None, **more):
-    count = len(labels)
     frame = pd.DataFrame(labels if isinstance(labels, dict) else {"label": labels}, dtype=str)
     count = len(frame)
     ids = [f"r{i}" for i in range(count)]
@@ -30,10 +29,13 @@ def test_folds_cover_every_row_once_and_never_part_a_group(drawn):
     groups = np.array(drawn.draw(st.lists(st.integers(0, 14), min_size=count, max_size=count)))
     grouped = drawn.draw(st.booleans())
     made = tables(labels.astype(str), groups if grouped else None)
+    assume(len(set(labels.tolist())) > 1 and (not grouped or len(set(groups.tolist())) >= folds))
+    prepared = data.prepare(made)
     try:
-        prepared = data.prepare(made)
         fold = data.draw_folds(prepared, "stratified", folds, 0)
-    except UserError:
+    except UserError as error:
+        # A few large groups can't always fill every fold.
+        assert "no class has as many rows" in str(error) or (grouped and "empty" in str(error))
         return
     assert set(fold.tolist()) == set(range(folds))
     if grouped:
@@ -176,4 +178,4 @@ def test_every_unreadable_image_is_named_before_anything_is_kept(tmp_path):
         images.at("pad", 16)
     assert "2 of 4 images" in str(caught.value)
     assert "1.jpg" in str(caught.value) and "3.jpg" in str(caught.value)
-    assert not list((tmp_path / "cache").iterdir())
+    assert not [f for f in (tmp_path / "cache").iterdir() if f.suffix != ".lock"]

@@ -25,7 +25,12 @@ def crowd():
     rng = np.random.default_rng(0)
     target = rng.integers(0, 4, 300)
     members = [
-        Member(k, None, noisy(target, 4, 1.0 + 0.1 * k, k), noisy(target[:50], 4, 1.0, 50 + k))
+        Member(
+            k,
+            None,
+            noisy(target, 4, 1.0 + 0.1 * k, k),
+            lambda k=k: noisy(target[:50], 4, 1.0, 50 + k),
+        )
         for k in range(8)
     ]
     return target, members, np.arange(300) % 5
@@ -59,7 +64,9 @@ def test_the_nested_score_is_blind_to_the_rows_scored():
     """On pure noise, choosing among many looks good out of fold, and nested does not."""
     rng = np.random.default_rng(1)
     target = rng.integers(0, 2, 60)
-    members = [Member(k, None, rng.dirichlet([1, 1], 60), np.zeros((0, 2))) for k in range(60)]
+    members = [
+        Member(k, None, rng.dirichlet([1, 1], 60), lambda: np.zeros((0, 2))) for k in range(60)
+    ]
     accuracy = registry.get("metric", "accuracy").function
     blended = ensembling.fit(members, target, np.arange(60) % 5, None, accuracy, "greedy", 60)
     assert blended.plain.value > 0.75
@@ -119,7 +126,7 @@ def test_combinations_become_the_codes_of_the_competition():
     assert frame["ans"].tolist() == ["1", "2"]
 
 
-def test_a_wrong_submission_is_not_written_and_the_older_one_stays():
+def test_a_wrong_submission_is_told():
     sample = pd.DataFrame({"id": ["x", "y"], "label": ["2", "2"]})
     prepared = with_sample(sample)
     good = submission.table(prepared, ["x", "y"], np.array([[0.9, 0.1], [0.2, 0.8]]))
@@ -137,3 +144,30 @@ def test_sample_ids_that_the_test_table_lacks_are_named():
     sample = pd.DataFrame({"id": ["x", "z"], "label": ["2", "2"]})
     with pytest.raises(UserError, match="lacks, such as z"):
         submission.table(with_sample(sample), ["x", "y"], np.array([[0.9, 0.1], [0.2, 0.8]]))
+
+
+def test_columns_that_no_target_answers_stay_as_the_sample_has_them():
+    sample = pd.DataFrame({"id": ["y", "x"], "label": ["2", "2"], "confidence": ["0.5", "0.7"]})
+    prepared = with_sample(sample)
+    frame = submission.table(prepared, ["x", "y"], np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert frame["confidence"].tolist() == ["0.5", "0.7"]
+    assert frame["label"].tolist() == ["2", "01"]
+    submission.check(frame, prepared)
+
+
+def test_an_older_submission_stays_where_the_new_one_cannot_be_whole(tmp_path):
+    file = tmp_path / "out.csv"
+    file.write_text("older")
+
+    class Torn(pd.DataFrame):
+        def to_csv(self, path, **kwargs):
+            path.write_text("half")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(UserError, match="No space left"):
+        submission.write(Torn({"id": ["x"]}), file)
+    assert file.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [file]
+    for wrong in (tmp_path, tmp_path / "no/such/file.csv"):
+        with pytest.raises(UserError, match="can't be written"):
+            submission.write(pd.DataFrame(), wrong)
