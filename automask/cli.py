@@ -106,14 +106,8 @@ def search(
 
     from automask import workers as crew
     from automask.display import Display
-    from automask.search import (
-        FAILURES_IN_A_ROW,
-        Limits,
-        complete,
-        failures_at_the_end,
-        finished,
-        release,
-    )
+    from automask.search import FAILURES_IN_A_ROW, Limits
+    from automask.study import complete, failures_at_the_end, finished, release
 
     console = _console()
     for note in session.notes:
@@ -205,7 +199,7 @@ def _summary(session: Session, console: Console, ending: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from automask.search import complete, finished
+    from automask.study import complete, finished
 
     done = finished(session.study)
     states = [trial.state.name.lower() for trial in done]

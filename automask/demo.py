@@ -14,8 +14,9 @@ from automask import blending, config, data, describe, drawing, scores, workers
 from automask import session as sessions
 from automask.display import Display
 from automask.errors import UserError
-from automask.search import Limits, complete
+from automask.search import Limits
 from automask.session import Options, Session
+from automask.study import complete
 
 TRAIN_PEOPLE, TEST_PEOPLE, FOLDS, TRIALS, SECONDS = 150, 100, 3, 8, 90
 

@@ -80,13 +80,7 @@ class _FoldTrainer:
         drawn = call(self.recipe, "sampling", self.labels, self._own_features, self.rng)
         parts = batches(np.asarray(drawn), training["batch_size"])
         if self.schedule is None:
-            self.schedule = Schedule(
-                self.recipe["scheduler"],
-                self.optimizer,
-                len(parts),
-                training["epochs"],
-                training["warmup_epochs"],
-            )
+            self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
         view = self.features.view(self.augment, epoch) if head_only else None
         total = torch.zeros((), device=self.task.device)
         loss = registry.get("loss", self.recipe["loss"].name).function

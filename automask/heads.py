@@ -85,13 +85,7 @@ class _Fold:
         training = self.recipe.training
         parts = batches(self.rows[np.asarray(drawn)], training["batch_size"])
         if self.schedule is None:
-            self.schedule = Schedule(
-                self.recipe["scheduler"],
-                self.optimizer,
-                len(parts),
-                training["epochs"],
-                training["warmup_epochs"],
-            )
+            self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
         return parts
 
     def step(self) -> None:

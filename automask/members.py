@@ -10,9 +10,9 @@ import numpy as np
 from automask import data as dataset
 from automask.ensembling import Member
 from automask.recipe import Recipe
-from automask.search import complete
 from automask.session import Session
 from automask.store import TrialStore
+from automask.study import complete
 
 
 def load(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:

@@ -113,7 +113,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         notes += more
     folds = _folds(config, data, store, options)
     notes += dataset.warn_rare(data, config.search.folds)
-    from automask.search import hold
+    from automask.study import hold
 
     study = open_study(config, options, store) if begun is None else begun
     settings = {
@@ -155,7 +155,7 @@ def reopen(options: Options, file: Path = configuration.FILE) -> Session:
     if folds is None:
         known = sorted(f.parent.name for f in RUNS.glob("*/folds.csv"))
         raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
-    from automask.search import hold
+    from automask.study import hold
 
     study = open_study(config, options, store, make=False)
     identity = study.user_attrs.get("fingerprint", {})
@@ -189,12 +189,12 @@ def open_study(
     config: Config, options: Options, store: StudyStore, make: bool = True
 ) -> optuna.Study:
     """The Optuna study, in the given storage or in the study's folder."""
-    from automask import search
+    from automask import study as studies
 
     url = options.storage or f"sqlite:///{store.database}"
     if make:
         store.create()
-    return search.open_study(url, options.study, config.search.seed, config.search.folds, make)
+    return studies.open_study(url, options.study, config.search.seed, config.search.folds, make)
 
 
 def _store(options: Options) -> StudyStore:

@@ -156,7 +156,8 @@ def fitting_epochs(epochs: Range, rows: int) -> Range:
     epoch, and need more steps in all.
     """
     factor = min(2.0, max(0.5, math.sqrt(1000 / rows)))
-    scaled = [max(1, round(value * factor)) for value in epochs.corners()]
+    values: list[Any] = list(epochs.corners())
+    scaled = [max(1, round(value * factor)) for value in values]
     if isinstance(epochs, Int):
         return Int(min(scaled), max(scaled), epochs.log)
     return Categorical(*dict.fromkeys(scaled))

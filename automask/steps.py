@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from automask import registry
-from automask.recipe import Choice
+from automask.recipe import Recipe
 
 T = TypeVar("T")
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -59,14 +59,10 @@ class Schedule:
     """The learning rate's course: a linear warm-up, then the scheduler plugin."""
 
     def __init__(
-        self,
-        choice: Choice,
-        optimizer: torch.optim.Optimizer,
-        steps_per_epoch: int,
-        epochs: int,
-        warmup_epochs: int,
+        self, recipe: Recipe, optimizer: torch.optim.Optimizer, steps_per_epoch: int
     ) -> None:
-        warmup_epochs = min(warmup_epochs, epochs - 1)
+        choice, epochs = recipe["scheduler"], recipe.training["epochs"]
+        warmup_epochs = min(recipe.training["warmup_epochs"], epochs - 1)
         self.optimizer = optimizer
         self.warmup = warmup_epochs * steps_per_epoch
         self.full = [group["lr"] for group in optimizer.param_groups]

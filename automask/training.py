@@ -40,7 +40,10 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
             report(Step(fold, epochs, epochs, math.nan, score, final=final))
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrialError("out of memory", str(error).splitlines()[0]) from error
-    return task.score(task.data.labels, store.out_of_fold(task.folds))
+    value = task.score(task.data.labels, store.out_of_fold(task.folds))
+    if not math.isfinite(value):
+        raise TrialError("not-a-number", f"the metric {task.metric} is {value}")
+    return value
 
 
 def trains_only_head(recipe: Recipe, features: Features) -> bool:

@@ -94,7 +94,12 @@ def _work(session: Session, limits: Limits, news: Any) -> None:
         with suppress(BrokenPipeError):
             news.send(message)
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    def interrupt(*_: object) -> None:
+        # Once: a second one would only tear the tidying up.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
     try:
         study = sessions.open_study(session.config, session.options, session.store)
         session = replace(session, study=study)

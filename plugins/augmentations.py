@@ -19,7 +19,7 @@ def none(image_size):
 
 
 @augmentation(degrees=Float(5.0, 30.0), shift=Float(0.0, 0.15), flip=Categorical(False, True))
-def light(image_size, *, degrees=15.0, shift=0.06, flip=False):
+def light(image_size, *, degrees=30.0, shift=0.06, flip=False):
     """Small rotations, shifts and zooms with reflected fill, and a little brightness and contrast.
 
     When to use: nearly always. `flip` mirrors half of the images: not where left and right differ.

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from automask import pruner, ranges, search, session, space
+from automask import study as studies
 from automask.errors import TrialError, UserError
 from automask.progress import Step
 from automask.ranges import Categorical, Float, Int
@@ -60,7 +61,7 @@ def states(study):
 
 
 def recipes(study):
-    return [t.user_attrs["hash"] for t in search.finished(study.study)]
+    return [t.user_attrs["hash"] for t in studies.finished(study.study)]
 
 
 def test_the_default_recipe_comes_first_and_the_count_is_exact(study):
@@ -99,7 +100,7 @@ def test_ten_failures_in_a_row_end_the_study(study):
 
     one, _ = searcher(study, 50, never)
     assert "10 trials in a row failed" in one.run()
-    assert len(search.finished(study.study)) == 10
+    assert len(studies.finished(study.study)) == 10
 
 
 TINY = """
@@ -164,7 +165,7 @@ def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(s
 def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(study):
     trial = study.study.ask()
     trial.set_user_attr("worker", "dead")
-    search.release(study.study, study.store)
+    studies.release(study.study, study.store)
     assert states(study) == ["WAITING"]
     alive, _ = searcher(study, 3)
     trial = study.study.ask()
@@ -172,11 +173,11 @@ def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(
     command = [sys.executable, "-c", HOLD, str(study.store.worker_lock(alive.worker).absolute())]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline()
-        search.release(study.study, study.store)
+        studies.release(study.study, study.store)
         assert states(study) == ["RUNNING"]
         holder.kill()
         holder.wait()
-        search.release(study.study, study.store)
+        studies.release(study.study, study.store)
         assert states(study) == ["WAITING"]
 
 
@@ -397,7 +398,7 @@ def test_a_killed_search_goes_on_to_the_exact_count(project, how, workers):
     again = automask(project, *command)
     assert again.returncode == 0, again.stderr
     assert "6 trials are complete or pruned" in again.stdout
-    storage = search.open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
+    storage = studies.open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
     done = [t for t in storage.get_trials() if t.state.name in ("COMPLETE", "PRUNED")]
     hashes = [t.user_attrs["hash"] for t in done]
     assert len(hashes) == len(set(hashes)) == 6

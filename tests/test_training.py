@@ -311,8 +311,8 @@ def test_stored_weights_give_the_stored_probabilities(task, tmp_path):
 @pytest.mark.parametrize("scheduler", ["StepLR", "CosineAnnealingLR", "ReduceLROnPlateau"])
 def test_warm_up_rises_then_the_scheduler_takes_over(scheduler):
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    choice = Choice(scheduler, registry.get("scheduler", scheduler).defaults)
-    schedule = steps.Schedule(choice, optimizer, 5, 8, 2)
+    made = recipe(scheduler=(scheduler, {}), epochs=8, warmup_epochs=2)
+    schedule = steps.Schedule(made, optimizer, 5)
     rates = []
     for _epoch in range(8):
         for _ in range(5):

@@ -1,0 +1,156 @@
+"""A study in its storage: opened, held to what it is about, its trials by state."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, TrialState
+
+from automask.errors import UserError
+from automask.pruner import TwoStage
+from automask.store import StudyStore
+
+
+class ReseededTPE(optuna.samplers.TPESampler):
+    """TPE whose draws for a trial depend on the seed, the trial's number and the trials before it.
+
+    A study that was interrupted and resumed so proposes what it would have proposed otherwise.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed, n_startup_trials=10, multivariate=True)
+        self._base = seed
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        seed = (self._base * 1_000_003 + trial.number) % 2**32
+        self._rng.rng.seed(seed)
+        self._random_sampler._rng.rng.seed(seed)
+        super().before_trial(study, trial)
+
+
+def open_study(url: str, name: str, seed: int, folds: int, make: bool = True) -> optuna.Study:
+    """The Optuna study of that name, made if it isn't there.
+
+    Raises `UserError` where the storage can't be opened, or where there is none and `make` is False.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.disable_default_handler()
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    try:
+        storage, sampler, pruner = _storage(url), ReseededTPE(seed), TwoStage(folds)
+        if not make:
+            return optuna.load_study(
+                storage=storage, study_name=name, sampler=sampler, pruner=pruner
+            )
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+            sampler=sampler,
+            pruner=pruner,
+        )
+    except KeyError as error:
+        raise UserError(f"storage {url}: holds no study '{name}'; run automask search") from error
+    except (SQLAlchemyError, ImportError, RuntimeError, optuna.exceptions.OptunaError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        hint = "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
+        raise UserError(f"storage {url}: can't be opened: {reason}{hint}") from error
+
+
+def _storage(url: str) -> optuna.storages.RDBStorage:
+    if not url.startswith("sqlite"):
+        return optuna.storages.RDBStorage(url)
+    from sqlalchemy import event
+
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+    @event.listens_for(storage.engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    storage.engine.dispose()
+    return storage
+
+
+def hold(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) -> None:
+    """Fix what the study is about, or refuse to go on with something else.
+
+    `hashes` cover the data, `settings` can be read by people.
+    """
+    fingerprint = {**hashes, **settings}
+    known = study.user_attrs.get("fingerprint")
+    if known is None:
+        study.set_user_attr("fingerprint", fingerprint)
+        return
+    changed = [key for key in fingerprint if known.get(key) != fingerprint[key]]
+    if changed:
+        told = ", ".join(
+            f"{key} ({known.get(key)} before, {fingerprint[key]} now)" if key in settings else key
+            for key in changed
+        )
+        raise UserError(
+            f"study '{study.study_name}' was begun with other {told}: scores would not compare. "
+            "Go on with what it began with, or begin another with --study NAME"
+        )
+
+
+def release(study: optuna.Study, store: StudyStore) -> None:
+    """Put the trials of workers that are no more back into the queue, with what they sampled.
+
+    A worker holds a lock as long as its process lives, however that ends.
+    """
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        worker = trial.user_attrs.get("worker")
+        if worker is None or not _alive(store, worker):
+            put_back(study, trial._trial_id)
+
+
+def put_back(study: optuna.Study, trial_id: int) -> None:
+    """Back into the queue, with what it sampled and reported."""
+    study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+
+def _alive(store: StudyStore, worker: str) -> bool:
+    file = store.worker_lock(worker)
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file, timeout=0):
+            file.unlink(missing_ok=True)
+            return False
+    except Timeout:
+        return True
+
+
+def failures_at_the_end(trials: list[FrozenTrial], since: datetime) -> list[FrozenTrial]:
+    """The trials that failed since then and since the last one that didn't, without duplicates."""
+    failed: list[FrozenTrial] = []
+    for trial in trials:
+        if trial.user_attrs.get("reason") == "duplicate" or trial.datetime_complete is None:
+            continue
+        if trial.datetime_complete < since:
+            continue
+        failed = [*failed, trial] if trial.state == TrialState.FAIL else []
+    return failed
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete, pruned and failed trials, without duplicates of others."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.is_finished() and trial.user_attrs.get("reason") != "duplicate"
+    ]
+
+
+def complete(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials, the best first."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted(trials, key=lambda trial: (-trial.values[0], trial.number))
