@@ -1,4 +1,4 @@
-"""The plugins that automask ships, one flat module a kind."""
+"""The plugins that automask ships, in flat modules named for their kinds."""
 
 import importlib
 import pkgutil

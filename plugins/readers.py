@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automask import Text, reader
+from automask.columns import Columns, guess_columns, sample_id_column
+from automask.csvfile import Csv, few, find_csv, quoted, read_csv, squash
 from automask.errors import UserError
-
-from .tabular import (
-    Columns,
-    Csv,
-    Images,
-    few,
-    find_csv,
-    folder_names,
-    guess_columns,
-    image_names,
-    is_image,
-    is_image_folder,
-    probe,
-    quoted,
-    read_csv,
-    sample_id_column,
-    shown,
-    squash,
-)
+from automask.imagefiles import Images, folder_names, is_image_folder, probe, walk_images
 
 if TYPE_CHECKING:
     from automask.tables import Rows, Tables
 
 FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.csv"}
-
-MASKS = ("wear", "incorrect", "not wear")
-GENDERS = ("male", "female")
-AGES = ("<30", "30-59", ">=60")
-PHOTOS = {f"mask{number}": "wear" for number in range(1, 6)}
-PHOTOS |= {"incorrect_mask": "incorrect", "normal": "not wear"}
-PERSON = ("gender", "age", "path")
 
 
 @reader(
@@ -92,12 +68,12 @@ def table(
         test_rows = _rows(csvs["test"], images, "test", _columns_of_test(csvs["test"], columns))
     elif answers:
         _refuse_no_test(answers, id_column, images)
-        test_rows = _only_ids(answers, id_column, images)
+        test_rows = only_ids(answers, id_column, images)
         notes.append(f"no test table: the ids of {names['sample']} name the test images")
     if test_rows:
         _refuse_shared(folder, train_rows, test_rows)
     if answers and test_rows:
-        notes += _check_sample(answers, id_column, test_rows.ids, columns.targets)
+        notes += check_sample(answers, id_column, test_rows.ids, columns.targets)
     chosen = {role: name for role, name in names.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
     chosen |= {"group": columns.group} if columns.group or group == "" else {}
@@ -138,7 +114,7 @@ def _rows(csv: Csv, images: Images, role: str, columns: Columns) -> Rows:
     )
 
 
-def _only_ids(sample: Csv, id_column: str, images: Images) -> Rows:
+def only_ids(sample: Csv, id_column: str, images: Images) -> Rows:
     """The test images that a sample submission asks for."""
     ids = replace(sample, columns={id_column: sample[id_column]})
     return _rows(ids, images, "test", Columns(id_column, id_column))
@@ -162,7 +138,7 @@ def _refuse_shared(folder: Path, train: Rows, test: Rows) -> None:
         )
 
 
-def _check_sample(
+def check_sample(
     sample: Csv, id_column: str, test_ids: Sequence[str], targets: Collection[str]
 ) -> list[str]:
     """Notes on a sample submission; a `UserError` where it doesn't fit the test ids and targets."""
@@ -204,10 +180,10 @@ def folders(folder: Path) -> Tables | None:
     from automask.tables import Rows, Tables
 
     found = _classes(folder)
-    if found is None or _train_csv(folder):
+    if found is None or has_train_csv(folder):
         return None
     root, classes = found
-    images = {name: list(_walk(root / name)) for name in classes}
+    images = {name: list(walk_images(root / name)) for name in classes}
     if empty := [name for name in classes if not images[name]]:
         raise UserError(
             f"{root}: no images in the class folder {few(quoted(empty))}; add some or "
@@ -226,14 +202,14 @@ def folders(folder: Path) -> Tables | None:
         attributes=pd.DataFrame({"label": [name for name, _ in pairs]}, dtype=str),
     )
     test_name = next((name for name in folder_names(folder) if _is_test(name)), "test")
-    files = list(_walk(folder / test_name))
+    files = list(walk_images(folder / test_name))
     name, note = find_csv(folder, "sample")
     sample = read_csv(folder / name) if name else None
     id_column, ids = "id", files
     if sample:
         id_column = sample_id_column(sample, "id")
         ids = _named_as(sample[id_column], files, test_name)
-        notes += _check_sample(sample, id_column, ids, ["label"])
+        notes += check_sample(sample, id_column, ids, ["label"])
     return Tables(
         train=train,
         test=Rows(ids=ids, paths=[folder / test_name / file for file in files]) if files else None,
@@ -251,20 +227,8 @@ def _classes(folder: Path) -> tuple[Path, list[str]] | None:
     classes = [name for name in folder_names(root) if inside or not _is_test(name)]
     if any(map(is_image_folder, classes)):
         return None
-    looks = (itertools.islice(_walk(root / name, most=100), 1) for name in classes)
+    looks = (itertools.islice(walk_images(root / name, most=100), 1) for name in classes)
     return (root, classes) if any(map(list, looks)) else None
-
-
-def _walk(folder: Path, most: int | None = None) -> Iterator[str]:
-    """The images in a folder and below it, in order; looks into `most` folders only."""
-    for place, inner, files in itertools.islice(os.walk(folder), most):
-        inner[:] = sorted(filter(shown, inner))
-        below = Path(place).relative_to(folder)
-        yield from ((below / name).as_posix() for name in sorted(files) if _is_shown_image(name))
-
-
-def _is_shown_image(name: str) -> bool:
-    return shown(name) and is_image(name)
 
 
 def _is_test(name: str) -> bool:
@@ -277,7 +241,8 @@ def _named_as(asked: Sequence[str], files: list[str], folder: str) -> list[str]:
     return max(forms, key=lambda form: len({*asked} & {*form}))
 
 
-def _train_csv(folder: Path) -> bool:
+def has_train_csv(folder: Path) -> bool:
+    """Whether the folder has a CSV that tells what its images show."""
     name, _ = find_csv(folder, "train")
     return name is not None and not _is_class_map(folder, name)
 
@@ -285,110 +250,3 @@ def _train_csv(folder: Path) -> bool:
 def _is_class_map(folder: Path, name: str) -> bool:
     """Whether a labels.csv tells what class folders mean, rather than what images show."""
     return squash(Path(name).stem) == "labels" and _classes(folder) is not None
-
-
-@reader()
-def person_folders(folder: Path) -> Tables | None:
-    """The mask competition: train/train.csv, a folder of seven photos a person, eval/info.csv.
-
-    Attributes are mask, gender and age, answered as one class number from 0 to 17; a person is a
-    group. `extra` has the age in years. None where train/train.csv is no table of people; raises
-    `UserError` where a person's folder, a photo or a cell isn't as it should be.
-    """
-    import pandas as pd
-
-    from automask.tables import Rows, Tables
-
-    people = None if _train_csv(folder) else _people(folder / "train" / "train.csv")
-    if people is None:
-        return None
-    genders, ages, names = (people[column] for column in PERSON)
-    photos = _photos(people, folder / "train" / "images")
-    rows = [(row, photo) for row, shots in enumerate(photos) for photo in shots]
-    who = [row for row, _ in rows]
-    stems = [os.path.splitext(photo)[0] for _, photo in rows]
-    race = {c: [people[c][row] for row in who] for c in ("race",) if c in people.columns}
-    train = Rows(
-        ids=[f"{names[row]}/{stem}" for row, stem in zip(who, stems, strict=True)],
-        paths=[folder / "train" / "images" / names[row] / photo for row, photo in rows],
-        attributes=pd.DataFrame(
-            {
-                "mask": [PHOTOS[stem] for stem in stems],
-                "gender": [genders[row] for row in who],
-                "age": [_age_band(float(ages[row])) for row in who],
-            },
-            dtype=str,
-        ),
-        groups=[names[row] for row in who],
-        extra=pd.DataFrame({"age_years": [float(ages[row]) for row in who], **race}),
-    )
-    notes = ["groups: the photos of a person stay on one side of a split"]
-    if lacking := [name for name, shots in zip(names, photos, strict=True) if len(shots) < 7]:
-        notes.append(f"{len(lacking)} people have fewer than seven photos: {few(quoted(lacking))}")
-    test, info = None, None
-    if (folder / "eval").is_dir():
-        info = read_csv(folder / "eval" / "info.csv")
-        images = Images(folder / "eval" / "images")
-        test = _only_ids(info, "ImageID", images)
-        notes += _check_sample(info, "ImageID", test.ids, ["ans"])
-    return Tables(
-        train=train,
-        test=test,
-        sample=info.frame(info.columns) if info else None,
-        id_column="ImageID",
-        codes={
-            combination: str(number)
-            for number, combination in enumerate(itertools.product(MASKS, GENDERS, AGES))
-        },
-        notes=tuple(notes),
-    )
-
-
-def _people(path: Path) -> Csv | None:
-    """The checked table of people; None where it is none."""
-    people = read_csv(path) if path.is_file() else None
-    if people is None or len({*PERSON} & {*people.columns}) < 2:
-        return None
-    genders, ages, _ = (people[column] for column in PERSON)
-    people.refuse_empty(PERSON)
-    people.refuse_repeats("path")
-    if odd := [row for row, gender in enumerate(genders) if gender not in GENDERS]:
-        raise UserError(
-            f"{people.at(odd)}: gender '{genders[odd[0]]}' is neither {' nor '.join(GENDERS)}"
-        )
-    if odd := [row for row, age in enumerate(ages) if not _is_age(age)]:
-        raise UserError(f"{people.at(odd)}: age '{ages[odd[0]]}' isn't a number of years")
-    return people
-
-
-def _photos(people: Csv, root: Path) -> list[list[str]]:
-    """The photos in each person's folder; a `UserError` where one is missing or not of a kind."""
-    photos = [image_names(root / name) for name in people["path"]]
-    if gone := [row for row, shots in enumerate(photos) if not shots]:
-        names = few(quoted(people["path"][row] for row in gone))
-        raise UserError(
-            f"{people.at(gone)}: no photos in {root} for the person {names}; add the folder or "
-            "take the row out"
-        )
-    for name, shots in zip(people["path"], photos, strict=True):
-        stems = [os.path.splitext(shot)[0] for shot in shots]
-        for stem, shot in zip(stems, shots, strict=True):
-            if stem not in PHOTOS:
-                raise UserError(
-                    f"{root / name / shot} is none of the photos {', '.join(PHOTOS)}; rename or "
-                    "remove it"
-                )
-            if stems.count(stem) > 1:
-                raise UserError(f"{root / name} has more than one photo '{stem}'; remove one")
-    return photos
-
-
-def _is_age(text: str) -> bool:
-    try:
-        return 0 <= float(text) < math.inf
-    except ValueError:
-        return False
-
-
-def _age_band(years: float) -> str:
-    return AGES[(years >= 30) + (years >= 60)]

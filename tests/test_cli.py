@@ -189,7 +189,7 @@ def test_init_refuses_what_it_cannot_understand(project):
     (project / "empty").mkdir()
     refused(automask(project, "init", "empty", "--force"), "empty", "table")
     no_image_column(project)
-    refused(automask(project, "init", "data"), "image column")
+    refused(automask(project, "init", "data"), "none of its columns", "image = ")
     shutil.copytree(project / "data/images", project / "classes/full")
     (project / "classes/void").mkdir()
     draw(project / "classes/other/x.png", (1, 2, 3), 0)

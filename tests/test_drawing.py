@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automask.drawing import PHOTOS, draw_competition, draw_person, draw_photo
+from automask.drawing import PHOTOS, draw_competition
+from automask.faces import draw_person, draw_photo
 
 COMBINATIONS = {(gender, age_class) for gender in range(2) for age_class in range(3)}
 

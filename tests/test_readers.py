@@ -11,7 +11,8 @@ from PIL import Image
 
 from automask.drawing import draw_competition
 from automask.errors import UserError
-from automask.plugins.readers import folders, person_folders, table
+from automask.plugins.person_readers import person_folders
+from automask.plugins.readers import folders, table
 
 TRAIN = "id,path,label,group\na,images/a.jpg,01,x\nb,images/b.jpg,NA,x\nc,images/c.jpg,01,y\n"
 TEST = "id,path\nd,images/d.jpg\n"

@@ -1,0 +1,169 @@
+"""A CSV kept as text: found in a folder, read, and what is wrong with it said to people."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automask.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CSV_STEMS = {
+    "train": ("train", "training", "trainlabels", "traininglabels", "trainset", "labels"),
+    "test": ("test", "testing", "testset"),
+    "sample": ("samplesubmission", "samplesub", "submissionformat", "submissionsample"),
+}
+SAID = 3  # how many bad things a sentence names before it counts the rest
+
+
+@dataclass(frozen=True)
+class Csv:
+    """A CSV as text: its columns by name, and the line of the file on which each row starts."""
+
+    path: Path
+    columns: dict[str, list[str]]
+    lines: list[int]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __getitem__(self, column: str) -> list[str]:
+        """The cells of a column; a `UserError` with a suggestion where there is no such column."""
+        if column not in self.columns:
+            raise UserError(
+                f"{self.path} has no column '{column}'{did_you_mean(column, self.columns)}"
+            )
+        return self.columns[column]
+
+    def frame(self, columns: Iterable[str]) -> pd.DataFrame:
+        """Some of the columns as text."""
+        import pandas as pd
+
+        cells = {column: self[column] for column in columns}
+        return pd.DataFrame(cells, index=range(len(self)), dtype=str)
+
+    def at(self, rows: Sequence[int]) -> str:
+        """Where those rows are, as a person counts lines."""
+        lines = few([str(self.lines[row]) for row in rows])
+        return f"{self.path}, {'line' if len(rows) == 1 else 'lines'} {lines}"
+
+    def refuse_empty(self, columns: Iterable[str]) -> None:
+        """Raise `UserError` where a cell of the columns is empty."""
+        for column in columns:
+            if rows := [row for row, cell in enumerate(self[column]) if not cell.strip()]:
+                raise UserError(
+                    f"{self.at(rows)}: column '{column}' is empty; fill it in or take the row out"
+                )
+
+    def refuse_repeats(self, column: str) -> None:
+        """Raise `UserError` where a cell of the column is there more than once."""
+        if repeated := repeats(self[column]):
+            rows = [row for row, cell in enumerate(self[column]) if cell == repeated[0]]
+            raise UserError(
+                f"{self.at(rows)}: {few(quoted(repeated))} of column '{column}' is there more than "
+                "once; an id stands for one row, so take the repeats out or name another id column"
+            )
+
+
+def read_csv(path: Path) -> Csv:
+    """Read a CSV as text, in UTF-8 with or without a byte order mark, separated as its header is.
+
+    Raises `UserError` where it can't be read, has no rows, or a row doesn't fit the header.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        rows = list(_rows(text))
+    except OSError as error:
+        raise UserError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} isn't UTF-8 text; save it as CSV UTF-8") from error
+    except csv.Error as error:
+        raise UserError(f"{path}: can't be read as CSV: {error}") from error
+    if len(rows) < 2:
+        raise UserError(f"{path} has {'no rows below its header' if rows else 'nothing in it'}")
+    (_, header), *rows = rows
+    if twice := repeats(header):
+        raise UserError(f"{path} has more than one column {few(quoted(twice))}; rename one")
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise UserError(
+                f"{path}, line {line}: {len(cells)} cells where the header has {len(header)}; "
+                "look for a separator or a quote too few or too many"
+            )
+    columns = zip(header, map(list, zip(*(cells for _, cells in rows), strict=True)), strict=True)
+    return Csv(path, dict(columns), [line for line, _ in rows])
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row that isn't blank, with the line on which it starts."""
+    header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    # The first of the widest: a comma where nothing separates.
+    delimiter = max(",;\t|", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    start = 1
+    for cells in lines:
+        if any(cells):
+            yield start, cells
+        start = lines.line_num + 1
+
+
+def find_csv(folder: Path, role: str, given: str | None = None) -> tuple[str | None, str]:
+    """The name of the folder's train, test or sample CSV, and a note where it was a choice.
+
+    `given` names it, "" says there is none; None comes back where none is found. Raises `UserError`
+    where the given one isn't there, or where several fit equally well.
+    """
+    _, _, files = next(os.walk(folder), ("", [], []))
+    names = sorted(f for f in files if f.lower().endswith(".csv") and not f.startswith("."))
+    if given is not None:
+        if given and not (folder / given).is_file():
+            raise UserError(f"{folder / given} isn't there{did_you_mean(given, names)}")
+        return given, ""
+    ranks = {name: _rank(name, role) for name in names}
+    ranked = sorted((rank, name) for name, rank in ranks.items() if rank is not None)
+    if not ranked:
+        return None, ""
+    (best, name), *rest = ranked
+    if rest and rest[0][0] == best:
+        raise UserError(
+            f"{folder} has {name} and {rest[0][1]}; say which one to read with {role} = '{name}'"
+        )
+    others = ", ".join(other for _, other in rest)
+    return name, f"{name} is the {role} table, {others} is left alone" if others else ""
+
+
+def _rank(name: str, role: str) -> int | None:
+    stem, stems = squash(Path(name).stem), CSV_STEMS[role]
+    if stem in stems:
+        return stems.index(stem)
+    return len(stems) if role == "sample" and stem.startswith(stems[0]) else None
+
+
+def squash(name: str) -> str:
+    """A name without case and separators: Train_Labels and train-labels are both trainlabels."""
+    return "".join(character for character in name.lower() if character not in "_- ")
+
+
+def repeats(values: Iterable[str]) -> list[str]:
+    """The values that are there more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def quoted(values: Iterable[str]) -> list[str]:
+    """Each as a sentence names it: 'like this'."""
+    return [f"'{value}'" for value in values]
+
+
+def few(values: Sequence[str], most: int = SAID) -> str:
+    """The first of them, and how many more there are."""
+    rest = len(values) - most
+    return ", ".join(values[:most]) + (f" and {rest} more" if rest > 0 else "")
