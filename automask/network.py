@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,29 @@ from automask.recipe import Choice, Recipe
 from automask.weights import Weights
 
 SCORING_BATCH = 128
+
+
+class Backbone(nn.Module):
+    """A library's network with the facts that training asks for.
+
+    A wrapper, since many networks have a child named `stages` of their own. `stages` are given in the
+    network's parameter names.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        D: int,
+        stages: Sequence[Sequence[str]],
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.net, self.D, self.mean, self.std = net, D, tuple(mean), tuple(std)
+        self.stages = tuple(tuple(f"net.{name}" for name in stage) for stage in stages)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images)
 
 
 class Network(nn.Module):

@@ -1,7 +1,8 @@
 """Backbones: `(image_size, pretrained) -> module` from images `[B, 3, S, S]` to features `[B, D]`.
 
 `pretrained` is False, True (the library's own weights) or an `automask.weights.Weights` (a file). The
-module carries `D`, `stages` (tuples of parameter names from the stem up), `mean` and `std`.
+module carries `D`, `stages` (tuples of parameter names from the stem up), `mean` and `std`, as an
+`automask.network.Backbone` does.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from automask import Float, Text, backbone
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-@backbone(model=Text("test_resnet", "test_vit"), drop_path_rate=Float(0.0, 0.4))
+@backbone(model=Text("test_resnet", "test_convnext", "test_vit"), drop_path_rate=Float(0.0, 0.4))
 def timm(image_size, pretrained, *, model="resnet18", drop_path_rate=0.0):
     """Any image model of timm by its name, such as resnet18, convnext_tiny or vit_small_patch16_224.
 
@@ -84,12 +85,11 @@ def _refuse_unknown(library, model, names):
 
 
 def _described(module, image_size, stages, mean, std):
-    """The module with the facts that training asks for; D is measured, since libraries misstate it."""
+    """The module with the facts that training asks for; D is measured, as libraries misstate it."""
     import torch
 
+    from automask.network import Backbone
+
     with torch.no_grad():
-        module.eval()
-        module.D = module(torch.zeros(1, 3, image_size, image_size)).shape[1]
-        module.train()
-    module.stages, module.mean, module.std = stages, mean, std
-    return module
+        D = module.eval()(torch.zeros(1, 3, image_size, image_size)).shape[1]
+    return Backbone(module.train(), D, stages, mean, std)
