@@ -51,10 +51,10 @@ def run(session: Session, method: str, top: int, output: Path | None, console: C
 def _show(session: Session, blended: Ensemble, console: Console) -> None:
     data, metric = session.data, session.metric
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("weight", justify="right")
-    table.add_column("trial", justify="right")
-    table.add_column(session.config.search.metric, justify="right")
-    table.add_column("recipe", overflow="ellipsis", no_wrap=True)
+    table.add_column("weight", justify="right", no_wrap=True)
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column(session.config.search.metric, justify="right", no_wrap=True)
+    table.add_column("recipe")
     weights = blended.weights
     rows = list(enumerate(blended.members))
     if weights is not None:
@@ -70,6 +70,8 @@ def _show(session: Session, blended: Ensemble, console: Console) -> None:
     console.print()
     name = session.config.search.metric
     lines = Table(box=None, pad_edge=False, show_header=False)
+    lines.add_column()
+    lines.add_column(no_wrap=True)
     lines.add_row(
         f"{blended.method} ensemble, chosen without the rows scored", Text(str(blended.nested))
     )

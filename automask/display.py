@@ -67,11 +67,9 @@ class Display:
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("trial", justify="right")
-        table.add_column("state")
-        table.add_column(self.metric, justify="right")
-        table.add_column("time", justify="right")
-        table.add_column("recipe", overflow="ellipsis", no_wrap=True)
+        for name in ("trial", "state", self.metric, "time"):
+            table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+        table.add_column("recipe")
         for event in self.ended[-SHOWN:]:
             best = event.value is not None and event.value == self.best
             value = "" if event.value is None else f"{event.value:.4f}{' *' if best else '  '}"

@@ -25,9 +25,10 @@ def test_from_a_folder_to_a_submission(project):
     out = automask(project, *SEARCH, "--trials", "4")
     assert out.returncode == 0, out.stderr
     assert "4 trials are complete or pruned" in out.stdout
-    out = automask(project, "ensemble")
+    out = automask(project, "ensemble", COLUMNS="80")
     assert out.returncode == 0, out.stderr
     assert "chosen without the rows scored" in out.stdout
+    assert out.stdout.startswith("weight  trial  macro_f1  recipe")
     got, sample = rows(project / "submission.csv"), rows(project / "data/sample_submission.csv")
     assert [row[0] for row in got] == [row[0] for row in sample]
     assert got[0] == ["id", "label"]
