@@ -57,8 +57,13 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
         signal.signal(signal.SIGINT, handler)
     try:
         return _listen(list(pipes), tell)
+    except BaseException:
+        for process in pipes.values():
+            if process.is_alive():
+                os.kill(process.pid, signal.SIGINT)
+        raise
     finally:
-        _stop(list(pipes.values()))
+        _wait(list(pipes.values()))
 
 
 def _shares(options: Options, workers: int) -> list[Options]:
@@ -110,6 +115,8 @@ def _work(session: Session, limits: Limits, news: Any) -> None:
         say(error)
     except Exception:
         say(RuntimeError(traceback.format_exc()))
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _listen(pipes: list[Any], tell: Tell) -> str:
@@ -140,11 +147,8 @@ def _listen(pipes: list[Any], tell: Tell) -> str:
     return ending + (f"; {died} of {len(pipes)} workers died on the way" if died else "")
 
 
-def _stop(processes: list[Any]) -> None:
-    """End what still runs: as Ctrl-C would, and by force after ten seconds."""
-    for process in processes:
-        if process.is_alive():
-            os.kill(process.pid, signal.SIGINT)
+def _wait(processes: list[Any]) -> None:
+    """Let the workers tidy up; what still runs after ten seconds is ended by force."""
     end = time.monotonic() + 10
     for process in processes:
         process.join(max(0.0, end - time.monotonic()))
