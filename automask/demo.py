@@ -51,9 +51,12 @@ def run(folder: Path, seed: int, console: Console) -> None:
         console.print(f"true test score:      {true}")
         inside = told.low <= true.value <= told.high
         console.print(
-            f"the true score lies {'in' if inside else 'outside'} the printed interval; "
-            f"{folder / 'submission.csv'} is ready",
+            f"The true score lies {'in' if inside else 'outside'} the printed interval. Out of fold, "
+            f"a row is predicted by networks that saw {FOLDS - 1} of {FOLDS} folds; a test row by the "
+            "mean of all folds' networks, so that the true score tends to be the higher one.",
+            soft_wrap=True,
         )
+        console.print(f"{folder / 'submission.csv'} is ready", markup=False)
 
 
 def _init(console: Console) -> None:
