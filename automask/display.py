@@ -87,10 +87,12 @@ class Display:
             recipe = Text(event.recipe.describe())
             table.add_row(str(event.number), Text(where + of, "cyan"), "", "", recipe)
         counted = self.before + self.states["complete"] + self.states["pruned"]
-        bar = ProgressBar(total=self.trials, completed=counted, width=40)
+        bar = ProgressBar(total=self.trials, completed=counted, width=24)
         failed = sum(self.states.values()) - self.states["complete"] - self.states["pruned"]
         told = [f"{counted} of {self.trials} trials", f"{self.states['pruned']} pruned"]
         told += [f"{failed} failed"] if failed else []
         told += [f"best {self.best:.4f}"] if self.best is not None else []
         told += [f"{(time.time() - self.begin) / 60:.1f} min"]
-        return Group(table, Text(), bar, Text(", ".join(told)))
+        progress = Table.grid(padding=(0, 2))
+        progress.add_row(bar, Text(", ".join(told)))
+        return Group(table, Text(), progress)
