@@ -220,23 +220,20 @@ def test_an_ensemble_without_a_study_is_a_sentence(project):
     refused(automask(project, "ensemble"), "automask init DATA")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without rights")
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None,
+    reason="root may write anywhere, and there is no setpriv to give that up",
+)
 def test_a_read_only_folder_is_a_sentence(project):
     project.chmod(0o555)
-    for parent in (project, *project.parents):
-        if parent != Path("/") and parent.stat().st_mode & 0o005 != 0o005:
-            parent.chmod(parent.stat().st_mode | 0o005)
-    code = (
-        "import os, sys; os.setgid(65534); os.setuid(65534);"
-        "sys.argv = ['automask', *sys.argv[1:]]; from automask.cli import main; main()"
-    )
+    meek = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
     out = subprocess.run(
-        [sys.executable, "-c", code, *SEARCH, "--trials", "1"],
+        [*meek, sys.executable, "-m", "automask", *SEARCH, "--trials", "1"],
         cwd=project,
         capture_output=True,
         text=True,
-        env={**os.environ, "HOME": "/nonexistent"},
     )
+    project.chmod(0o755)
     refused(out, "can't be written")
 
 
