@@ -87,7 +87,7 @@ class Display:
             recipe = Text(event.recipe.describe())
             table.add_row(str(event.number), Text(where + of, "cyan"), "", "", recipe)
         counted = self.before + self.states["complete"] + self.states["pruned"]
-        bar = ProgressBar(total=self.trials, completed=counted, width=24)
+        bar = ProgressBar(total=self.trials, completed=counted, width=20)
         failed = sum(self.states.values()) - self.states["complete"] - self.states["pruned"]
         told = [f"{counted} of {self.trials} trials", f"{self.states['pruned']} pruned"]
         told += [f"{failed} failed"] if failed else []
