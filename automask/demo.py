@@ -18,6 +18,8 @@ from automask.search import Limits
 from automask.session import Options, Session
 from automask.study import complete
 
+DRAWING = ".drawing-"
+
 TRAIN_PEOPLE, TEST_PEOPLE, FOLDS, TRIALS, SECONDS = 150, 100, 3, 8, 90
 
 
@@ -26,7 +28,8 @@ def run(folder: Path, seed: int, console: Console) -> None:
 
     Raises `UserError` where `folder` is there already and isn't a demo's.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / "data").is_dir():
+    others = [f for f in folder.glob("*") if not f.name.startswith(DRAWING)]
+    if others and not (folder / "data").is_dir():
         raise UserError(f"{folder} is already here and isn't a demo's; name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with chdir(folder):
@@ -35,7 +38,7 @@ def run(folder: Path, seed: int, console: Console) -> None:
                 f"drawing {TRAIN_PEOPLE} people to train on and {TEST_PEOPLE} to be tested on, "
                 f"{len(drawing.PHOTOS)} photos each"
             )
-            beside = Path(tempfile.mkdtemp(prefix=".drawing-", dir="."))
+            beside = Path(tempfile.mkdtemp(prefix=DRAWING, dir="."))
             drawing.draw_competition(
                 beside, train_people=TRAIN_PEOPLE, test_people=TEST_PEOPLE, seed=seed
             )

@@ -9,10 +9,12 @@ import numpy as np
 
 from automask import data as dataset
 from automask.ensembling import Member
+from automask.errors import UserError
 from automask.recipe import Recipe
 from automask.session import Session
 from automask.store import TrialStore
 from automask.study import complete
+from automask.weights import describe
 
 
 def load(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:
@@ -61,6 +63,12 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore, key: str) -> N
         state = load_file(store.weights(fold))
         # Where only the head trained, the backbone is the recipe's own.
         head_only = all(name.startswith("head.") for name in state)
+        begun, now = session.study.user_attrs["fingerprint"]["weights"], describe(session.weights)
+        if head_only and begun != now:
+            raise UserError(
+                f"new test rows can't be predicted: the study's backbones are those of weights "
+                f"({begun}), and there is ({now}); bring back the folder that it was searched with"
+            )
         network.load_state_dict(state, strict=not head_only)
         network.to(task.device)
         test = predict(network, pixels, task.test_rows, task.device)

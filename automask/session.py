@@ -122,7 +122,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         "metric": config.search.metric,
         "seed": str(config.search.seed),
         "space": f"{chosen.name} {chosen.fingerprint}",
-        "weights": ", ".join(f"{n} {w.digest[:6]}" for n, w in checkpoints.items()) or "the hubs'",
+        "weights": weights.describe(checkpoints),
     }
     hold(study, dataset.fingerprint(data, folds), settings)
     store.save_folds(data.train.ids, folds)

@@ -76,6 +76,11 @@ def read_folder(folder: Path) -> dict[str, Weights]:
     return found
 
 
+def describe(checkpoints: dict[str, Weights]) -> str:
+    """The files and the beginning of what identifies each, or the hubs where there are none."""
+    return ", ".join(f"{name} {w.digest[:6]}" for name, w in checkpoints.items()) or "the hubs'"
+
+
 def _checked(facts: Any, file: Path) -> tuple[tuple[str, Any], ...]:
     """What timm is to be told, in its own shapes; raises `UserError` for anything else."""
     if not isinstance(facts, dict):
