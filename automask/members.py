@@ -59,7 +59,6 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore, key: str) -> N
     task = session.task()
     pixels = task.pixels(recipe)
     for fold in range(int(session.folds.max()) + 1):
-        network = build(recipe, session.data.attributes, task.weights, task.seed, fold)
         state = load_file(store.weights(fold))
         # Where only the head trained, the backbone is the recipe's own.
         head_only = all(name.startswith("head.") for name in state)
@@ -69,6 +68,7 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore, key: str) -> N
                 f"new test rows can't be predicted: the study's backbones are those of weights "
                 f"({begun}), and there is ({now}); bring back the folder that it was searched with"
             )
+        network = build(recipe, session.data.attributes, task.weights, task.seed, fold)
         network.load_state_dict(state, strict=not head_only)
         network.to(task.device)
         test = predict(network, pixels, task.test_rows, task.device)

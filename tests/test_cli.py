@@ -306,3 +306,28 @@ def test_a_table_without_groups_and_without_a_test_table_is_searched(tmp_path):
     assert automask(tmp_path, "init", "data").returncode == 0
     out = automask(tmp_path, *SEARCH, "--trials", "1")
     assert out.returncode == 0, out.stderr
+
+
+def test_other_weights_than_the_study_had_predict_nothing(project):
+    import timm
+    from safetensors.torch import save_file
+
+    (project / "weights").mkdir()
+    save_file(
+        timm.create_model("test_resnet").state_dict(), project / "weights/test_resnet.safetensors"
+    )
+    space = SPACE.replace("pretrained = false", "pretrained = true").replace("[freeze.full]", "")
+    (project / "space.toml").write_text(space)
+    (project / "data/test.csv").rename(project / "test.csv")
+    (project / "data/sample_submission.csv").rename(project / "sample_submission.csv")
+    assert automask(project, "init", "data", "--force").returncode == 0
+    out = automask(project, *SEARCH, "--trials", "1", "--weights", "weights")
+    assert out.returncode == 0, out.stderr
+    for name in ("test.csv", "sample_submission.csv"):
+        (project / name).rename(project / "data" / name)
+    assert automask(project, "init", "data", "--force").returncode == 0
+    (project / "weights").rename(project / "elsewhere")
+    refused(automask(project, "ensemble"), "bring back the folder", "test_resnet")
+    (project / "elsewhere").rename(project / "weights")
+    assert automask(project, "ensemble").returncode == 0
+    assert len(rows(project / "submission.csv")) == 10

@@ -2,9 +2,11 @@
 
 import csv
 
+import pytest
 from rich.console import Console
 
 from automask import demo
+from automask.errors import UserError
 
 
 def test_the_story_ends_with_both_scores_and_a_valid_submission(tmp_path, monkeypatch, capsys):
@@ -21,3 +23,20 @@ def test_the_story_ends_with_both_scores_and_a_valid_submission(tmp_path, monkey
         sample = list(csv.DictReader(file))
     assert [row["ImageID"] for row in rows] == [row["ImageID"] for row in sample]
     assert {int(row["ans"]) for row in rows} <= set(range(18))
+
+
+def test_a_folder_of_somebody_else_is_refused_and_one_left_in_the_middle_is_not(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").touch()
+    with pytest.raises(UserError, match="isn't a demo's"):
+        demo.run(tmp_path / "mine", 0, Console())
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo.drawing, "draw_competition", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            demo.run(tmp_path / "demo", 0, Console())
