@@ -5,35 +5,35 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from automask import metric
 
 
 @metric()
 def accuracy(target, probability):
     """The share of rows whose likeliest class is the true one."""
-    return float(np.mean(probability.argmax(1) == target))
+    return float((probability.argmax(1) == target).mean())
 
 
 @metric()
 def balanced_accuracy(target, probability):
     """The mean over classes of the share of their rows found (recall)."""
     right, true, _ = _counts(target, probability)
-    return float(np.mean(right[true > 0] / true[true > 0]))
+    return float((right[true > 0] / true[true > 0]).mean())
 
 
 @metric()
 def macro_f1(target, probability):
     """The mean over classes of F1, the harmonic mean of precision and recall."""
     right, true, said = _counts(target, probability)
-    return float(np.mean(2 * right[true > 0] / (true + said)[true > 0]))
+    return float((2 * right[true > 0] / (true + said)[true > 0]).mean())
 
 
 @metric()
 def log_loss(target, probability):
     """The mean log-probability of the true class (the negative of log loss)."""
-    return float(np.mean(np.log(np.clip(probability[np.arange(len(target)), target], 1e-15, 1.0))))
+    import numpy as np
+
+    return float(np.log(probability[np.arange(len(target)), target].clip(1e-15, 1.0)).mean())
 
 
 def _counts(target, probability):
@@ -41,6 +41,8 @@ def _counts(target, probability):
 
     Counted here rather than by scikit-learn, since an ensemble's search scores thousands of times.
     """
+    import numpy as np
+
     classes = probability.shape[1]
     said = probability.argmax(1)
     right = np.bincount(target[said == target], minlength=classes)
