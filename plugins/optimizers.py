@@ -55,10 +55,16 @@ def sgd(parameter_groups, *, lr=0.02, head_lr_ratio=3.0, momentum=0.9, weight_de
     """
     import torch
 
-    return torch.optim.SGD(
+    made = torch.optim.SGD(
         scaled(parameter_groups, lr, head_lr_ratio, weight_decay),
         lr=lr,
         momentum=momentum,
         nesterov=momentum > 0,
         fused=True,
     )
+    if momentum:
+        # Torch's fused step breaks on a group of which a part has momentum: what thaws later has none.
+        for group in made.param_groups:
+            for parameter in group["params"]:
+                made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return made
