@@ -288,3 +288,17 @@ def test_soft_f1_weighs_a_rare_class_of_the_batch_like_a_common_one():
         loss("soft_f1", logits, hot(labels)) for logits in (without_rare, without_one_common)
     )
     assert rare > 2 * common
+
+
+def test_soft_f1_sees_each_part_of_a_batch_by_itself():
+    logits, target = drawn(12)
+
+    def accumulated(sizes):
+        given = logits.clone().requires_grad_()
+        pairs = list(zip(given.split(sizes), target.split(sizes), strict=True))
+        function = registry.get("loss", "soft_f1").function
+        return steps.accumulate(pairs, lambda part: part, function, COUNTS)
+
+    alone = [loss("soft_f1", logits[rows], target[rows]) for rows in (slice(0, 8), slice(8, 12))]
+    torch.testing.assert_close(accumulated(8), (2 * alone[0] + alone[1]) / 3)
+    assert (accumulated(8) - accumulated(12)).abs() > 0.01
