@@ -121,16 +121,29 @@ def predict(
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """All parameters in groups by `head` and by `decay`, whatever trains now.
+    """All parameters in groups by `stage`, `head` and `decay`, whatever trains now.
 
-    Norms and biases have one dimension or none, and weight decay would only shrink them.
+    `stage` counts from the stem (0) to the head, which is the last. Norms and biases have one
+    dimension or none, and weight decay would only shrink them.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    depth = {name: index for index, stage in enumerate(_stages(network)) for name in stage}
+    groups: dict[tuple[int, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+        key = (depth[name], name.startswith("head."), parameter.ndim > 1)
+        groups.setdefault(key, []).append(parameter)
     return [
-        {"params": params, "head": head, "decay": decay} for (head, decay), params in groups.items()
+        {"params": params, "stage": stage, "head": head, "decay": decay}
+        for (stage, head, decay), params in groups.items()
     ]
+
+
+def _stages(network: nn.Module) -> Sequence[Sequence[str]]:
+    """A network's own stages; of a module that has none, what isn't the head and the head."""
+    if isinstance(network, Network):
+        return network.stages
+    names = [name for name, _ in network.named_parameters()]
+    head = [name for name in names if name.startswith("head.")]
+    return [stage for stage in ([n for n in names if n not in head], head) if stage]
 
 
 def _set_mode(module: nn.Module) -> None:
