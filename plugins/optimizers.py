@@ -26,17 +26,20 @@ def scaled(
     weight_decay: float,
     layer_decay: float,
 ) -> list[dict[str, Any]]:
-    """The groups with a learning rate and a weight decay each."""
+    """Groups with a learning rate and a weight decay each; those that share both become one.
+
+    Every group costs an optimizer some time a step.
+    """
     last = max(group["stage"] for group in groups)
+    merged: dict[tuple[bool, float, float], list[Any]] = {}
+    for group in groups:
+        ratio = head_lr_ratio if group["head"] else 1.0
+        own = lr * ratio * layer_decay ** (last - group["stage"])
+        key = (group["head"], own, weight_decay if group["decay"] else 0.0)
+        merged.setdefault(key, []).extend(group["params"])
     return [
-        {
-            **group,
-            "lr": lr
-            * (head_lr_ratio if group["head"] else 1.0)
-            * layer_decay ** (last - group["stage"]),
-            "weight_decay": weight_decay if group["decay"] else 0.0,
-        }
-        for group in groups
+        {"params": params, "head": head, "lr": own, "weight_decay": decay}
+        for (head, own, decay), params in merged.items()
     ]
 
 

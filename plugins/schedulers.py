@@ -1,7 +1,8 @@
 """Learning-rate schedulers: `(optimizer, steps_per_epoch, epochs) -> torch scheduler`.
 
 Training steps a scheduler once a step, and `ReduceLROnPlateau` once an epoch with the training
-loss. Warm-up is training's own: `epochs` are those that remain after it.
+loss. Warm-up is training's own: `epochs` are those that remain after it, and it ends at the learning
+rate that the scheduler begins with.
 """
 
 from __future__ import annotations
@@ -96,14 +97,14 @@ def OneCycleLR(
     """Up to the full learning rate, then down to almost none (Smith and Topin, 2018).
 
     It starts from the full rate divided by `div_factor` and peaks after `pct_start` of the steps,
-    where the momentum (Adam's first beta) is lower by the share `momentum_drop`. A warm-up before it
-    goes no higher than where it starts.
+    where the momentum (Adam's first beta) is lower by the share `momentum_drop`. A warm-up goes no
+    higher than where the cycle starts.
     When to use: few epochs with a high learning rate, above all from random weights.
     """
     from torch.optim import lr_scheduler
 
     steps = max(1, round(steps_per_epoch * epochs)) + 1
-    cycle = _standing_at_its_end(lr_scheduler.OneCycleLR)(
+    return _standing_at_its_end(lr_scheduler.OneCycleLR)(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=steps,
@@ -112,8 +113,6 @@ def OneCycleLR(
         div_factor=div_factor,
         **_momentum_cycle(optimizer, momentum_drop),
     )
-    optimizer.register_step_pre_hook(lambda *_: _hold_at_start(cycle))
-    return cycle
 
 
 def _standing_at_its_end(kind):
@@ -137,13 +136,6 @@ def _momentum_cycle(optimizer, drop):
     if None in own:
         return {"cycle_momentum": False}
     return {"max_momentum": own, "base_momentum": [momentum * (1 - drop) for momentum in own]}
-
-
-def _hold_at_start(cycle):
-    """Keeps training's warm-up, which ends at the full rate, from running ahead of the cycle."""
-    if cycle.last_epoch == 0:
-        for group in cycle.optimizer.param_groups:
-            group["lr"] = min(group["lr"], group["initial_lr"])
 
 
 @scheduler(factor=Float(0.1, 0.7), patience=Int(0, 3))

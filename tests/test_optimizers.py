@@ -74,8 +74,12 @@ def test_a_head_alone_and_a_module_without_stages_have_groups_too():
 @pytest.mark.parametrize("plugin", OPTIMIZERS, ids=named)
 def test_layer_decay_lowers_the_rate_stage_by_stage_from_the_head(plugin):
     def rates(**params):
-        made = plugin.function(parameter_groups(chain()), lr=1e-3, head_lr_ratio=2.0, **params)
-        return {group["stage"]: group["lr"] for group in made.param_groups}
+        groups = parameter_groups(chain())
+        stage_of = {id(p): group["stage"] for group in groups for p in group["params"]}
+        made = plugin.function(groups, lr=1e-3, head_lr_ratio=2.0, **params)
+        return {
+            stage_of[id(p)]: group["lr"] for group in made.param_groups for p in group["params"]
+        }
 
     assert rates() == {0: 1e-3, 1: 1e-3, 2: 1e-3, 3: 1e-3, 4: 2e-3}
     wanted = {0: 1e-3 / 16, 1: 1e-3 / 8, 2: 1e-3 / 4, 3: 1e-3 / 2, 4: 2e-3}
