@@ -28,7 +28,7 @@ def fit_fold(
 ) -> FoldResult:
     """Train one fold from fresh weights and predict its scored rows and the test rows."""
     network = build(recipe, task.data.attributes, task.weights, task.seed, fold).to(task.device)
-    trainer = _FoldTrainer(task, recipe, features, fold, network)
+    trainer = FoldTrainer(task, recipe, features, fold, network)
     epochs = recipe.training["epochs"]
     rungs = [math.ceil(share * epochs) for share in RUNGS] if fold == 0 else []
     for epoch in range(epochs):
@@ -48,7 +48,7 @@ def fit_fold(
     )
 
 
-class _FoldTrainer:
+class FoldTrainer:
     """One fold's network with its optimizer, schedule and random numbers.
 
     `micro_batch` rows are computed at once and `halved` says that memory sufficed for no more: from
@@ -129,6 +129,9 @@ class _FoldTrainer:
         def backward(micro_batch: int) -> Tensor:
             self.optimizer.zero_grad(set_to_none=True)
             count = -(-len(chosen) // micro_batch)
+            if micro_batch > 1:
+                # Rather one row more than a part of a single one, which batch norm couldn't take.
+                count = min(count, max(1, len(chosen) // 2))
             parts = zip(inputs.tensor_split(count), target.tensor_split(count), strict=True)
             forward = self._forward if view is None else self.network.head
             return accumulate(list(parts), forward, self._loss, self.counts)

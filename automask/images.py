@@ -108,12 +108,17 @@ class Images:
                     return f"{self.paths[index]}: resize '{resize}' failed: {error}"
                 return None
 
-            errors = []
+            def rows(indices: np.ndarray) -> list[str | None]:
+                return [row(index) for index in indices.tolist()]
+
+            done, errors = 0, []
+            # Several at a time, since handing each over alone would cost as much as a small image.
+            parts = np.array_split(np.arange(len(self.paths)), -(-len(self.paths) // 16))
             with ThreadPoolExecutor(cores()) as pool:
-                for done, error in enumerate(pool.map(row, range(len(self.paths))), 1):
+                for found in pool.map(rows, parts):
+                    done += len(found)
                     self.progress(done, len(self.paths))
-                    if error:
-                        errors.append(error)
+                    errors += [error for error in found if error]
             if errors:
                 more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""
                 raise UserError(

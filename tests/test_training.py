@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from automask import fold as folds_module
-from automask import heads, network, registry, session, steps, training
+from automask import heads, memory, network, registry, session, stacking, steps, training
 from automask.data import Attributes
-from automask.errors import UserError
+from automask.errors import TrialError, UserError
 from automask.features import Features
 from automask.recipe import Choice, Recipe
 from automask.session import Options
@@ -333,3 +333,140 @@ def test_batches_are_even_and_hold_every_row_once():
         assert max(lengths) <= size
         assert max(lengths) - min(lengths) <= 1
         np.testing.assert_array_equal(np.concatenate(parts), np.arange(rows))
+
+
+def heads_of(task, recipes):
+    return heads.fit_heads(task, recipes, Features(task, recipes[0]), quiet)
+
+
+def same_results(first, second):
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a.validation, b.validation, atol=1e-5)
+        np.testing.assert_allclose(a.test, b.test, atol=1e-5)
+        for key, value in a.state.items():
+            torch.testing.assert_close(value, b.state[key], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["joint", "factored"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "soft_f1"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lamb"])
+def test_heads_trained_at_once_are_those_trained_by_themselves(
+    task, monkeypatch, head, loss, optimizer
+):
+    made = recipe(freeze=("head_only", {}), head=(head, {}), loss=(loss, {}), epochs=3)
+    several = [
+        replace(made, choices={**made.choices, "optimizer": Choice(optimizer, params)})
+        for params in (
+            registry.get("optimizer", optimizer).defaults,
+            {**registry.get("optimizer", optimizer).defaults, "lr": 3e-4},
+        )
+    ]
+    together = heads_of(task, several)
+    for own, results in zip(several, together, strict=True):
+        same_results(results, heads_of(task, [own])[0])
+    monkeypatch.setattr(heads, "_steps_alike_when_stacked", lambda recipe: False)
+    monkeypatch.setattr(stacking, "_stacked", lambda head, D: None)
+    monkeypatch.setattr(stacking, "_goes_by_row", lambda loss, classes: False)
+    for own, results in zip(several, together, strict=True):
+        same_results(results, heads_of(task, [own])[0])
+
+
+def test_folds_share_an_optimizer_only_where_their_steps_stay_their_own():
+    class Clipped(torch.optim.SGD):
+        """One that goes by the length of the whole gradient."""
+
+        def step(self, closure=None):
+            torch.nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 1.0)
+            return super().step(closure)
+
+    def alike(name, function=None):
+        if function is not None:
+            registry.KINDS["optimizer"].plugins[name] = replace(
+                registry.get("optimizer", "sgd"), name=name, function=function, ranges={}
+            )
+        made = recipe()
+        choice = Choice(name, {} if function else registry.get("optimizer", name).defaults)
+        return heads._steps_alike_when_stacked(
+            replace(made, choices={**made.choices, "optimizer": choice})
+        )
+
+    assert alike("adamw") and alike("sgd")
+    assert not alike("lamb")
+    try:
+        assert not alike("clipped", lambda groups: Clipped(groups, lr=0.1))
+    finally:
+        del registry.KINDS["optimizer"].plugins["clipped"]
+
+
+def test_a_head_that_is_more_than_linear_layers_is_not_stacked():
+    linear = nn.Sequential(nn.Dropout(0.5), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
+    assert stacking._stacked(linear, 8) is not None and linear.training
+    assert stacking._stacked(nn.Sequential(nn.Linear(8, 6), nn.LayerNorm(6)), 8) is None
+    assert stacking._stacked(nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6)), 8) is None
+    assert stacking._stacked(nn.Sequential(nn.Linear(8, 6), nn.Softmax(0)), 8) is None
+
+
+class Narrow(nn.Module):
+    """A backbone for whose training memory suffices up to a number of images."""
+
+    def __init__(self, net, most):
+        super().__init__()
+        self.net, self.most, self.seen = net, most, []
+        self.D, self.stages, self.mean, self.std = net.D, net.stages, net.mean, net.std
+        self.stages = tuple(tuple(f"net.{name}" for name in stage) for stage in net.stages)
+
+    def forward(self, images):
+        self.seen.append(len(images))
+        if torch.is_grad_enabled() and len(images) > self.most:
+            raise torch.OutOfMemoryError("too much")
+        return self.net(images)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Makes every backbone a narrow one; what they were given is kept."""
+    seen, original = [], network.build_backbone
+
+    def make(most):
+        def build(*arguments):
+            made = Narrow(original(*arguments), most)
+            made.seen = seen
+            return made
+
+        monkeypatch.setattr(network, "build_backbone", build)
+        return seen
+
+    return make
+
+
+def test_a_batch_that_memory_does_not_hold_is_halved_and_remembered(task, tmp_path, narrow):
+    seen, told = narrow(3), []
+    made = recipe(epochs=1)
+    training.fit(task, made, TrialStore(tmp_path / "first"), told.append)
+    assert max(seen[:1]) == 7 and {step.micro_batch for step in told if step.score is None} == {2}
+    seen.clear()
+    training.fit(task, made, TrialStore(tmp_path / "second"), told.append)
+    trained = [count for count in seen if count <= 3]
+    # From the start this time: nothing larger was tried but for scoring, which needs no gradient.
+    assert seen[0] <= 3 and len(trained) >= 3 * 3
+
+
+def test_an_image_that_does_not_fit_alone_is_out_of_memory(task, tmp_path, narrow):
+    narrow(0)
+    with pytest.raises(TrialError) as caught:
+        training.fit(task, recipe(epochs=1), TrialStore(tmp_path / "trial"), quiet)
+    assert caught.value.reason == "out of memory"
+
+
+def test_halved_batches_leave_the_step_as_it_was():
+    sizes = []
+
+    def run(size):
+        sizes.append(size)
+        if size > 3:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return "done"
+
+    assert memory.fitting(run, 21) == ("done", 3) and sizes == [21, 11, 6, 3]
+    with pytest.raises(RuntimeError, match="something else"):
+        memory.fitting(lambda size: (_ for _ in ()).throw(RuntimeError("something else")), 8)
