@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automask import adapting, registry, space, weights
 from automask import config as configuration
 from automask import data as dataset
-from automask import registry, space, weights
 from automask.config import Config
 from automask.data import Data
 from automask.errors import UserError, did_you_mean
-from automask.images import Images, longest_side
-from automask.ranges import Categorical
+from automask.images import Images
 from automask.space import Space
 from automask.store import RUNS, StudyStore
 from automask.weights import Weights
@@ -106,10 +105,10 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.load_folds() is not None else None
     known = begun.user_attrs.get("models") if begun is not None else None
-    chosen, notes = _available(chosen, checkpoints, known)
+    chosen, notes = adapting.available(chosen, checkpoints, known)
     data = dataset.prepare(configuration.read(config))
     if chosen.adapts:
-        chosen, more = _adapted(chosen, data, checkpoints)
+        chosen, more = adapting.adapted(chosen, data, checkpoints)
         notes += more
     folds = _folds(config, data, store, options)
     notes += dataset.warn_rare(data, config.search.folds)
@@ -203,52 +202,6 @@ def _store(options: Options) -> StudyStore:
             f"--study '{options.study}': letters, digits, '.', '_' and '-', not 'cache'"
         )
     return StudyStore(RUNS / options.study)
-
-
-def _available(
-    chosen: Space, checkpoints: dict[str, Weights], known: list[tuple[str, str]] | None
-) -> tuple[Space, list[str]]:
-    """The space with the pretrained models that are to be had, and what that leaves out.
-
-    `known` are the models of a study that goes on without a folder of weights.
-    """
-    if True not in getattr(chosen.training["pretrained"], "choices", ()):
-        return chosen, []
-    if not checkpoints:
-        left = [(lib, name) for lib, name in known or weights.reachable(chosen.models())]
-        out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
-        note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
-        return chosen.with_models(left), [note] if out else []
-    here = [("timm", name) for name in checkpoints]
-    out = [model for pair in chosen.models() if pair not in here for model in pair[1:]]
-    notes = [f"pretrained candidates are the weights given: {', '.join(checkpoints)}"]
-    if out:
-        notes.append(f"left out, as there are no weights for them: {', '.join(out)}")
-    return chosen.with_models(here), notes
-
-
-def _adapted(chosen: Space, data: Data, checkpoints: dict[str, Weights]) -> tuple[Space, list[str]]:
-    """A shipped space without what makes no sense for these data."""
-    notes = []
-    sizes = getattr(chosen.training["image_size"], "choices", ())
-    trained = [w.input_size for w in checkpoints.values() if w.input_size]
-    if sizes:
-        longest = longest_side(data.train.paths)
-        fitting = space.fitting_sizes(sizes, longest, trained)
-        if len(fitting) < len(sizes):
-            notes.append(
-                f"image sizes {', '.join(map(str, fitting))}: others of the space don't fit images "
-                f"of {longest} px" + (f" and weights made at {max(trained)} px" if trained else "")
-            )
-        chosen = chosen.with_training(image_size=Categorical(*fitting))
-    epochs = space.fitting_epochs(chosen.training["epochs"], len(data.train))
-    notes.append(f"epochs {epochs}, for {len(data.train):,} train images")
-    chosen = chosen.with_training(epochs=epochs)
-    heads = chosen.competitors["head"]
-    if len(data.attributes.names) == 1 and len(heads) > 1 and "factored" in heads:
-        kept = {name: ranges for name, ranges in heads.items() if name != "factored"}
-        chosen = replace(chosen, competitors={**chosen.competitors, "head": kept})
-    return chosen, notes
 
 
 def _folds(config: Config, data: Data, store: StudyStore, options: Options) -> np.ndarray:
