@@ -1,4 +1,4 @@
-"""A space fitted to what is there: models, and sizes of images."""
+"""A space fitted to what is there: models, images, and room for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from automask import space, weights
 from automask.data import Data
 from automask.images import longest_side
-from automask.ranges import Categorical
+from automask.ranges import Categorical, Int
 from automask.space import Space
 from automask.weights import Weights
 
@@ -56,3 +56,15 @@ def adapted(chosen: Space, data: Data, checkpoints: dict[str, Weights]) -> tuple
         kept = {name: ranges for name, ranges in heads.items() if name != "factored"}
         chosen = replace(chosen, competitors={**chosen.competitors, "head": kept})
     return chosen, notes
+
+
+def most_read(chosen: Space, data: Data, trials: int) -> int:
+    """The bytes of the memory maps that so many trials side by side may need at once.
+
+    That is every decoded map, from which smaller ones are made, and a smaller one a trial.
+    """
+    sizes, resizes = chosen.training["image_size"], chosen.competitors["resize"]
+    *smaller, largest = sorted(set(sizes.corners()))
+    second = 0 if not smaller else largest - 1 if isinstance(sizes, Int) else smaller[-1]
+    row = min(trials, len(resizes)) * largest**2 + trials * second**2
+    return len(data.paths) * 3 * row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from automask import config as configuration
 from automask import data as dataset
 from automask.config import Config
 from automask.data import Data
+from automask.disk import Room
 from automask.errors import UserError, did_you_mean
 from automask.images import Images
 from automask.space import Space
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says; None leaves it to `automask.toml`. Travels to workers."""
+    """What the command line says, `disk` in bytes; None leaves it to `automask.toml` or a default.
+
+    Travels to workers.
+    """
 
     study: str = "main"
     storage: str | None = None
@@ -40,6 +45,7 @@ class Options:
     weights: str | None = None
     device: str = "auto"
     threads: int | None = None
+    disk: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class Session:
     """A study with everything that its trials share.
 
     `largest` is the edge in pixels at which images are decoded; `space` is None where nothing will be
-    searched; `notes` are sentences for the user.
+    searched; `notes` are sentences for the user. Caches and weights may take `cap` bytes, and
+    `workers` train side by side.
     """
 
     config: Config
@@ -60,17 +67,39 @@ class Session:
     study: optuna.Study
     space: Space | None = None
     notes: tuple[str, ...] = ()
+    cap: float = math.inf
+    workers: int = 1
 
     @property
     def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
         return registry.get("metric", self.config.search.metric).function
 
-    def images(self, progress: Callable[[int, int], None] = lambda done, total: None) -> Images:
+    @property
+    def caches(self) -> int:
+        """The bytes that the workers' caches may need at once: maps, and a quarter for features."""
+        return adapting.most_read(self.space, self.data, self.workers) * 5 // 4 if self.space else 0
+
+    def room(self, say: Callable[[str], None] = lambda text: None) -> Room:
+        """What caches and weights may take; `say` is told sentences where that comes to an end."""
+        from automask.study import outranked
+
+        def ranked() -> list[str]:
+            return outranked(self.study) if self.space else []
+
+        return self.store.room(self.cap, self.caches, ranked, say)
+
+    def images(
+        self,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        room: Room | None = None,
+    ) -> Images:
         """The images in the study's sizes; nothing is decoded before a map is asked for."""
         resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
-        return Images(self.data.paths, self.largest, resizes, self.store.cache, progress)
+        return Images(
+            self.data.paths, self.largest, resizes, self.store.cache, progress, room or self.room()
+        )
 
-    def task(self) -> Task:
+    def task(self, room: Room | None = None) -> Task:
         """What training needs, with torch set up for this process."""
         import torch
 
@@ -85,7 +114,7 @@ class Session:
             folds=self.folds,
             metric=self.config.search.metric,
             seed=self.config.search.seed,
-            images=self.images(),
+            images=self.images(room=room),
             cache=self.store.cache,
             weights=self.weights,
             device=_device(self.options.device),
@@ -112,8 +141,12 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         notes += more
     folds = _folds(config, data, store, options)
     notes += dataset.warn_rare(data, config.search.folds)
-    from automask.study import hold
+    from automask.study import hold, outranked
 
+    cap = options.disk or store.tenth()
+    room = store.room(cap, outranked=lambda: outranked(begun) if begun else ())
+    if (needed := adapting.most_read(chosen, data, 1)) > (left := room.left()):
+        raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
     study = open_study(config, options, store) if begun is None else begun
     settings = {
         "folds": str(config.search.folds),
@@ -128,6 +161,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     largest = max(chosen.training["image_size"].corners())
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", largest)
+    study.set_user_attr("disk", cap)
     study.set_user_attr("models", None if checkpoints else chosen.models())
     return Session(
         config,
@@ -140,6 +174,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         study,
         chosen,
         tuple(notes),
+        cap,
     )
 
 
@@ -168,7 +203,8 @@ def reopen(options: Options, file: Path = configuration.FILE) -> Session:
         path = config.search.weights
     checkpoints = weights.read_folder(Path(path)) if path and Path(path).is_dir() else {}
     largest = study.user_attrs.get("largest", 0)
-    return Session(config, options, data, folds, largest, checkpoints, store, study)
+    cap = options.disk or study.user_attrs.get("disk") or store.tenth()
+    return Session(config, options, data, folds, largest, checkpoints, store, study, cap=cap)
 
 
 def override(config: Config, options: Options) -> Config:
