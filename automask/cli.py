@@ -22,6 +22,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Help in rich's boxes would take twice as long to come.
+    rich_markup_mode=None,
 )
 
 Study = Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")]
@@ -67,7 +69,7 @@ def init(
     data: Annotated[Path, typer.Argument(help="The folder with the images and tables.")],
     force: Annotated[bool, typer.Option(help="Replace an automask.toml that is here.")] = False,
 ) -> None:
-    """Look at DATA, write automask.toml here, and say what was understood."""
+    """Look at DATA, write automask.toml here, say what was understood."""
     from automask import config, describe
     from automask.store import written
 
@@ -167,7 +169,10 @@ def ensemble(
     device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
     disk: Disk = None,
 ) -> None:
-    """Blend the best trials and write the submission; nothing is trained again."""
+    """Blend the best trials and write the submission.
+
+    Nothing is trained again.
+    """
     from automask import blending
     from automask import session as sessions
     from automask.disk import TOP
@@ -183,7 +188,7 @@ def plugins(
     kind: Annotated[str | None, typer.Argument(help="One kind only, or 'check'.")] = None,
     file: Annotated[Path | None, typer.Argument(help="With 'check': the plugin file.")] = None,
 ) -> None:
-    """List every plugin by kind; `plugins check FILE` probes those of a file."""
+    """List all plugins; `plugins check FILE` probes those of a file."""
     from automask import listing
 
     if kind == "check":
@@ -202,7 +207,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Where to draw it.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Draw a competition, search it, and hold the printed score against the true one."""
+    """Draw a competition, search it, hold its score against the truth."""
     from automask import demo as story
 
     story.run(folder, seed, _console())

@@ -13,19 +13,15 @@ from torch import nn
 
 from automask import registry
 from automask.images import open_array, write_array
-from automask.network import Network, build_backbone
+from automask.inputs import Inputs
+from automask.memory import fitting
+from automask.network import BATCH, Network, build_backbone
 from automask.recipe import Recipe
+from automask.remembered import recall
 from automask.task import Task
 
 #: How many augmented views of the train rows stand in for endless ones.
 VIEWS = 4
-
-BATCH = 128
-
-
-def is_image_transform(transform: object) -> bool:
-    """Is it an albumentations transform, which takes one image, rather than one of batches?"""
-    return hasattr(transform, "set_random_seed")
 
 
 class Features:
@@ -51,11 +47,21 @@ class Features:
     @property
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """The backbone's parameter names, from the stem up."""
-        return self.backbone.backbone.stages  # type: ignore[return-value]
+        return tuple(map(tuple, self._known["stages"]))
 
     @property
     def D(self) -> int:
-        return int(self.backbone.backbone.D)  # type: ignore[arg-type]
+        return int(self._known["D"])
+
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        """What else a trial would build the backbone for, only to ask it."""
+
+        def ask() -> dict[str, Any]:
+            asked: Any = self.backbone.backbone
+            return {"D": asked.D, "stages": asked.stages}
+
+        return recall(self.task.cache / "backbones.json", self._backbone_key(), ask)
 
     def plain(self) -> np.ndarray:
         """float32 `[N + M, D]` of the train rows and then the test rows."""
@@ -86,36 +92,41 @@ class Features:
     def _fill(
         self, out: np.ndarray, pixels: np.ndarray, augment: Any = None, seed: int = 0
     ) -> None:
-        by_image = is_image_transform(augment)
-        if by_image:
-            augment.set_random_seed(seed)
-        with torch.random.fork_rng():
+        def fill(size: int) -> None:
             torch.manual_seed(seed)
-            for begin in range(0, len(out), BATCH):
-                part = pixels[begin : min(begin + BATCH, len(out))]
-                if by_image:
-                    part = np.stack([augment(image=image)["image"] for image in part])
-                images = torch.from_numpy(np.array(part)).to(self.task.device)
-                if augment is not None and not by_image:
-                    images = augment(images.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-                out[begin : begin + len(part)] = self.backbone(images).cpu().numpy()
+            inputs = Inputs(pixels, augment, self.task.device, np.random.default_rng(seed))
+            for rows in np.array_split(np.arange(len(out)), max(1, -(-len(out) // size))):
+                out[rows] = self.backbone(inputs(rows)).cpu().numpy()
+
+        with torch.random.fork_rng():
+            fitting(fill, BATCH)
 
     def _key(self) -> str:
+        facts = (
+            self._backbone_key(),
+            self.task.images.key,
+            self.recipe["resize"].name,
+            self.task.images.largest,
+            registry.get("resize", self.recipe["resize"].name).digest,
+        )
+        return _digest(facts)
+
+    def _backbone_key(self) -> str:
         training, backbone = self.recipe.training, self.recipe["backbone"]
         weights = self.task.weights.get(backbone.params.get("model", ""))
         origin: Any = training["pretrained"] or self.task.seed
         if training["pretrained"] and weights is not None:
             origin = weights.digest
         facts = (
-            self.task.images.key,
-            self.recipe["resize"].name,
             training["image_size"],
             backbone.name,
             sorted(backbone.params.items()),
             origin,
             None if weights is None else weights.facts,
-            self.task.images.largest,
-            registry.get("resize", self.recipe["resize"].name).digest,
             registry.get("backbone", backbone.name).digest,
         )
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+        return _digest(facts)
+
+
+def _digest(facts: Any) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

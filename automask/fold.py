@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from automask import precision, registry
+from automask import precision
 from automask.errors import TrialError
-from automask.features import Features, is_image_transform
+from automask.features import Features
+from automask.inputs import Inputs
+from automask.memory import fitting
 from automask.network import Network, build, parameter_groups, predict
 from automask.progress import RUNGS, Report, Step
 from automask.recipe import Recipe
-from automask.steps import Schedule, accumulate, ahead, batches
+from automask.remembered import keep, known
+from automask.steps import Schedule, accumulate, batches
 from automask.store import FoldResult
 from automask.task import Task, call
 
@@ -29,11 +33,13 @@ def fit_fold(
     rungs = [math.ceil(share * epochs) for share in RUNGS] if fold == 0 else []
     for epoch in range(epochs):
         loss = trainer.epoch(epoch)
+        step = Step(fold, epoch + 1, epochs, loss)
+        if trainer.halved:
+            step = replace(step, micro_batch=trainer.micro_batch)
         if epoch + 1 in rungs and epoch + 1 < epochs:
             score = task.score(task.data.labels[trainer.scored], trainer.predict(trainer.scored))
-            report(Step(fold, epoch + 1, epochs, loss, score, rungs.index(epoch + 1)))
-        else:
-            report(Step(fold, epoch + 1, epochs, loss))
+            step = replace(step, score=score, rung=rungs.index(epoch + 1))
+        report(step)
     return FoldResult(
         validation=trainer.predict(trainer.scored),
         test=trainer.predict(task.test_rows),
@@ -43,32 +49,43 @@ def fit_fold(
 
 
 class _FoldTrainer:
-    """One fold's network with its optimizer, schedule and random numbers."""
+    """One fold's network with its optimizer, schedule and random numbers.
+
+    `micro_batch` rows are computed at once and `halved` says that memory sufficed for no more: from
+    then on it is known of this model on this machine.
+    """
 
     def __init__(
         self, task: Task, recipe: Recipe, features: Features, fold: int, network: Network
     ) -> None:
-        self.task, self.recipe, self.network = task, recipe, network
-        self.pixels = task.pixels(recipe)
+        self.task, self.recipe, self.network, self.features = task, recipe, network, features
         self.rows, self.scored = task.fold_rows(fold)
         self.labels = task.data.labels[self.rows]
-        self.features = features
         classes = len(task.data.attributes.classes)
         counts = np.bincount(self.labels, minlength=classes)
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
-        self.eye = torch.eye(classes, device=task.device)
+        self.targets = torch.eye(classes, device=task.device)[
+            torch.as_tensor(self.labels, device=task.device)
+        ]
         self.optimizer = call(recipe, "optimizer", parameter_groups(network))
         self.augment = call(recipe, "augmentation", recipe.training["image_size"])
         self.rng = np.random.default_rng([task.seed, fold])
-        self.seeds = np.random.default_rng([task.seed, fold, 1])
+        seeds = np.random.default_rng([task.seed, fold, 1])
+        self.pixels = task.pixels(recipe)
+        self.inputs = Inputs(self.pixels, self.augment, task.device, seeds)
         self.schedule: Schedule | None = None
+        size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")
+        name = f"{recipe['backbone'].name} {model}"
         self.bfloat16 = precision.choose(
-            network,
-            f"{recipe['backbone'].name} {recipe['backbone'].params.get('model', '')}",
-            recipe.training["image_size"],
-            task.device,
-            task.cache / "precision.json",
+            network, name, size, task.device, task.cache / "precision.json"
         )
+        self.memory_file, self.memory_key = (
+            task.cache / "memory.json",
+            f"{name} {size}px {task.device}",
+        )
+        asked = -(-recipe.training["batch_size"] // recipe.training["accumulation"])
+        self.micro_batch = min(asked, known(self.memory_file, self.memory_key, asked))
+        self.halved = self.micro_batch < asked
         torch.manual_seed(task.seed * 1000 + fold + 1)
 
     def epoch(self, epoch: int) -> float:
@@ -83,15 +100,8 @@ class _FoldTrainer:
             self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
         view = self.features.view(self.augment, epoch) if head_only else None
         total = torch.zeros((), device=self.task.device)
-        loss = registry.get("loss", self.recipe["loss"].name).function
-        params = self.recipe["loss"].params
-        for chosen, inputs in ahead(parts, lambda part: (part, self._inputs(part, view))):
-            total += len(chosen) * accumulate(
-                self._split(chosen, inputs),
-                self.network.head if head_only else self._forward,
-                lambda *batch: loss(*batch, **params),
-                self.counts,
-            )
+        for chosen in parts:
+            total += len(chosen) * self._backward(chosen, view)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
             self.schedule.step()
@@ -105,23 +115,32 @@ class _FoldTrainer:
         """float32 probabilities `[n, C]` of rows of the pixel table, by the network as it stands."""
         return predict(self.network, self.pixels, rows, self.task.device)
 
-    def _inputs(self, part: np.ndarray, view: np.ndarray | None) -> Tensor:
-        if view is not None:
-            return torch.from_numpy(view[self.rows[part]])
-        pixels = self.pixels[self.rows[part]]
-        if is_image_transform(self.augment):
-            self.augment.set_random_seed(int(self.seeds.integers(2**31)))
-            pixels = np.stack([self.augment(image=image)["image"] for image in pixels])
-        return torch.from_numpy(pixels)
+    def _backward(self, chosen: np.ndarray, view: np.ndarray | None) -> Tensor:
+        """Leave the batch's gradient in the network; its mean loss.
 
-    def _split(self, chosen: np.ndarray, inputs: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """The batch in the parts that are computed one after another."""
-        count = min(self.recipe.training["accumulation"], len(chosen))
-        inputs = inputs.to(self.task.device, non_blocking=True)
-        if self.augment is not None and inputs.ndim == 4 and not is_image_transform(self.augment):
-            inputs = self.augment(inputs.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        target = self.eye[torch.as_tensor(self.labels[chosen], device=self.task.device)]
-        return list(zip(inputs.tensor_split(count), target.tensor_split(count), strict=True))
+        In as many parts as memory asks for. Batch norm has then counted the rows of those that
+        didn't fit, too.
+        """
+        rows = self.rows[chosen]
+        read = self.inputs if view is None else lambda rows: torch.from_numpy(view[rows])
+        inputs = read(rows).to(self.task.device)
+        target = self.targets[torch.as_tensor(chosen, device=self.task.device)]
+
+        def backward(micro_batch: int) -> Tensor:
+            self.optimizer.zero_grad(set_to_none=True)
+            count = -(-len(chosen) // micro_batch)
+            parts = zip(inputs.tensor_split(count), target.tensor_split(count), strict=True)
+            forward = self._forward if view is None else self.network.head
+            return accumulate(list(parts), forward, self._loss, self.counts)
+
+        loss, fitted = fitting(backward, min(self.micro_batch, len(chosen)))
+        if fitted < min(self.micro_batch, len(chosen)):
+            self.micro_batch, self.halved = fitted, True
+            keep(self.memory_file, self.memory_key, fitted)
+        return loss
+
+    def _loss(self, logits: Tensor, target: Tensor, class_counts: Tensor) -> Tensor:
+        return call(self.recipe, "loss", logits, target, class_counts)
 
     def _forward(self, images: Tensor) -> Tensor:
         with torch.autocast(self.task.device.type, torch.bfloat16, enabled=self.bfloat16):

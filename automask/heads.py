@@ -1,18 +1,18 @@
-"""Training the heads of all folds at once, on cached features.
+"""Training heads on cached features, those of all folds and of several recipes at once.
 
-Each fold has a head, an optimizer and a schedule of its own; only the arithmetic is shared: in every
-step their parameters are stacked and one batched computation serves all folds.
+Each head has weights, batches and a course of its own; only the arithmetic is shared: in every step
+their parameters are stacked, and one batched computation serves all of them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import functools
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 
 from automask import registry
 from automask.errors import TrialError
@@ -20,139 +20,194 @@ from automask.features import Features
 from automask.network import build_head, parameter_groups, predict
 from automask.progress import Report, Step
 from automask.recipe import Recipe
-from automask.steps import Loss, Schedule, batches
+from automask.stacking import Stacked
+from automask.steps import Schedule
 from automask.store import FoldResult
 from automask.task import Task, call
 
 
-def fit_heads(task: Task, recipe: Recipe, features: Features, report: Report) -> list[FoldResult]:
-    """Train a fresh head a fold and predict its scored rows and the test rows.
+def fit_heads(
+    task: Task, recipes: Sequence[Recipe], features: Features, report: Report
+) -> list[list[FoldResult]]:
+    """Train a fresh head a recipe and fold; each recipe's predictions, fold by fold.
 
-    The results' `state` holds the head alone: the backbone is the recipe's, untouched.
+    The recipes differ in nothing but the optimizer, and `features` are theirs. A result's `state`
+    holds the head alone: the backbone is the recipe's, untouched. Raises `TrialError` where no recipe
+    has a finite loss.
     """
-    folds = [_Fold(task, recipe, features, fold) for fold in range(int(task.folds.max()) + 1)]
+    recipe, epochs = recipes[0], recipes[0].training["epochs"]
+    sides = [_Side(task, recipe, features, fold) for fold in range(int(task.folds.max()) + 1)]
+    heads = [[side.head() for side in sides] for _ in recipes]
+    shape = (len(recipes), len(sides))
+    stacked = Stacked(
+        heads,
+        functools.partial(
+            registry.get("loss", recipe["loss"].name).function, **recipe["loss"].params
+        ),
+        torch.as_tensor(task.data.labels, device=task.device),
+        torch.stack([side.counts for side in sides]),
+        features.D,
+    )
+    courses: list[_Course] = []
     augment = call(recipe, "augmentation", recipe.training["image_size"])
-    step = _Stacked([fold.head for fold in folds], _loss(recipe), task)
     torch.manual_seed(task.seed)
-    for epoch in range(recipe.training["epochs"]):
-        view = features.view(augment, epoch)
-        parts = [fold.batches() for fold in folds]
-        # A fold that needs fewer steps than another rests for the last ones.
-        count = max(map(len, parts))
-        totals = torch.zeros(len(folds), device=task.device)
-        for index in range(count):
-            busy = [k for k, of_fold in enumerate(parts) if index < len(of_fold)]
-            rows = [parts[k][index] for k in busy]
-            losses = step(busy, view, rows, [folds[k].counts for k in busy])
-            for k, loss, chosen in zip(busy, losses, rows, strict=True):
-                folds[k].step()
-                totals[k] += loss * len(chosen)
-        for fold, total, of_fold in zip(folds, totals.tolist(), parts, strict=True):
-            fold.end_epoch(epoch, total / sum(map(len, of_fold)))
-        report(Step(0, epoch + 1, recipe.training["epochs"], totals[0].item() / len(folds[0].rows)))
-    plain = features.plain()
+    for epoch in range(epochs):
+        view = np.asarray(features.view(augment, epoch))
+        parts = _parts([side.draw() for side in sides], recipe.training["batch_size"])
+        rows, lengths = _padded(parts)
+        if not courses:
+            alike = bool((lengths > 0).all())
+            courses = [
+                course
+                for own, row in zip(recipes, heads, strict=True)
+                for course in _courses(own, row, len(rows), alike)
+            ]
+        totals = torch.zeros(shape, device=task.device)
+        for chosen, counted, resting in zip(
+            rows, torch.from_numpy(lengths).to(task.device), lengths == 0, strict=True
+        ):
+            totals += stacked(_joined(courses, shape), view, chosen, counted)
+            for index, course in enumerate(courses):
+                course.step(rests=len(courses) >= len(sides) and resting[index % len(sides)])
+        means = totals / torch.from_numpy(lengths.sum(0)).to(task.device)
+        if not means.isfinite().all(1).any():
+            told = means[0].tolist()
+            raise TrialError("not-a-number", f"the folds' losses were {told} in epoch {epoch + 1}")
+        for course, mean in zip(
+            courses, means.view(len(courses), -1).mean(1).tolist(), strict=True
+        ):
+            course.schedule.epoch(mean)
+        report(Step(0, epoch + 1, epochs, means[0, 0].item()))
+    with torch.no_grad():
+        for name, values in _joined(courses, shape).items():
+            for head, value in zip(itertools.chain(*heads), values.flatten(0, 1), strict=True):
+                head.get_parameter(name).copy_(value)
+    return [[side.result(head) for side, head in zip(sides, row, strict=True)] for row in heads]
+
+
+def _joined(courses: Sequence[_Course], shape: tuple[int, int]) -> dict[str, Tensor]:
+    """The courses' parameters by name, `[recipes, folds, ...]`."""
+    return {
+        name: torch.cat([course.parameters[name] for course in courses]).unflatten(0, shape)
+        if len(courses) > 1
+        else first[None]
+        for name, first in courses[0].parameters.items()
+    }
+
+
+def _parts(drawn: Sequence[np.ndarray], batch_size: int) -> list[list[np.ndarray]]:
+    """Each fold's batches: equally many where the folds have about as many rows."""
+    counts = [max(1, -(-len(rows) // batch_size)) for rows in drawn]
+    if max(counts) <= 1.25 * min(counts):
+        counts = [max(counts)] * len(counts)
     return [
-        FoldResult(
-            validation=predict(fold.head, plain, fold.scored, task.device),
-            test=predict(fold.head, plain, task.test_rows, task.device),
-            test_key=task.test_key,
-            state={f"head.{key}": value.cpu() for key, value in fold.head.state_dict().items()},
-        )
-        for fold in folds
+        np.array_split(rows, min(count, len(rows)))
+        for rows, count in zip(drawn, counts, strict=True)
     ]
 
 
-class _Fold:
-    """One fold's rows, head and optimizer."""
+def _padded(parts: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows `[steps, folds, B]`, short batches filled up by repeating, and lengths `[steps, folds]`.
+
+    A fold that needs fewer steps than another rests for the last ones, with a length of 0.
+    """
+    steps, longest = max(map(len, parts)), max(len(part) for of_fold in parts for part in of_fold)
+    rows = np.zeros((steps, len(parts), longest), np.int64)
+    lengths = np.zeros((steps, len(parts)), np.int64)
+    for k, of_fold in enumerate(parts):
+        for index, part in enumerate(of_fold):
+            rows[index, k], lengths[index, k] = np.resize(part, longest), len(part)
+    return rows, lengths
+
+
+class _Side:
+    """One fold: its rows, an epoch of them, and what a head of it predicts."""
 
     def __init__(self, task: Task, recipe: Recipe, features: Features, fold: int) -> None:
-        self.task, self.recipe, self.features = task, recipe, features
+        self.task, self.recipe, self.features, self.fold = task, recipe, features, fold
         self.rows, self.scored = task.fold_rows(fold)
         self.labels = task.data.labels[self.rows]
-        self.head = build_head(
-            recipe["head"], features.D, task.data.attributes, task.seed, fold
-        ).to(task.device)
-        groups = parameter_groups(nn.ModuleDict({"head": self.head}))
-        self.optimizer = call(recipe, "optimizer", groups)
         self.rng = np.random.default_rng([task.seed, fold])
         counts = np.bincount(self.labels, minlength=len(task.data.attributes.classes))
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
-        self.schedule: Schedule | None = None
 
-    def batches(self) -> list[np.ndarray]:
+    def head(self) -> nn.Module:
+        """A fresh one, the same every time."""
+        attributes, seed = self.task.data.attributes, self.task.seed
+        made = build_head(self.recipe["head"], self.features.D, attributes, seed, self.fold)
+        return made.to(self.task.device)
+
+    def draw(self) -> np.ndarray:
         """An epoch of this fold as rows of the train table."""
         drawn = call(self.recipe, "sampling", self.labels, self._own_features, self.rng)
-        training = self.recipe.training
-        parts = batches(self.rows[np.asarray(drawn)], training["batch_size"])
-        if self.schedule is None:
-            self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
-        return parts
+        return self.rows[np.asarray(drawn)]
 
-    def step(self) -> None:
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        assert self.schedule is not None
-        self.schedule.step()
-
-    def end_epoch(self, epoch: int, loss: float) -> None:
-        """Raises `TrialError` where the epoch's mean loss isn't finite."""
-        if not math.isfinite(loss):
-            raise TrialError("not-a-number", f"the loss was {loss} in epoch {epoch + 1}")
-        assert self.schedule is not None
-        self.schedule.epoch(loss)
+    def result(self, head: nn.Module) -> FoldResult:
+        plain, device = self.features.plain(), self.task.device
+        return FoldResult(
+            validation=predict(head, plain, self.scored, device),
+            test=predict(head, plain, self.task.test_rows, device),
+            test_key=self.task.test_key,
+            state={f"head.{key}": value.cpu() for key, value in head.state_dict().items()},
+        )
 
     def _own_features(self) -> np.ndarray:
         return self.features.plain()[self.rows]
 
 
-class _Stacked:
-    """One backward pass for the heads of several folds, each on its own batch."""
+class _Course:
+    """Heads that one optimizer steps by one learning rate, their parameters stacked `[n, ...]`."""
 
-    def __init__(self, heads: list[nn.Module], loss: Loss, task: Task) -> None:
-        self.heads, self.loss = heads, loss
-        self.labels = torch.as_tensor(task.data.labels, device=task.device)
-        self.eye = torch.eye(len(task.data.attributes.classes), device=task.device)
-        self.buffers = dict(heads[0].named_buffers())
-        # What a head keeps count of (batch norm) is its own, and stacking would share it.
-        self.counts = set(heads[0].state_dict()) - {name for name, _ in heads[0].named_parameters()}
-        self.device = task.device
-
-    def __call__(
-        self, busy: list[int], view: np.ndarray, rows: list[np.ndarray], counts: list[Tensor]
-    ) -> Tensor:
-        """Leaves each head's gradient in it; returns the mean loss of each `[K]`, detached.
-
-        Batches shorter than the longest are filled up, and the filling is left out of the loss.
-        """
-        longest = max(map(len, rows))
-        filled = np.stack([np.resize(chosen, longest) for chosen in rows])
-        inputs = torch.from_numpy(view[filled]).to(self.device)
-        logits = self._logits(busy, inputs)
-        target = self.eye[self.labels[torch.as_tensor(filled, device=self.device)]]
-        losses = torch.stack(
-            [
-                self.loss(logits[k, : len(chosen)], target[k, : len(chosen)], counts[k]).mean()
-                for k, chosen in enumerate(rows)
-            ]
-        )
-        losses.sum().backward()
-        return losses.detach()
-
-    def _logits(self, busy: list[int], inputs: Tensor) -> Tensor:
-        """`[K, B, C]` from `[K, B, D]`."""
-        if self.counts:
-            return torch.stack([self.heads[k](x) for k, x in zip(busy, inputs, strict=True)])
-        parameters = {
-            name: torch.stack([self.heads[k].get_parameter(name) for k in busy])
-            for name, _ in self.heads[0].named_parameters()
+    def __init__(self, recipe: Recipe, heads: Sequence[nn.Module], steps_per_epoch: int) -> None:
+        self.parameters = {
+            name: nn.Parameter(torch.stack([head.get_parameter(name).detach() for head in heads]))
+            for name, _ in heads[0].named_parameters()
         }
-        return vmap(self._forward, in_dims=(0, 0), randomness="different")(parameters, inputs)
+        named = {id(parameter): name for name, parameter in heads[0].named_parameters()}
+        groups = parameter_groups(nn.ModuleDict({"head": heads[0]}))
+        for group in groups:
+            group["params"] = [self.parameters[named[id(p)]] for p in group["params"]]
+        self.optimizer = call(recipe, "optimizer", groups)
+        self.schedule = Schedule(recipe, self.optimizer, steps_per_epoch)
 
-    def _forward(self, parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
-        return functional_call(self.heads[0], (parameters, self.buffers), (inputs,))
+    def step(self, rests: bool = False) -> None:
+        if not rests:
+            self.optimizer.step()
+            self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
 
-def _loss(recipe: Recipe) -> Callable[..., Tensor]:
-    function = registry.get("loss", recipe["loss"].name).function
-    params = recipe["loss"].params
-    return lambda logits, target, counts: function(logits, target, counts, **params)
+def _courses(
+    recipe: Recipe, heads: Sequence[nn.Module], steps_per_epoch: int, alike: bool
+) -> list[_Course]:
+    """One for the heads of all folds, or one each where that would be another training.
+
+    It would be where the folds' steps aren't as many (`alike`), where the learning rate goes by a
+    fold's own loss, and with an optimizer that goes by more than each number's own gradient.
+    """
+    together = _Course(recipe, heads, steps_per_epoch)
+    if alike and not together.schedule.by_loss and _steps_alike_when_stacked(recipe):
+        return [together]
+    return [_Course(recipe, [head], steps_per_epoch) for head in heads]
+
+
+def _steps_alike_when_stacked(recipe: Recipe) -> bool:
+    """Does the optimizer move two heads, stacked, as it moves each by itself? Tried on small ones."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        heads = [nn.Linear(4, 3) for _ in range(2)]
+        together, alone = _Course(recipe, heads, 9), [_Course(recipe, [h], 9) for h in heads]
+        for _ in range(3):
+            for name, stacked in together.parameters.items():
+                # Gradients of very different size.
+                stacked.grad = torch.randn_like(stacked) * torch.tensor([1.0, 100.0]).view(
+                    -1, *[1] * (stacked.ndim - 1)
+                )
+                for index, course in enumerate(alone):
+                    course.parameters[name].grad = stacked.grad[index : index + 1].clone()
+            for course in (together, *alone):
+                course.step()
+        return all(
+            torch.allclose(stacked, torch.cat([course.parameters[name] for course in alone]))
+            for name, stacked in together.parameters.items()
+        )

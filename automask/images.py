@@ -21,16 +21,21 @@ from automask.machine import cores
 Progress = Callable[[int, int], None]
 
 
-def decode(path: Path) -> np.ndarray:
+def decode(path: Path, enough: int | None = None) -> np.ndarray:
     """An image file as uint8 RGB `[H, W, 3]`, upright by its EXIF orientation.
 
-    Transparent pixels become white. Raises `UserError` naming a file that can't be decoded.
+    Where `enough` pixels a side will do, a larger JPEG may come in a half, a quarter or an eighth of
+    its size, which its decoder makes in less time. Transparent pixels become white. Raises `UserError`
+    naming a file that can't be decoded.
     """
     from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
+            if enough:
+                file.draft(None, (enough, enough))
+            ImageOps.exif_transpose(file, in_place=True)
+            image: Image.Image = file
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = image.convert("RGBA")
                 white = Image.new("RGBA", image.size, "white")
@@ -97,12 +102,16 @@ class Images:
         return array
 
     def _decode(self, file: Path, resize: str, size: int) -> None:
+        import cv2
+
         function = self.resizes[resize]
+        # Every core already decodes an image of its own.
+        cv2.setNumThreads(0)
 
         def fill(array: Any) -> None:
             def row(index: int) -> str | None:
                 try:
-                    array[index] = function(decode(self.paths[index]), size)
+                    array[index] = function(decode(self.paths[index], 2 * size), size)
                 except UserError as error:
                     return str(error)
                 except Exception as error:

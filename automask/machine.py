@@ -1,9 +1,11 @@
-"""What this machine lends us: processor cores, locks on files, blocks of its disk."""
+"""What this machine lends us: cores, memory, locks on files, blocks of its disk."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +22,31 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def settle(threads: int | None = None) -> None:
+    """Set this process up for training with so many threads, or with all cores."""
+    import cv2
+    import torch
+
+    # Optimizers' averages of tiny gradients would fall where processors are slow.
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads or cores())
+    # Images are worked on side by side already.
+    cv2.setNumThreads(0)
+    keep_memory()
+
+
+def keep_memory() -> None:
+    """Let freed memory stay with this process, as every step asks for the same again.
+
+    By default glibc gives large blocks back to the system, and each of their pages is made anew.
+    """
+    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def lock(file: BinaryIO, shared: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from automask import registry
 from automask.data import Attributes
+from automask.memory import fitting
 from automask.recipe import Choice, Recipe
 from automask.weights import Weights
 
-SCORING_BATCH = 128
+#: Rows at once where nothing trains.
+BATCH = 128
 
 
 class Backbone(nn.Module):
@@ -49,12 +51,17 @@ class Network(nn.Module):
         self.shift: Tensor
         self.backbone, self.head = backbone, head
         mean, std = torch.tensor(backbone.mean), torch.tensor(backbone.std)
-        self.register_buffer("scale", (1 / (255 * std)).view(3, 1, 1), persistent=False)
-        self.register_buffer("shift", (-mean / std).view(3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("shift", -mean / std, persistent=False)
 
     def features(self, images: Tensor) -> Tensor:
-        # Rows of interleaved pixels, seen as [B, 3, S, S], already are channels_last.
-        return self.backbone(images.permute(0, 3, 1, 2).float() * self.scale + self.shift)
+        width = images.shape[2]
+        # A whole row of pixels at a time: over three channels alone nothing is vectorised.
+        rows = (
+            images.flatten(2).float().mul_(self.scale.repeat(width)).add_(self.shift.repeat(width))
+        )
+        # Interleaved pixels, seen as [B, 3, S, S], already are channels_last.
+        return self.backbone(rows.view(images.shape).permute(0, 3, 1, 2))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images))
@@ -112,25 +119,48 @@ def predict(
     In full precision whatever training used, so that stored weights give the same again.
     """
     network.eval()
-    out = []
+
+    def batch(part: np.ndarray) -> Tensor:
+        return network(torch.from_numpy(inputs[part]).to(device)).float().softmax(-1)
+
     with torch.inference_mode():
-        for part in np.array_split(rows, max(1, -(-len(rows) // SCORING_BATCH))):
-            logits = network(torch.from_numpy(inputs[part]).to(device))
-            out.append(logits.float().softmax(-1).cpu())
-    return torch.cat(out).numpy()
+        return in_batches(batch, rows).numpy()
+
+
+def in_batches(run: Callable[[np.ndarray], Tensor], rows: np.ndarray) -> Tensor:
+    """`run` of all rows, a batch that fits the memory at a time, its results joined on the processor."""
+
+    def all_rows(size: int) -> Tensor:
+        parts = np.array_split(rows, max(1, -(-len(rows) // size)))
+        return torch.cat([run(part).cpu() for part in parts])
+
+    return fitting(all_rows, BATCH)[0]
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """All parameters in groups by `head` and by `decay`, whatever trains now.
+    """All parameters in groups by `stage`, `head` and `decay`, whatever trains now.
 
-    Norms and biases have one dimension or none, and weight decay would only shrink them.
+    `stage` counts from the stem (0) to the head, which is the last. Norms and biases have one
+    dimension or none, and weight decay would only shrink them.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    depth = {name: index for index, stage in enumerate(_stages(network)) for name in stage}
+    groups: dict[tuple[int, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+        key = (depth[name], name.startswith("head."), parameter.ndim > 1)
+        groups.setdefault(key, []).append(parameter)
     return [
-        {"params": params, "head": head, "decay": decay} for (head, decay), params in groups.items()
+        {"params": params, "stage": stage, "head": head, "decay": decay}
+        for (stage, head, decay), params in groups.items()
     ]
+
+
+def _stages(network: nn.Module) -> Sequence[Sequence[str]]:
+    """A network's own stages; of a module that has none, what isn't the head and the head."""
+    if isinstance(network, Network):
+        return network.stages
+    names = [name for name, _ in network.named_parameters()]
+    head = [name for name in names if name.startswith("head.")]
+    return [stage for stage in ([n for n in names if n not in head], head) if stage]
 
 
 def _set_mode(module: nn.Module) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
-from filelock import FileLock
 
 from automask.network import Network
-from automask.store import written
+from automask.remembered import recall
 
 WORTHWHILE = 1.05
 
@@ -29,14 +26,7 @@ def choose(network: Network, key: str, size: int, device: torch.device, file: Pa
     if device.type != "cpu" or not _processor_has_bfloat16():
         return False
     key = f"{key} {size}px {torch.get_num_threads()} threads"
-    with FileLock(file.with_name(f"{file.name}.lock")):
-        known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-        if key not in known:
-            with torch.random.fork_rng():
-                known[key] = _quicker(copy.deepcopy(network), size)
-            with written(file) as beside:
-                beside.write_text(json.dumps(known, indent=1))
-    return known[key]
+    return recall(file, key, lambda: _quicker(network, size))
 
 
 def _processor_has_bfloat16() -> bool:
@@ -47,13 +37,15 @@ def _processor_has_bfloat16() -> bool:
 
 def _quicker(network: Network, size: int) -> bool:
     """Does bfloat16 clearly win? By the quickest of a few steps each, taken in turn."""
-    images = torch.randint(0, 256, (16, size, size, 3), dtype=torch.uint8)
+    network = copy.deepcopy(network)
     quickest = {False: math.inf, True: math.inf}
-    for _ in range(5):
-        for bfloat16 in quickest:
-            begin = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                network(images).float().square().mean().backward()
-            quickest[bfloat16] = min(quickest[bfloat16], time.perf_counter() - begin)
-            network.zero_grad()
+    with torch.random.fork_rng():
+        images = torch.randint(0, 256, (16, size, size, 3), dtype=torch.uint8)
+        for _ in range(5):
+            for bfloat16 in quickest:
+                begin = time.perf_counter()
+                with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+                    network(images).float().square().mean().backward()
+                quickest[bfloat16] = min(quickest[bfloat16], time.perf_counter() - begin)
+                network.zero_grad()
     return quickest[True] * WORTHWHILE < quickest[False]

@@ -14,7 +14,8 @@ class Step:
     """How far a trial has come: `epoch` of `epochs` in `fold`, and a score where one was taken.
 
     `rung` is the index into `RUNGS`, or None at a fold's end; `final` says that nothing of the trial
-    is left to save by stopping it.
+    is left to save by stopping it; `micro_batch` is the number of rows computed at once where memory
+    sufficed for no more.
     """
 
     fold: int
@@ -24,6 +25,7 @@ class Step:
     score: float | None = None
     rung: int | None = None
     final: bool = False
+    micro_batch: int | None = None
 
 
 Report = Callable[[Step], None]

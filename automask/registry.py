@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import importlib.metadata
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -50,6 +48,8 @@ class Plugin:
     @property
     def digest(self) -> str:
         """Changes when the plugin's file does."""
+        import hashlib
+
         source = inspect.getsourcefile(self.function)
         content = Path(source).read_bytes() if source else b""
         return hashlib.sha256(content).hexdigest()[:12]
@@ -115,9 +115,12 @@ KINDS: dict[str, Kind] = {
 @functools.cache
 def load() -> None:
     """Import every plugin module. Raises `PluginError` naming the file of the first bad one."""
-    entry_points = importlib.metadata.entry_points(group="automask.plugins")
+    # Slow to import, and a help page asks for no plugins.
+    from importlib.metadata import entry_points
+
+    found = entry_points(group="automask.plugins")
     # Built-ins first: the order of listings, and of a kind's default where nothing else says.
-    for entry_point in sorted(entry_points, key=lambda e: (e.name != "builtin", e.name, e.value)):
+    for entry_point in sorted(found, key=lambda e: (e.name != "builtin", e.name, e.value)):
         try:
             entry_point.load()
         except UserError:
@@ -181,8 +184,10 @@ def _whence(function: Callable[..., Any]) -> tuple[str, str]:
         return file, file
     if module.startswith("automask.plugins."):
         return file, "built in"
+    from importlib.metadata import packages_distributions
+
     package = module.partition(".")[0]
-    return file, importlib.metadata.packages_distributions().get(package, [package])[0]
+    return file, packages_distributions().get(package, [package])[0]
 
 
 def is_local(plugin: Plugin) -> bool:

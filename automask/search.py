@@ -158,6 +158,9 @@ class Searcher:
             if not step.final and (_orphaned() or self._late()):
                 raise Interrupted
             self.tell(Event("step", trial.number, recipe, step))
+            if step.micro_batch is not None and "micro_batch" not in trial.user_attrs:
+                # Batch norm has seen other batches than the recipe's: another machine may differ.
+                trial.set_user_attr("micro_batch", step.micro_batch)
             if step.score is None:
                 return
             number = step_number(step.fold, step.rung)

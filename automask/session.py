@@ -101,14 +101,10 @@ class Session:
 
     def task(self, room: Room | None = None) -> Task:
         """What training needs, with torch set up for this process."""
-        import torch
-
+        from automask.machine import settle
         from automask.task import Task
 
-        # Optimizers' averages of tiny gradients would fall where processors are slow.
-        torch.set_flush_denormal(True)
-        if self.options.threads:
-            torch.set_num_threads(self.options.threads)
+        settle(self.options.threads)
         return Task(
             data=self.data,
             folds=self.folds,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +11,6 @@ from torch import Tensor
 from automask import registry
 from automask.recipe import Recipe
 
-T = TypeVar("T")
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -23,16 +20,6 @@ def batches(indices: np.ndarray, batch_size: int) -> list[np.ndarray]:
     Even lengths leave no last batch of a single row, which batch norm couldn't take.
     """
     return np.array_split(indices, max(1, -(-len(indices) // batch_size)))
-
-
-def ahead(items: Sequence[T], load: Callable[[T], Any]) -> Iterator[Any]:
-    """`load(item)` of each item in order, the next one being loaded while this one is used."""
-    with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(load, items[0])
-        for item in items[1:]:
-            ready, pending = pending.result(), pool.submit(load, item)
-            yield ready
-        yield pending.result()
 
 
 def accumulate(
@@ -65,12 +52,13 @@ class Schedule:
         warmup_epochs = min(recipe.training["warmup_epochs"], epochs - 1)
         self.optimizer = optimizer
         self.warmup = warmup_epochs * steps_per_epoch
-        self.full = [group["lr"] for group in optimizer.param_groups]
         self.steps = 0
         self.scheduler = registry.get("scheduler", choice.name).function(
             optimizer, steps_per_epoch, epochs - warmup_epochs, **choice.params
         )
         self.by_loss = isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+        # A scheduler may begin below the optimizer's rate: there its warm-up ends.
+        self.begin = [group["lr"] for group in optimizer.param_groups]
         self._warm()
 
     def step(self) -> None:
@@ -88,5 +76,5 @@ class Schedule:
 
     def _warm(self) -> None:
         ramp = min(1.0, (self.steps + 1) / (self.warmup + 1))
-        for group, lr in zip(self.optimizer.param_groups, self.full, strict=True):
+        for group, lr in zip(self.optimizer.param_groups, self.begin, strict=True):
             group["lr"] = lr * ramp

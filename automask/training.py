@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from automask.errors import TrialError
 from automask.features import Features
 from automask.fold import fit_fold
 from automask.heads import fit_heads
+from automask.memory import ran_out
 from automask.progress import Report, Step
 from automask.recipe import Recipe
 from automask.store import FoldResult, TrialStore
@@ -29,7 +29,7 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
     at_once = trains_only_head(recipe, features)
     try:
         if at_once and not all(store.has(fold) for fold in range(count)):
-            for fold, result in enumerate(fit_heads(task, recipe, features, report)):
+            for fold, result in enumerate(fit_heads(task, [recipe], features, report)[0]):
                 store.save(fold, _finite(result))
         for fold in range(count):
             if not store.has(fold):
@@ -38,7 +38,9 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
             score = task.score(task.data.labels[rows], store.load(fold).validation)
             final = at_once or fold == count - 1
             report(Step(fold, epochs, epochs, math.nan, score, final=final))
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except Exception as error:
+        if not ran_out(error):
+            raise
         raise TrialError("out of memory", str(error).splitlines()[0]) from error
     value = task.score(task.data.labels, store.out_of_fold(task.folds))
     if not math.isfinite(value):

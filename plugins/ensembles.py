@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from automask import Int, ensemble
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class WeightedMean:
     weights: np.ndarray
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
+        import numpy as np
+
         return np.tensordot(self.weights, probability, axes=1)
 
 
@@ -30,6 +34,8 @@ def greedy(probability, target, metric, rng, *, size=50):
     among equals.
     When to use: the default. Weak members do no harm.
     """
+    import numpy as np
+
     total = np.zeros_like(probability[0], dtype=np.float64)
     counts = np.zeros(len(probability))
     best, best_score = counts, -np.inf
@@ -49,6 +55,8 @@ def mean(probability, target, metric, rng):
 
     When to use: few rows, where chosen weights would overfit.
     """
+    import numpy as np
+
     return WeightedMean(np.full(len(probability), 1 / len(probability)))
 
 
@@ -58,5 +66,7 @@ def best(probability, target, metric, rng):
 
     When to use: one model must do.
     """
+    import numpy as np
+
     scores = [metric(target, member) for member in probability]
     return WeightedMean(np.eye(len(probability))[int(np.argmax(scores))])

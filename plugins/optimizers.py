@@ -1,7 +1,12 @@
 """Optimizers: `(parameter_groups) -> torch optimizer`.
 
-A group is a dict of `params` with `head` (is it the head's?) and `decay` (False for norms and
-biases, which no weight decay should shrink).
+A group is a dict of `params` with `stage` (how deep they lie, from 0 at the stem to the head, which
+is the last), `head` (are they the head's?) and `decay` (False for norms and biases, which no weight
+decay should shrink).
+
+Every optimizer here has `head_lr_ratio`, which multiplies the head's learning rate, and
+`layer_decay`, which multiplies a stage's once for each stage between it and the head (Clark et al.,
+2020): what is pretrained stays the nearer to it the nearer it is to the image. 1 turns either off.
 """
 
 from __future__ import annotations
@@ -10,55 +15,136 @@ from typing import Any
 
 from automask import Float, optimizer
 
+HEAD_LR_RATIO = Float(1.0, 30.0, log=True)
+LAYER_DECAY = Float(0.5, 1.0)
+
 
 def scaled(
-    groups: list[dict[str, Any]], lr: float, head_lr_ratio: float, weight_decay: float
+    groups: list[dict[str, Any]],
+    lr: float,
+    head_lr_ratio: float,
+    weight_decay: float,
+    layer_decay: float,
 ) -> list[dict[str, Any]]:
-    """The groups with a learning rate and a weight decay each."""
+    """Groups with a learning rate and a weight decay each; those that share both become one.
+
+    Every group costs an optimizer some time a step.
+    """
+    last = max(group["stage"] for group in groups)
+    merged: dict[tuple[bool, float, float], list[Any]] = {}
+    for group in groups:
+        ratio = head_lr_ratio if group["head"] else 1.0
+        own = lr * ratio * layer_decay ** (last - group["stage"])
+        key = (group["head"], own, weight_decay if group["decay"] else 0.0)
+        merged.setdefault(key, []).extend(group["params"])
     return [
-        {
-            **group,
-            "lr": lr * (head_lr_ratio if group["head"] else 1.0),
-            "weight_decay": weight_decay if group["decay"] else 0.0,
-        }
-        for group in groups
+        {"params": params, "head": head, "lr": own, "weight_decay": decay}
+        for (head, own, decay), params in merged.items()
     ]
 
 
 @optimizer(
     lr=Float(1e-5, 1e-2, log=True),
-    head_lr_ratio=Float(1.0, 30.0, log=True),
+    head_lr_ratio=HEAD_LR_RATIO,
     weight_decay=Float(1e-5, 0.3, log=True),
+    layer_decay=LAYER_DECAY,
 )
-def adamw(parameter_groups, *, lr=1e-3, head_lr_ratio=3.0, weight_decay=0.02):
+def adamw(parameter_groups, *, lr=1e-3, head_lr_ratio=3.0, weight_decay=0.02, layer_decay=1.0):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 
-    When to use: the safe choice, for transformers above all. `head_lr_ratio` multiplies the head's
-    learning rate.
+    When to use: the safe choice, for transformers above all.
     """
     import torch
 
-    groups = scaled(parameter_groups, lr, head_lr_ratio, weight_decay)
+    groups = scaled(parameter_groups, lr, head_lr_ratio, weight_decay, layer_decay)
     return torch.optim.AdamW(groups, lr=lr, fused=True)
 
 
 @optimizer(
     lr=Float(1e-4, 0.5, log=True),
-    head_lr_ratio=Float(1.0, 30.0, log=True),
+    head_lr_ratio=HEAD_LR_RATIO,
     momentum=Float(0.0, 0.95),
     weight_decay=Float(1e-6, 1e-2, log=True),
+    layer_decay=LAYER_DECAY,
 )
-def sgd(parameter_groups, *, lr=0.02, head_lr_ratio=3.0, momentum=0.9, weight_decay=1e-4):
+def sgd(
+    parameter_groups,
+    *,
+    lr=0.02,
+    head_lr_ratio=3.0,
+    momentum=0.9,
+    weight_decay=1e-4,
+    layer_decay=1.0,
+):
     """Stochastic gradient descent with Nesterov momentum.
 
     When to use: convolutional backbones with a longer schedule.
     """
     import torch
 
-    return torch.optim.SGD(
-        scaled(parameter_groups, lr, head_lr_ratio, weight_decay),
+    made = torch.optim.SGD(
+        scaled(parameter_groups, lr, head_lr_ratio, weight_decay, layer_decay),
         lr=lr,
         momentum=momentum,
         nesterov=momentum > 0,
         fused=True,
+    )
+    if momentum:
+        # Torch's fused step breaks on a group of which a part has momentum: what thaws later has none.
+        for group in made.param_groups:
+            for parameter in group["params"]:
+                made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return made
+
+
+@optimizer(
+    lr=Float(1e-4, 2e-2, log=True),
+    head_lr_ratio=HEAD_LR_RATIO,
+    weight_decay=Float(1e-5, 0.3, log=True),
+    layer_decay=LAYER_DECAY,
+)
+def lamb(parameter_groups, *, lr=2e-3, head_lr_ratio=3.0, weight_decay=0.02, layer_decay=1.0):
+    """Adam with each weight matrix's step in proportion to the matrix (You et al., 2020).
+
+    When to use: large batches, and trainings from random weights of which Adam's learning rate
+    can't be guessed: this one says what share of a weight may change in a step.
+    """
+    from timm.optim import Lamb
+
+    groups = scaled(parameter_groups, lr, head_lr_ratio, weight_decay, layer_decay)
+    return Lamb(groups, lr=lr)
+
+
+@optimizer(
+    lr=Float(1e-4, 2e-2, log=True),
+    head_lr_ratio=HEAD_LR_RATIO,
+    momentum=Float(0.85, 0.98),
+    weight_decay=Float(1e-5, 0.3, log=True),
+    layer_decay=LAYER_DECAY,
+)
+def muon(
+    parameter_groups,
+    *,
+    lr=2e-3,
+    head_lr_ratio=3.0,
+    momentum=0.95,
+    weight_decay=0.02,
+    layer_decay=1.0,
+):
+    """Momentum made orthogonal: a matrix moves alike in all directions (Jordan et al., 2024).
+
+    A convolution is a matrix with a row an output channel. The head, norms, biases and what else is
+    no matrix take steps of Adam with Nesterov momentum; those of matrices are scaled to the size of
+    Adam's (Liu et al., 2025), so that one learning rate fits both.
+    When to use: on a GPU, for larger networks and many steps. On a processor its own computation can
+    take far longer than the gradient's.
+    """
+    from timm.optim import Muon
+
+    groups = scaled(parameter_groups, lr, head_lr_ratio, weight_decay, layer_decay)
+    return Muon(
+        [{**group, "use_fallback": group["head"]} for group in groups],
+        lr=lr,
+        momentum=momentum,
+        nesterov=True,
     )

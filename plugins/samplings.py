@@ -6,8 +6,6 @@ without arguments that gives `[n, D]`, computed when it is called.
 
 from __future__ import annotations
 
-import numpy as np
-
 from automask import sampling
 
 
@@ -26,7 +24,7 @@ def undersample(labels, features, rng):
 
     When to use: many rows of every class. Epochs are short where one class is rare.
     """
-    return _even(labels, rng, np.min)
+    return _even(labels, rng, min)
 
 
 @sampling()
@@ -36,11 +34,13 @@ def oversample(labels, features, rng):
     When to use: rare classes that count as much as common ones, with augmentation against
     learning the repeated rows by heart. Epochs are long where one class is common.
     """
-    return _even(labels, rng, np.max)
+    return _even(labels, rng, max)
 
 
 def _even(labels, rng, size_of):
     """Equally many indices of each class; no row repeats before all of its class were used."""
+    import numpy as np
+
     classes, counts = np.unique(labels, return_counts=True)
     size = int(size_of(counts))
     drawn = [_cycle(np.flatnonzero(labels == label), size, rng) for label in classes]
@@ -48,5 +48,7 @@ def _even(labels, rng, size_of):
 
 
 def _cycle(rows, size, rng):
+    import numpy as np
+
     rounds = -(-size // len(rows))
     return np.concatenate([rng.permutation(rows) for _ in range(rounds)])[:size]

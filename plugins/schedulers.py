@@ -1,10 +1,13 @@
 """Learning-rate schedulers: `(optimizer, steps_per_epoch, epochs) -> torch scheduler`.
 
 Training steps a scheduler once a step, and `ReduceLROnPlateau` once an epoch with the training
-loss. Warm-up is training's own: `epochs` are those that remain after it.
+loss. Warm-up is training's own: `epochs` are those that remain after it, and it ends at the learning
+rate that the scheduler begins with.
 """
 
 from __future__ import annotations
+
+import math
 
 from automask import Float, Int, scheduler
 
@@ -21,6 +24,22 @@ def StepLR(optimizer, steps_per_epoch, epochs, *, drops=2, gamma=0.2):
     return StepLR(optimizer, step_size=step_size, gamma=gamma)
 
 
+@scheduler(first=Float(0.3, 0.8), drops=Int(1, 3), gamma=Float(0.05, 0.5))
+def MultiStepLR(optimizer, steps_per_epoch, epochs, *, first=0.5, drops=2, gamma=0.1):
+    """Multiplies the learning rate by gamma at `first` of the way, then half-way through each rest.
+
+    With the defaults that is at 1/2 and 3/4, as residual networks were first trained (He et al.,
+    2016).
+    When to use: sgd over many epochs, which gains from a long time at the full rate.
+    """
+    from torch.optim.lr_scheduler import MultiStepLR
+
+    total = steps_per_epoch * epochs
+    shares = [1 - (1 - first) / 2**drop for drop in range(drops)]
+    milestones = [max(1, round(share * total)) for share in shares]
+    return MultiStepLR(optimizer, milestones, gamma=gamma)
+
+
 @scheduler(final_ratio=Float(0.0, 0.1))
 def CosineAnnealingLR(optimizer, steps_per_epoch, epochs, *, final_ratio=0.01):
     """Half a cosine from the full learning rate to almost none (Loshchilov and Hutter, 2017).
@@ -35,6 +54,90 @@ def CosineAnnealingLR(optimizer, steps_per_epoch, epochs, *, final_ratio=0.01):
     )
 
 
+@scheduler(cycles=Int(2, 5), T_mult=Float(1.0, 2.0), final_ratio=Float(0.0, 0.1))
+def CosineAnnealingWarmRestarts(
+    optimizer, steps_per_epoch, epochs, *, cycles=2, T_mult=2.0, final_ratio=0.01
+):
+    """Half cosines, each anew from the full rate and T_mult as long (Loshchilov and Hutter, 2017).
+
+    The last of them ends with the training.
+    When to use: many epochs, where a single descent stays in the first minimum that it finds.
+    """
+    from torch.optim.lr_scheduler import LambdaLR
+
+    total, lengths = steps_per_epoch * epochs, [T_mult**cycle for cycle in range(cycles)]
+
+    def ratio(step):
+        position = min(step * sum(lengths) / total, sum(lengths))
+        return final_ratio + (1 - final_ratio) * _restarting(position, lengths)
+
+    # Torch's own takes whole steps a cycle, which can leave a restart for the very last of them.
+    return LambdaLR(optimizer, ratio)
+
+
+def _restarting(position, lengths):
+    """From 1 to 0 by half a cosine over each of the lengths, at a position along them all."""
+    for length in lengths[:-1]:
+        if position < length:
+            break
+        position -= length
+    else:
+        length = lengths[-1]
+    return (1 + math.cos(math.pi * min(position / length, 1.0))) / 2
+
+
+@scheduler(
+    pct_start=Float(0.1, 0.5),
+    div_factor=Float(5.0, 100.0, log=True),
+    momentum_drop=Float(0.0, 0.15),
+)
+def OneCycleLR(
+    optimizer, steps_per_epoch, epochs, *, pct_start=0.3, div_factor=25.0, momentum_drop=0.1
+):
+    """Up to the full learning rate, then down to almost none (Smith and Topin, 2018).
+
+    It starts from the full rate divided by `div_factor` and peaks after `pct_start` of the steps,
+    where the momentum (Adam's first beta) is lower by the share `momentum_drop`. A warm-up goes no
+    higher than where the cycle starts.
+    When to use: few epochs with a high learning rate, above all from random weights.
+    """
+    from torch.optim import lr_scheduler
+
+    steps = max(1, round(steps_per_epoch * epochs)) + 1
+    return _standing_at_its_end(lr_scheduler.OneCycleLR)(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=steps,
+        # One step up at least: torch's divides by zero where the first step is the peak.
+        pct_start=max(pct_start, 2 / steps),
+        div_factor=div_factor,
+        **_momentum_cycle(optimizer, momentum_drop),
+    )
+
+
+def _standing_at_its_end(kind):
+    """The class with a step that does nothing after the last one, where torch's raises.
+
+    A sampling's later epochs may be longer than the first, which `steps_per_epoch` is of.
+    """
+
+    class Standing(kind):
+        def step(self, epoch=None):
+            if self.last_epoch < self.total_steps - 1:
+                super().step(epoch)
+
+    return Standing
+
+
+def _momentum_cycle(optimizer, drop):
+    """OneCycleLR's options that lower each group's momentum by a share, if the optimizer has one."""
+    groups = optimizer.param_groups
+    own = [group["betas"][0] if "betas" in group else group.get("momentum") for group in groups]
+    if None in own:
+        return {"cycle_momentum": False}
+    return {"max_momentum": own, "base_momentum": [momentum * (1 - drop) for momentum in own]}
+
+
 @scheduler(factor=Float(0.1, 0.7), patience=Int(0, 3))
 def ReduceLROnPlateau(optimizer, steps_per_epoch, epochs, *, factor=0.3, patience=1):
     """Multiplies the learning rate by a factor where the training loss no longer falls.
@@ -44,3 +147,14 @@ def ReduceLROnPlateau(optimizer, steps_per_epoch, epochs, *, factor=0.3, patienc
     import torch
 
     return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
+
+
+@scheduler()
+def constant(optimizer, steps_per_epoch, epochs):
+    """The full learning rate to the end.
+
+    When to use: to compare with, and for the few epochs in which a head alone is fitted.
+    """
+    from torch.optim.lr_scheduler import LambdaLR
+
+    return LambdaLR(optimizer, lambda step: 1.0)

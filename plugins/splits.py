@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
-
 from automask import split
 
 
@@ -15,6 +13,7 @@ def stratified(labels, groups, folds, seed):
 
     When to use: always, unless rows have an order in time.
     """
+    import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold

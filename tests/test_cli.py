@@ -260,14 +260,33 @@ def test_the_wheel_holds_every_module_and_space(tmp_path):
     assert held == tree | {"automask/py.typed"}
 
 
-def test_listing_plugins_imports_nothing_heavy():
-    code = (
-        "import sys; from automask import listing; from rich.console import Console;"
-        "listing.show(Console(quiet=True), None);"
-        "print([m for m in ('torch', 'timm', 'pandas', 'sklearn', 'cv2', 'optuna') if m in sys.modules])"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+HEAVY = {"torch", "timm", "numpy", "pandas", "sklearn", "optuna", "cv2", "albumentations"}
+
+
+@pytest.mark.parametrize(
+    ("command", "heavy"), [("--help", HEAVY | {"pydantic", "rich"}), ("plugins", HEAVY)]
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path, command, heavy):
+    out = automask(tmp_path, command, PYTHONPROFILEIMPORTTIME="1")
+    assert out.returncode == 0
+    lines = out.stderr.splitlines()
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    assert "automask" in imported
+    assert not imported & heavy
+
+
+def test_help_has_a_whole_line_for_each_command(tmp_path):
+    out = automask(tmp_path, "--help", COLUMNS="80")
+    assert out.returncode == 0
+    commands = out.stdout.partition("Commands:")[2].strip().splitlines()
+    assert [line.split()[0] for line in commands] == [
+        "init",
+        "search",
+        "ensemble",
+        "plugins",
+        "demo",
+    ]
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 
 
 BROKEN = '''"""A loss with a typo."""

@@ -125,6 +125,7 @@ weight_power = 0.0
 lr = 0.001
 head_lr_ratio = 1.0
 weight_decay = 0.01
+layer_decay = 1.0
 
 [scheduler.StepLR]
 drops = 1

@@ -1,0 +1,47 @@
+"""What was found out about a machine, kept in a JSON file that workers share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from automask.store import written
+
+
+def recall(file: Path, key: str, find: Callable[[], Any]) -> Any:
+    """The value kept by `key`, found out now if there is none; others wait meanwhile."""
+    with _locked(file):
+        known = _read(file)
+        if key not in known:
+            known[key] = find()
+            _write(file, known)
+    return known[key]
+
+
+def known(file: Path, key: str, default: Any) -> Any:
+    """The value kept by `key`, or the default."""
+    with _locked(file):
+        return _read(file).get(key, default)
+
+
+def keep(file: Path, key: str, value: Any) -> None:
+    """Keep a value by `key` from now on."""
+    with _locked(file):
+        _write(file, {**_read(file), key: value})
+
+
+def _locked(file: Path) -> FileLock:
+    return FileLock(file.with_name(f"{file.name}.lock"))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _write(file: Path, known: dict[str, Any]) -> None:
+    with written(file) as beside:
+        beside.write_text(json.dumps(known, indent=1))

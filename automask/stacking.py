@@ -1,0 +1,149 @@
+"""Several heads in one computation: their linear layers stacked, and the loss of all their batches."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from automask.steps import Loss
+
+
+class Stacked:
+    """One backward pass for all heads, `[recipes, folds]`, each on its fold's batch."""
+
+    def __init__(
+        self,
+        heads: list[list[nn.Module]],
+        loss: Loss,
+        labels: Tensor,
+        class_counts: Tensor,
+        D: int,
+    ) -> None:
+        self.heads, self.loss, self.labels, self.counts = heads, loss, labels, class_counts
+        classes = class_counts.shape[-1]
+        self.eye = torch.eye(classes, device=labels.device)
+        self.by_row = _goes_by_row(loss, classes)
+        self.joint = _stacked(heads[0][0], D)
+
+    def __call__(
+        self, parameters: Mapping[str, Tensor], view: np.ndarray, rows: np.ndarray, lengths: Tensor
+    ) -> Tensor:
+        """The sums of the losses `[recipes, folds]`, detached, their gradients left in `parameters`.
+
+        `parameters` are `[recipes, folds, ...]` by name, `rows` of the view `[folds, B]`; of each fold
+        the first `lengths` rows count.
+        """
+        inputs = torch.from_numpy(view[rows]).to(self.labels.device)
+        target = self.eye[self.labels[torch.from_numpy(rows).to(self.labels.device)]]
+        losses = self._losses(self._logits(parameters, inputs), target, lengths)
+        losses.sum().backward()
+        return losses.detach() * lengths
+
+    def _logits(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """`[recipes, folds, B, C]` from `[folds, B, D]`."""
+        if self.joint is not None:
+            return _with(self.joint, parameters)(inputs)
+        logits = [
+            functional_call(head, {name: v[r, k] for name, v in parameters.items()}, (inputs[k],))
+            for r, row in enumerate(self.heads)
+            for k, head in enumerate(row)
+        ]
+        return torch.stack(logits).unflatten(0, (len(self.heads), -1))
+
+    def _losses(self, logits: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
+        """`[recipes, folds]` the mean loss of each head's batch."""
+        if self.by_row:
+            # The recipes' rows in one batch a fold.
+            joined = logits.transpose(0, 1).flatten(1, 2)
+            losses = vmap(self.loss)(joined, target.repeat(1, len(logits), 1), self.counts)
+            own = torch.arange(logits.shape[2], device=logits.device) < lengths[:, None]
+            losses = losses.unflatten(1, (len(logits), -1)) * own[:, None]
+            return losses.sum(2).T / lengths.clamp(min=1)
+        means = [
+            self.loss(row[k, :n], target[k, :n], self.counts[k]).mean() if n else 0 * row[k].sum()
+            for row in logits
+            for k, n in enumerate(lengths.tolist())
+        ]
+        return torch.stack(means).unflatten(0, (len(logits), -1))
+
+
+class _StackedLinear(nn.Module):
+    """Linear layers `[recipes, folds]` at once, on `[folds, B, D]` or `[recipes, folds, B, D]`."""
+
+    weight: Tensor
+    bias: Tensor | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        equation = "kbd,rkcd->rkbc" if inputs.ndim == 3 else "rkbd,rkcd->rkbc"
+        out = torch.einsum(equation, inputs, self.weight)
+        return out if self.bias is None else out + self.bias[:, :, None]
+
+
+def _stacked(head: nn.Module, D: int) -> nn.Module | None:
+    """The head with stacked layers in place of its linear ones, if it then computes the same. Tried.
+
+    None where something else has parameters or counts, or where a row isn't the last dimension alone.
+    """
+    joint = copy.deepcopy(head)
+    for name, module in head.named_modules():
+        if isinstance(module, nn.Linear):
+            if not name:
+                joint = _StackedLinear()
+            else:
+                joint.set_submodule(name, _StackedLinear())
+    if list(joint.parameters()) or set(head.state_dict()) - {n for n, _ in head.named_parameters()}:
+        return None
+    device = next(head.parameters()).device
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(2, 5, D, generator=generator).to(device)
+    alone = {name: p.detach() for name, p in head.named_parameters()}
+    several = {name: torch.stack([p, -p]).expand(3, 2, *p.shape) for name, p in alone.items()}
+    was_training = head.training
+    try:
+        out = _with(joint.eval(), several)(inputs)
+        head.eval()
+        wanted = [
+            functional_call(head, {n: sign * p for n, p in alone.items()}, (inputs[i],))
+            for i, sign in enumerate((1, -1))
+        ]
+    except (RuntimeError, IndexError, ValueError):
+        return None
+    finally:
+        head.train(was_training)
+    same = out.shape[:2] == (3, 2) and all(
+        torch.allclose(out[r, k], wanted[k], atol=1e-5) for r in range(3) for k in range(2)
+    )
+    return joint.train() if same else None
+
+
+def _with(joint: nn.Module, parameters: Mapping[str, Tensor]) -> nn.Module:
+    """The stacked head with these parameters `[recipes, folds, ...]` in its layers."""
+    for name, values in parameters.items():
+        layer, _, kind = name.rpartition(".")
+        setattr(joint.get_submodule(layer), kind, values)
+    return joint
+
+
+def _goes_by_row(loss: Loss, classes: int) -> bool:
+    """Does the loss give each row a value of its own, also where batches are stacked? Tried."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 4, classes, generator=generator)
+    target = torch.eye(classes)[torch.arange(8).view(2, 4) % classes]
+    counts = torch.arange(1.0, 1 + 2 * classes).view(2, classes)
+    batch: Any = (logits, target, counts)
+    try:
+        stacked = vmap(loss)(*batch)
+        shorter = vmap(loss)(logits[:, :3], target[:, :3], counts)
+    except RuntimeError:
+        # It branches on what it is given, say.
+        return False
+    alone = torch.stack([loss(*(part[k] for part in batch)) for k in range(2)])
+    if stacked.shape != (2, 4) or alone.shape != (2, 4):
+        return False
+    return torch.allclose(stacked, alone) and torch.allclose(stacked[:, :3], shorter)
