@@ -14,6 +14,7 @@ from automask.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from automask.display import Display
     from automask.session import Session
 
 app = typer.Typer(
@@ -26,6 +27,12 @@ app = typer.Typer(
 )
 
 Study = Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")]
+Disk = Annotated[
+    str | None,
+    typer.Option(
+        help="Most that caches and weights may take, as 20GB; by default a tenth of what is free."
+    ),
+]
 Storage = Annotated[
     str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
 ]
@@ -37,8 +44,13 @@ def main() -> None:
         app()
     except UserError as error:
         _fail(str(error))
-    except OSError as error:
-        if error.filename is None or error.errno is None:
+    except Exception as error:
+        from automask.errors import full
+        from automask.store import RUNS
+
+        if told := full(error, RUNS):
+            _fail(str(told))
+        if not isinstance(error, OSError) or error.filename is None or error.errno is None:
             raise
         _fail(f"{error.filename}: {error.strerror}")
 
@@ -94,6 +106,7 @@ def search(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
+    disk: Disk = None,
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     import time
@@ -102,8 +115,11 @@ def search(
     from automask import session as sessions
 
     seconds = _seconds(timeout) if timeout is not None else None
+    size = _bytes(disk) if disk is not None else None
     begin = time.time()
-    options = sessions.Options(study, storage, space, folds, metric, seed, weights, device)
+    options = sessions.Options(
+        study, storage, space, folds, metric, seed, weights, device, disk=size
+    )
     session = sessions.start(options)
 
     from automask import workers as crew
@@ -114,7 +130,6 @@ def search(
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    _decode(session, console)
     limits = Limits(trials, begin + seconds if seconds is not None else None)
     before = finished(session.study)
     counted = sum(trial.state.name != "FAIL" for trial in before)
@@ -123,8 +138,10 @@ def search(
     ranked = complete(session.study)
     best = ranked[0].values[0] if ranked else None
     started = datetime.now()
+    display = Display(console, trials, counted, best, session.config.search.metric)
+    _decode(session, display)
     try:
-        with Display(console, trials, counted, best, session.config.search.metric) as display:
+        with display:
             ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
     except KeyboardInterrupt:
         release(session.study, session.store)
@@ -141,10 +158,16 @@ def search(
 def ensemble(
     study: Study = "main",
     storage: Storage = None,
-    top: Annotated[int, typer.Option(min=1, help="How many of the best trials may join.")] = 20,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many of the best trials may join; by default those whose weights stay."
+        ),
+    ] = None,
     method: Annotated[str, typer.Option(help="An ensemble plugin.")] = "greedy",
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
     device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
+    disk: Disk = None,
 ) -> None:
     """Blend the best trials and write the submission.
 
@@ -152,10 +175,12 @@ def ensemble(
     """
     from automask import blending
     from automask import session as sessions
+    from automask.disk import TOP
 
     console = _console()
-    session = sessions.reopen(sessions.Options(study, storage, device=device))
-    blending.run(session, method, top, output, console)
+    size = _bytes(disk) if disk is not None else None
+    session = sessions.reopen(sessions.Options(study, storage, device=device, disk=size))
+    blending.run(session, method, top or TOP, output, console)
 
 
 @app.command()
@@ -188,15 +213,21 @@ def demo(
     story.run(folder, seed, _console())
 
 
-def _decode(session: Session, console: Console) -> None:
+def _decode(session: Session, display: Display) -> None:
     """The first pass over all images, so that a bad file is told before anything trains."""
     from rich.progress import Progress
 
+    from automask.search import Note
+
     assert session.space is not None
     resize = next(iter(session.space.competitors["resize"]))
+    room = session.room(lambda text: display.tell(Note(text)))
+    console = display.console
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("decoding images", total=None)
-        images = session.images(lambda done, total: bar.update(task, completed=done, total=total))
+        images = session.images(
+            lambda done, total: bar.update(task, completed=done, total=total), room
+        )
         images.at(resize, images.largest)
 
 
@@ -238,6 +269,13 @@ def _seconds(text: str) -> float:
         raise UserError(f"--timeout {text}: write it as 90m, 2h, 1h30m or 600s")
     hours, minutes, seconds = (int(group or 0) for group in match.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]B)", text.strip().upper())
+    if not match or not float(match[1]):
+        raise UserError(f"--disk {text}: write it as 500MB, 20GB or 1.5TB")
+    return int(float(match[1]) * {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[match[2]])
 
 
 def _console() -> Console:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from automask import blending, config, data, describe, drawing, scores, workers
 from automask import session as sessions
+from automask.disk import TOP
 from automask.display import Display
 from automask.errors import UserError
 from automask.search import Limits
@@ -46,7 +47,7 @@ def run(folder: Path, seed: int, console: Console) -> None:
         _init(console)
         session = _search(seed, console)
         console.rule("automask ensemble", align="left")
-        blended = blending.run(session, "greedy", 20, None, console)
+        blended = blending.run(session, "greedy", TOP, None, console)
         console.rule("the hidden answers", align="left")
         true = _true_score(session)
         told = blended.nested

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from automask.search import Event
+from automask.search import Event, Note
 
 SHOWN = 12
 
@@ -30,6 +30,7 @@ class Display:
         self.states: Counter[str] = Counter()
         self.running: dict[int, Event] = {}
         self.ended: list[Event] = []
+        self.notes: set[str] = set()
         self.live = Live(get_renderable=self._render, console=console, refresh_per_second=4)
 
     def __enter__(self) -> Display:
@@ -46,7 +47,12 @@ class Display:
         if self.console.is_terminal:
             self.live.stop()
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Event | Note) -> None:
+        if isinstance(event, Note):
+            if event.text not in self.notes:
+                self.console.print(f"note: {event.text}", soft_wrap=True, markup=False)
+            self.notes.add(event.text)
+            return
         if event.what != "end":
             self.running[event.number] = event
             return

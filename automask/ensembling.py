@@ -17,12 +17,17 @@ Blend = Callable[[np.ndarray], np.ndarray]
 @dataclass(frozen=True)
 class Member:
     """A complete trial: out-of-fold probabilities `[N, C]`, and a function for those of the test rows,
-    `[M, C]`, averaged over folds."""
+    `[M, C]`, averaged over folds.
+
+    One that isn't `able` to predict the test rows is left out of the blend in the end. It still stands
+    for choice in the nested score: whose weights were kept went by all rows, those scored included.
+    """
 
     number: int
     recipe: Recipe
     validation: np.ndarray
     test: Callable[[], np.ndarray]
+    able: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ def fit(
     `target` and `folds` are `[N]`; the nested score goes by the study's own folds.
     """
     table = np.stack([member.validation for member in members])
-    chosen = _best(table, target, metric, top)
+    able = np.array([index for index, member in enumerate(members) if member.able])
+    chosen = able[_best(table[able], target, metric, top)].tolist()
     blend = _blend(table[chosen], target, metric, method, seed)
     nested = np.empty_like(table[0])
     for fold in range(int(folds.max()) + 1):

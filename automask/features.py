@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from automask import registry
-from automask.images import write_array
+from automask.images import open_array, write_array
 from automask.inputs import Inputs
 from automask.memory import fitting
 from automask.network import BATCH, Network, build_backbone
@@ -33,6 +34,7 @@ class Features:
     def __init__(self, task: Task, recipe: Recipe) -> None:
         self.task, self.recipe = task, recipe
         self.views: dict[int, np.ndarray] = {}
+        self.opened: np.ndarray | None = None
 
     @cached_property
     def backbone(self) -> Network:
@@ -63,13 +65,16 @@ class Features:
 
     def plain(self) -> np.ndarray:
         """float32 `[N + M, D]` of the train rows and then the test rows."""
-        file = self.task.cache / f"features-{self._key()}.npy"
-        if not file.exists():
-            pixels = self.task.pixels(self.recipe)
-            write_array(
-                file, (len(pixels), self.D), np.float32, lambda out: self._fill(out, pixels)
-            )
-        return np.load(file, mmap_mode="r")
+        file, room = self.task.cache / f"features-{self._key()}.npy", self.task.images.room
+        while self.opened is None:
+            self.opened = open_array(file, room)
+            if self.opened is None:
+                pixels = self.task.pixels(self.recipe)
+                shape = (len(pixels), self.D)
+                write_array(
+                    file, shape, np.float32, functools.partial(self._fill, pixels=pixels), room
+                )
+        return self.opened
 
     def view(self, augment: Any, epoch: int) -> np.ndarray:
         """float32 `[N or more, D]` to train on in an epoch: plain, or an augmented view in turn."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from filelock import FileLock
 
 from automask import registry
+from automask.disk import Room
 from automask.errors import UserError
 from automask.machine import cores
 
@@ -63,7 +65,8 @@ class Images:
     """All images at any size asked for, as uint8 memory maps `[N, size, size, 3]` in `folder`.
 
     Files are decoded once a way of resizing, at the largest size; smaller sizes are made from that
-    map. `resizes` gives the function of each name. A map is shared by whoever opens it.
+    map. `resizes` gives the function of each name. A map is shared by whoever opens it, and one that
+    is open isn't removed from the `room` that there is.
     """
 
     def __init__(
@@ -73,9 +76,11 @@ class Images:
         resizes: dict[str, Callable[[np.ndarray, int], np.ndarray]],
         folder: Path,
         progress: Progress = lambda done, total: None,
+        room: Room = Room(),
     ) -> None:
         self.paths, self.largest, self.resizes = list(paths), largest, resizes
-        self.folder, self.progress = folder, progress
+        self.folder, self.progress, self.room = folder, progress, room
+        self.reading: tuple[Path, np.ndarray] | None = None
         facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
         self.key = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
@@ -84,12 +89,17 @@ class Images:
         digest = registry.get("resize", resize).digest
         name = f"images-{self.key}-{resize}-{digest}-{size}-of-{self.largest}.npy"
         file = self.folder / name
-        if not file.exists():
+        if self.reading is not None and self.reading[0] == file:
+            return self.reading[1]
+        # The map of the recipe before may go, while this one's stays from fold to fold.
+        self.reading = None
+        while (array := open_array(file, self.room)) is None:
             if size >= self.largest:
                 self._decode(file, resize, size)
             else:
-                _shrink(self.at(resize, self.largest), file, size)
-        return np.load(file, mmap_mode="r")
+                _shrink(self.at(resize, self.largest), file, size, self.room)
+        self.reading = file, array
+        return array
 
     def _decode(self, file: Path, resize: str, size: int) -> None:
         import cv2
@@ -126,35 +136,49 @@ class Images:
                     "their rows out of the table:\n  " + "\n  ".join(errors[:10]) + more
                 )
 
-        write_array(file, (len(self.paths), size, size, 3), np.uint8, fill)
+        write_array(file, (len(self.paths), size, size, 3), np.uint8, fill, self.room)
 
 
 def write_array(
-    file: Path, shape: tuple[int, ...], dtype: Any, fill: Callable[[Any], None]
+    file: Path, shape: tuple[int, ...], dtype: Any, fill: Callable[[Any], None], room: Room
 ) -> None:
     """Make a `.npy` file by `fill(array)`, written beside and then renamed.
 
-    Of several processes that want it one makes it and the others wait.
+    Of several processes that want it one makes it and the others wait. Raises `DiskError` where there
+    is no room, and `OSError` where the disk is full, before anything is written.
     """
+    facts = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, facts)
+    begin, size = header.tell(), math.prod(shape) * np.dtype(dtype).itemsize
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.part")
     with FileLock(file.with_name(f"{file.name}.lock")):
         if file.exists():
             return
-        try:
-            array = np.lib.format.open_memmap(beside, "w+", dtype=dtype, shape=shape)
+        with room.write(file, begin + size) as opened:
+            opened.write(header.getvalue())
+            opened.flush()
+            array = np.memmap(opened, dtype, "r+", begin, shape)
             fill(array)
             array.flush()
-            os.replace(beside, file)
-        finally:
-            beside.unlink(missing_ok=True)
 
 
-def _shrink(large: np.ndarray, file: Path, size: int) -> None:
+def open_array(file: Path, room: Room) -> np.ndarray | None:
+    """The array of a `.npy` file as a map, which keeps it from being removed; None if it is gone."""
+    with room.read(file) as opened:
+        if opened is None:
+            return None
+        # The map keeps a duplicate of the descriptor, and with it the lock.
+        np.lib.format.read_magic(opened)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
+        return np.memmap(opened, dtype, "r", opened.tell(), shape)
+
+
+def _shrink(large: np.ndarray, file: Path, size: int, room: Room) -> None:
     import cv2
 
     def fill(array: Any) -> None:
         for index, image in enumerate(large):
             array[index] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
 
-    write_array(file, (len(large), size, size, 3), np.uint8, fill)
+    write_array(file, (len(large), size, size, 3), np.uint8, fill, room)

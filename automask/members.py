@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from automask import data as dataset
+from automask.disk import TOP
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.recipe import Recipe
@@ -21,18 +22,35 @@ def load(session: Session, say: Callable[[str], None] = lambda text: None) -> li
     """Every complete trial with its probabilities, the best first.
 
     Test rows that came after a trial was trained are predicted by its stored weights when they are
-    asked for; `say` is told.
+    asked for; `say` is told. A member whose weights went, being out of the running, isn't able to; one
+    whose weights never found room, which says nothing of its score, is left out. Raises `UserError`
+    where nobody is able.
     """
     count = int(session.folds.max()) + 1
-    found = []
-    for trial in complete(session.study):
+    found, unable = [], 0
+    for rank, trial in enumerate(complete(session.study)):
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
         store = session.store.trial(recipe)
         if not all(store.has(fold) for fold in range(count)):
             say(f"trial {trial.number}: its probabilities are gone from {store.folder}; left out")
             continue
+        able = store.has_weights(count) or not _has_new_rows(session, store)
+        if not able:
+            unable += 1
+            if rank < TOP:
+                continue
         test = functools.partial(_test, session, trial.number, recipe, store, say)
-        found.append(Member(trial.number, recipe, store.out_of_fold(session.folds), test))
+        found.append(Member(trial.number, recipe, store.out_of_fold(session.folds), test, able))
+    if unable:
+        say(
+            f"{unable} of {rank + 1} trials can't predict the new test rows: there was no room for "
+            "their weights (--disk)"
+        )
+    if unable and not any(member.able for member in found):
+        raise UserError(
+            "no trial is left to predict the new test rows: run automask search with more --trials and "
+            "more --disk, so that weights of the best are kept"
+        )
     return found
 
 
@@ -43,14 +61,19 @@ def _test(
     count = int(session.folds.max()) + 1
     if session.data.test is None:
         return np.zeros((0, len(session.data.counts)), np.float32)
-    key = dataset.test_fingerprint(session.data)
-    if any(store.test_key(fold) != key for fold in range(count)):
+    if _has_new_rows(session, store):
         say(f"trial {number}: predicting {len(session.data.test)} new test rows by its weights")
-        _predict(session, recipe, store, key)
+        _predict(session, recipe, store)
     return store.test(count).mean(0)
 
 
-def _predict(session: Session, recipe: Recipe, store: TrialStore, key: str) -> None:
+def _has_new_rows(session: Session, store: TrialStore) -> bool:
+    """Are there test rows now that the stored probabilities aren't of?"""
+    key, folds = dataset.test_fingerprint(session.data), range(int(session.folds.max()) + 1)
+    return session.data.test is not None and any(store.test_key(fold) != key for fold in folds)
+
+
+def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
     """Replace the stored test probabilities of every fold by those of the present test rows."""
     from safetensors.torch import load_file
 
@@ -72,4 +95,4 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore, key: str) -> N
         network.load_state_dict(state, strict=not head_only)
         network.to(task.device)
         test = predict(network, pixels, task.test_rows, task.device)
-        store.replace_test(fold, np.asarray(test), key)
+        store.replace_test(fold, np.asarray(test), task.test_key)

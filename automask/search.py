@@ -12,6 +12,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,7 @@ import optuna
 from filelock import FileLock
 from optuna.trial import TrialState
 
-from automask.errors import TrialError, UserError
+from automask.errors import DiskError, TrialError, UserError, full
 from automask.progress import Report, Step
 from automask.pruner import step_number
 from automask.ranges import Categorical, Float, Int, Range
@@ -68,6 +69,13 @@ class Event:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the user, to be said once."""
+
+    text: str
+
+
 @dataclass
 class Searcher:
     """One worker's loop over a study that any number of workers share."""
@@ -77,7 +85,7 @@ class Searcher:
     store: StudyStore
     limits: Limits
     train: Train
-    tell: Callable[[Event], None]
+    tell: Callable[[Event | Note], None]
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     begun: datetime = field(default_factory=datetime.now)
 
@@ -170,15 +178,15 @@ class Searcher:
         except TrialError as error:
             reason, message = error.reason, str(error)
         except Interrupted:
-            put_back(self.study, trial._trial_id)
+            self._put_back(trial)
             return
         except Exception as error:
             if _is_ours(error):
-                put_back(self.study, trial._trial_id)
+                self._put_back(trial)
                 raise
             reason, message = "plugin error", _told(error)
         except BaseException:
-            put_back(self.study, trial._trial_id)
+            self._put_back(trial)
             raise
         seconds = time.time() - begin
         trial.set_user_attr("seconds", seconds)
@@ -191,6 +199,11 @@ class Searcher:
         shown = reason or state.name.lower()
         self.tell(Event("end", trial.number, recipe, None, shown, value, seconds, message))
 
+    def _put_back(self, trial: optuna.Trial) -> None:
+        # A full disk refuses this as well; then whoever goes on sees that the worker is gone.
+        with suppress(optuna.exceptions.OptunaError):
+            put_back(self.study, trial._trial_id)
+
 
 def _orphaned() -> bool:
     """Is this a worker whose starter was killed?"""
@@ -200,9 +213,10 @@ def _orphaned() -> bool:
 
 def _is_ours(error: Exception) -> bool:
     """Does this end the search, since no other recipe would mend it: the storage or the disk?"""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
         return True
-    return isinstance(error, optuna.exceptions.OptunaError)
+    ours = isinstance(error, DiskError | optuna.exceptions.OptunaError)
+    return ours or full(error) is not None
 
 
 def _told(error: Exception) -> str:

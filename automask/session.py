@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automask import adapting, registry, space, weights
 from automask import config as configuration
 from automask import data as dataset
-from automask import registry, space, weights
 from automask.config import Config
 from automask.data import Data
+from automask.disk import Room
 from automask.errors import UserError, did_you_mean
-from automask.images import Images, longest_side
-from automask.ranges import Categorical
+from automask.images import Images
 from automask.space import Space
 from automask.store import RUNS, StudyStore
 from automask.weights import Weights
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says; None leaves it to `automask.toml`. Travels to workers."""
+    """What the command line says, `disk` in bytes; None leaves it to `automask.toml` or a default.
+
+    Travels to workers.
+    """
 
     study: str = "main"
     storage: str | None = None
@@ -41,6 +45,7 @@ class Options:
     weights: str | None = None
     device: str = "auto"
     threads: int | None = None
+    disk: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Session:
     """A study with everything that its trials share.
 
     `largest` is the edge in pixels at which images are decoded; `space` is None where nothing will be
-    searched; `notes` are sentences for the user.
+    searched; `notes` are sentences for the user. Caches and weights may take `cap` bytes, and
+    `workers` train side by side.
     """
 
     config: Config
@@ -61,17 +67,39 @@ class Session:
     study: optuna.Study
     space: Space | None = None
     notes: tuple[str, ...] = ()
+    cap: float = math.inf
+    workers: int = 1
 
     @property
     def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
         return registry.get("metric", self.config.search.metric).function
 
-    def images(self, progress: Callable[[int, int], None] = lambda done, total: None) -> Images:
+    @property
+    def caches(self) -> int:
+        """The bytes that the workers' caches may need at once: maps, and a quarter for features."""
+        return adapting.most_read(self.space, self.data, self.workers) * 5 // 4 if self.space else 0
+
+    def room(self, say: Callable[[str], None] = lambda text: None) -> Room:
+        """What caches and weights may take; `say` is told sentences where that comes to an end."""
+        from automask.study import outranked
+
+        def ranked() -> list[str]:
+            return outranked(self.study) if self.space else []
+
+        return self.store.room(self.cap, self.caches, ranked, say)
+
+    def images(
+        self,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        room: Room | None = None,
+    ) -> Images:
         """The images in the study's sizes; nothing is decoded before a map is asked for."""
         resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
-        return Images(self.data.paths, self.largest, resizes, self.store.cache, progress)
+        return Images(
+            self.data.paths, self.largest, resizes, self.store.cache, progress, room or self.room()
+        )
 
-    def task(self) -> Task:
+    def task(self, room: Room | None = None) -> Task:
         """What training needs, with torch set up for this process."""
         from automask.machine import settle
         from automask.task import Task
@@ -82,7 +110,7 @@ class Session:
             folds=self.folds,
             metric=self.config.search.metric,
             seed=self.config.search.seed,
-            images=self.images(),
+            images=self.images(room=room),
             cache=self.store.cache,
             weights=self.weights,
             device=_device(self.options.device),
@@ -102,15 +130,19 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.load_folds() is not None else None
     known = begun.user_attrs.get("models") if begun is not None else None
-    chosen, notes = _available(chosen, checkpoints, known)
+    chosen, notes = adapting.available(chosen, checkpoints, known)
     data = dataset.prepare(configuration.read(config))
     if chosen.adapts:
-        chosen, more = _adapted(chosen, data, checkpoints)
+        chosen, more = adapting.adapted(chosen, data, checkpoints)
         notes += more
     folds = _folds(config, data, store, options)
     notes += dataset.warn_rare(data, config.search.folds)
-    from automask.study import hold
+    from automask.study import hold, outranked
 
+    cap = options.disk or store.tenth()
+    room = store.room(cap, outranked=lambda: outranked(begun) if begun else ())
+    if (needed := adapting.most_read(chosen, data, 1)) > (left := room.left()):
+        raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
     study = open_study(config, options, store) if begun is None else begun
     settings = {
         "folds": str(config.search.folds),
@@ -125,6 +157,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     largest = max(chosen.training["image_size"].corners())
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", largest)
+    study.set_user_attr("disk", cap)
     study.set_user_attr("models", None if checkpoints else chosen.models())
     return Session(
         config,
@@ -137,6 +170,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         study,
         chosen,
         tuple(notes),
+        cap,
     )
 
 
@@ -165,7 +199,8 @@ def reopen(options: Options, file: Path = configuration.FILE) -> Session:
         path = config.search.weights
     checkpoints = weights.read_folder(Path(path)) if path and Path(path).is_dir() else {}
     largest = study.user_attrs.get("largest", 0)
-    return Session(config, options, data, folds, largest, checkpoints, store, study)
+    cap = options.disk or study.user_attrs.get("disk") or store.tenth()
+    return Session(config, options, data, folds, largest, checkpoints, store, study, cap=cap)
 
 
 def override(config: Config, options: Options) -> Config:
@@ -199,52 +234,6 @@ def _store(options: Options) -> StudyStore:
             f"--study '{options.study}': letters, digits, '.', '_' and '-', not 'cache'"
         )
     return StudyStore(RUNS / options.study)
-
-
-def _available(
-    chosen: Space, checkpoints: dict[str, Weights], known: list[tuple[str, str]] | None
-) -> tuple[Space, list[str]]:
-    """The space with the pretrained models that are to be had, and what that leaves out.
-
-    `known` are the models of a study that goes on without a folder of weights.
-    """
-    if True not in getattr(chosen.training["pretrained"], "choices", ()):
-        return chosen, []
-    if not checkpoints:
-        left = [(lib, name) for lib, name in known or weights.reachable(chosen.models())]
-        out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
-        note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
-        return chosen.with_models(left), [note] if out else []
-    here = [("timm", name) for name in checkpoints]
-    out = [model for pair in chosen.models() if pair not in here for model in pair[1:]]
-    notes = [f"pretrained candidates are the weights given: {', '.join(checkpoints)}"]
-    if out:
-        notes.append(f"left out, as there are no weights for them: {', '.join(out)}")
-    return chosen.with_models(here), notes
-
-
-def _adapted(chosen: Space, data: Data, checkpoints: dict[str, Weights]) -> tuple[Space, list[str]]:
-    """A shipped space without what makes no sense for these data."""
-    notes = []
-    sizes = getattr(chosen.training["image_size"], "choices", ())
-    trained = [w.input_size for w in checkpoints.values() if w.input_size]
-    if sizes:
-        longest = longest_side(data.train.paths)
-        fitting = space.fitting_sizes(sizes, longest, trained)
-        if len(fitting) < len(sizes):
-            notes.append(
-                f"image sizes {', '.join(map(str, fitting))}: others of the space don't fit images "
-                f"of {longest} px" + (f" and weights made at {max(trained)} px" if trained else "")
-            )
-        chosen = chosen.with_training(image_size=Categorical(*fitting))
-    epochs = space.fitting_epochs(chosen.training["epochs"], len(data.train))
-    notes.append(f"epochs {epochs}, for {len(data.train):,} train images")
-    chosen = chosen.with_training(epochs=epochs)
-    heads = chosen.competitors["head"]
-    if len(data.attributes.names) == 1 and len(heads) > 1 and "factored" in heads:
-        kept = {name: ranges for name, ranges in heads.items() if name != "factored"}
-        chosen = replace(chosen, competitors={**chosen.competitors, "head": kept})
-    return chosen, notes
 
 
 def _folds(config: Config, data: Data, store: StudyStore, options: Options) -> np.ndarray:

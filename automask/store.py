@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask.errors import UserError
+from automask.disk import Item, Room
+from automask.errors import DiskError, UserError, told
 from automask.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -36,19 +37,19 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class TrialStore:
-    """The folder of one recipe: its folds' probabilities and weights."""
+    """The folder of one recipe: its folds' probabilities, and weights as far as there is `room`."""
 
     folder: Path
+    room: Room = field(default_factory=Room)
 
     def has(self, fold: int) -> bool:
         return self._probabilities(fold).exists()
 
     def save(self, fold: int, result: FoldResult) -> None:
-        from safetensors.torch import save_file
-
+        """Keep a fold; its weights too where there is room and those of the folds before are kept."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with written(self.weights(fold)) as beside:
-            save_file(result.state, beside)
+        if self.has_weights(fold):
+            self._save_weights(fold, result)
         # The probabilities come last: where they are, the fold is whole.
         self._save_probabilities(fold, result)
 
@@ -79,8 +80,28 @@ class TrialStore:
     def weights(self, fold: int) -> Path:
         return self.folder / f"fold{fold}.safetensors"
 
+    def has_weights(self, count: int) -> bool:
+        """Are the weights of the first `count` folds there?"""
+        return all(self.weights(fold).exists() for fold in range(count))
+
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _save_weights(self, fold: int, result: FoldResult) -> None:
+        from safetensors.torch import save
+
+        content = save(result.state)
+        try:
+            with self.room.write(self.weights(fold), len(content), weights=True) as file:
+                file.write(content)
+        except DiskError:
+            # Test rows are predicted by all folds together, or not at all.
+            for before in range(fold):
+                self.weights(before).unlink(missing_ok=True)
+            self.room.say(
+                f"not all weights find room in the {told(self.room.cap)} of --disk: trials without "
+                "them count by their probabilities, but can't predict test rows that come later"
+            )
 
     def _save_probabilities(self, fold: int, result: FoldResult) -> None:
         with written(self._probabilities(fold)) as beside, open(beside, "wb") as file:
@@ -117,8 +138,47 @@ class StudyStore:
     def worker_lock(self, worker: str) -> Path:
         return self.folder / "workers" / f"{worker}.lock"
 
-    def trial(self, recipe: Recipe) -> TrialStore:
-        return TrialStore(self.folder / "trials" / recipe.hash)
+    def trial(self, recipe: Recipe, room: Room = Room()) -> TrialStore:
+        return TrialStore(self.folder / "trials" / recipe.hash, room)
+
+    def counted(self, outranked: Sequence[str] = ()) -> list[Item]:
+        """The caches and weights of this study and those beside it, and what of them may go.
+
+        These are what was left half-written, then weights of the trials `outranked` (hashes of
+        recipes, the worst first), then maps and features by their last use.
+        """
+        ranks = {self.folder / "trials" / hash_: rank for rank, hash_ in enumerate(outranked)}
+        items = []
+        caches = [file for file in self.cache.glob("*") if file.suffix != ".lock"]
+        for file in (*caches, *self.folder.parent.glob("*/trials/*/*fold*.safetensors*")):
+            with suppress(FileNotFoundError):
+                facts, rank = file.stat(), ranks.get(file.parent)
+                order: tuple[float, ...] | None = None
+                if file.suffix == ".part":
+                    order = (0,)
+                elif rank is not None:
+                    order = (1, rank)
+                elif file.suffix == ".npy":
+                    order = (2, facts.st_mtime)
+                items.append(Item(file, facts.st_size, file.parent == self.cache, order))
+        return items
+
+    def room(
+        self,
+        cap: float,
+        aside: float = 0,
+        outranked: Callable[[], Sequence[str]] = tuple,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> Room:
+        """What caches and weights may take, `cap` bytes together with those of the studies beside."""
+        lock = self.cache / "disk.lock"
+        return Room(lock, cap, aside, lambda: self.counted(outranked()), say)
+
+    def tenth(self) -> int:
+        """The cap in bytes where none is given: a tenth of what is free and what counts already."""
+        folder = next(f for f in self.cache.absolute().parents if f.exists())
+        taken = sum(item.size for item in self.counted())
+        return (shutil.disk_usage(folder).free + taken) // 10
 
     def create(self) -> None:
         """Make the folders; raises `UserError` where that isn't allowed."""

@@ -10,9 +10,10 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
-from automask.errors import UserError
+from automask.disk import TOP
+from automask.errors import UserError, full
 from automask.pruner import TwoStage
-from automask.store import StudyStore
+from automask.store import RUNS, StudyStore
 
 
 class ReseededTPE(optuna.samplers.TPESampler):
@@ -60,7 +61,8 @@ def open_study(url: str, name: str, seed: int, folds: int, make: bool = True) ->
     except (SQLAlchemyError, ImportError, RuntimeError, optuna.exceptions.OptunaError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         hint = "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
-        raise UserError(f"storage {url}: can't be opened: {reason}{hint}") from error
+        other = UserError(f"storage {url}: can't be opened: {reason}{hint}")
+        raise full(error, RUNS) or other from error
 
 
 def _storage(url: str) -> optuna.storages.RDBStorage:
@@ -154,3 +156,8 @@ def complete(study: optuna.Study) -> list[FrozenTrial]:
     """Complete trials, the best first."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return sorted(trials, key=lambda trial: (-trial.values[0], trial.number))
+
+
+def outranked(study: optuna.Study) -> list[str]:
+    """The hashes of complete trials that are out of the running, the worst first."""
+    return [trial.user_attrs["hash"] for trial in reversed(complete(study)[TOP:])]

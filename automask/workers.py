@@ -14,12 +14,13 @@ from dataclasses import replace
 from typing import Any, cast
 
 from automask import session as sessions
-from automask.errors import UserError
+from automask.errors import UserError, full, told
 from automask.machine import cores
-from automask.search import Event, Limits, Searcher
+from automask.search import Event, Limits, Note, Searcher
 from automask.session import Options, Session
+from automask.store import RUNS
 
-Tell = Callable[[Event], None]
+Tell = Callable[[Event | Note], None]
 
 
 def automatic(device: str) -> int:
@@ -35,8 +36,12 @@ def automatic(device: str) -> int:
 
 
 def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
-    """Search until the limits with that many workers; why it ended, as a sentence."""
-    if workers == 1:
+    """Search until the limits with that many workers; why it ended, as a sentence.
+
+    They are fewer where the caches that so many may need at once have no room.
+    """
+    session = _fitting(replace(session, workers=workers), tell)
+    if session.workers == 1:
         return _searcher(session, limits, tell).run()
     context = multiprocessing.get_context("spawn")
     # Each has a pipe of its own: one that is killed in the middle of a word holds up nobody.
@@ -44,7 +49,7 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
     # Workers take Ctrl-C only once they can answer it; until then it ends them through here.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for options in _shares(session.options, workers):
+        for options in _shares(session.options, session.workers):
             receiving, sending = context.Pipe(duplex=False)
             # The database connection stays here; the rest of the session is what they work on.
             part = replace(session, options=options, study=cast(Any, None))
@@ -78,17 +83,34 @@ def _shares(options: Options, workers: int) -> list[Options]:
     return shares
 
 
+def _fitting(session: Session, tell: Tell) -> Session:
+    """The session held to its cap, with as many of its workers as that has caches for."""
+    room, wanted = session.room(lambda text: tell(Note(text))), session.workers
+    room.trim()
+    while session.workers > 1 and session.caches > room.left():
+        session = replace(session, workers=session.workers - 1)
+    if session.workers < wanted:
+        allowed = f"the {told(session.cap)} that caches and weights may take (--disk)"
+        tell(
+            Note(
+                f"only {session.workers} of {wanted} workers: the images of more don't fit {allowed}"
+            )
+        )
+    return session
+
+
 def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
     from automask.training import fit
 
-    task = session.task()
+    room = session.room(lambda text: tell(Note(text)))
+    task = session.task(room)
     assert session.space is not None
     return Searcher(
         session.study,
         session.space,
         session.store,
         limits,
-        lambda recipe, report: fit(task, recipe, session.store.trial(recipe), report),
+        lambda recipe, report: fit(task, recipe, session.store.trial(recipe, room), report),
         tell,
     )
 
@@ -104,19 +126,25 @@ def _work(session: Session, limits: Limits, news: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, interrupt)
+    def search() -> str:
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            study = sessions.open_study(session.config, session.options, session.store)
+            return _searcher(replace(session, study=study), limits, say).run()
+        finally:
+            # From here on nothing is left to interrupt, and why it ended must be said.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    message: object
     try:
-        study = sessions.open_study(session.config, session.options, session.store)
-        session = replace(session, study=study)
-        say(_searcher(session, limits, say).run())
+        message = search()
     except KeyboardInterrupt:
-        say("interrupted")
+        message = "interrupted"
     except UserError as error:
-        say(error)
-    except Exception:
-        say(RuntimeError(traceback.format_exc()))
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        message = error
+    except Exception as error:
+        message = full(error, RUNS) or RuntimeError(traceback.format_exc())
+    say(message)
 
 
 def _listen(pipes: list[Any], tell: Tell) -> str:
@@ -137,7 +165,7 @@ def _listen(pipes: list[Any], tell: Tell) -> str:
                 continue
             if isinstance(message, Exception):
                 raise message
-            if isinstance(message, Event):
+            if isinstance(message, Event | Note):
                 tell(message)
             else:
                 ending = message

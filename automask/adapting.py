@@ -1,0 +1,70 @@
+"""A space fitted to what is there: models, images, and room for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from automask import space, weights
+from automask.data import Data
+from automask.images import longest_side
+from automask.ranges import Categorical, Int
+from automask.space import Space
+from automask.weights import Weights
+
+
+def available(
+    chosen: Space, checkpoints: dict[str, Weights], known: list[tuple[str, str]] | None
+) -> tuple[Space, list[str]]:
+    """The space with the pretrained models that are to be had, and what that leaves out.
+
+    `known` are the models of a study that goes on without a folder of weights.
+    """
+    if True not in getattr(chosen.training["pretrained"], "choices", ()):
+        return chosen, []
+    if not checkpoints:
+        left = [(lib, name) for lib, name in known or weights.reachable(chosen.models())]
+        out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
+        note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
+        return chosen.with_models(left), [note] if out else []
+    here = [("timm", name) for name in checkpoints]
+    out = [model for pair in chosen.models() if pair not in here for model in pair[1:]]
+    notes = [f"pretrained candidates are the weights given: {', '.join(checkpoints)}"]
+    if out:
+        notes.append(f"left out, as there are no weights for them: {', '.join(out)}")
+    return chosen.with_models(here), notes
+
+
+def adapted(chosen: Space, data: Data, checkpoints: dict[str, Weights]) -> tuple[Space, list[str]]:
+    """A shipped space without what makes no sense for these data."""
+    notes = []
+    sizes = getattr(chosen.training["image_size"], "choices", ())
+    trained = [w.input_size for w in checkpoints.values() if w.input_size]
+    if sizes:
+        longest = longest_side(data.train.paths)
+        fitting = space.fitting_sizes(sizes, longest, trained)
+        if len(fitting) < len(sizes):
+            notes.append(
+                f"image sizes {', '.join(map(str, fitting))}: others of the space don't fit images "
+                f"of {longest} px" + (f" and weights made at {max(trained)} px" if trained else "")
+            )
+        chosen = chosen.with_training(image_size=Categorical(*fitting))
+    epochs = space.fitting_epochs(chosen.training["epochs"], len(data.train))
+    notes.append(f"epochs {epochs}, for {len(data.train):,} train images")
+    chosen = chosen.with_training(epochs=epochs)
+    heads = chosen.competitors["head"]
+    if len(data.attributes.names) == 1 and len(heads) > 1 and "factored" in heads:
+        kept = {name: ranges for name, ranges in heads.items() if name != "factored"}
+        chosen = replace(chosen, competitors={**chosen.competitors, "head": kept})
+    return chosen, notes
+
+
+def most_read(chosen: Space, data: Data, trials: int) -> int:
+    """The bytes of the memory maps that so many trials side by side may need at once.
+
+    That is every decoded map, from which smaller ones are made, and a smaller one a trial.
+    """
+    sizes, resizes = chosen.training["image_size"], chosen.competitors["resize"]
+    *smaller, largest = sorted(set(sizes.corners()))
+    second = 0 if not smaller else largest - 1 if isinstance(sizes, Int) else smaller[-1]
+    row = min(trials, len(resizes)) * largest**2 + trials * second**2
+    return len(data.paths) * 3 * row

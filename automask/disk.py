@@ -1,0 +1,149 @@
+"""The room that caches and weights may take on a disk, and writing them so that this holds.
+
+Whoever reads or writes such a file locks it until its last map is gone; what is locked stays.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from automask import machine
+from automask.errors import DiskError, told
+
+#: So many of a study's best trials are in the running: `automask ensemble` blends as many unless told
+#: otherwise, and their weights stay.
+TOP = 20
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file of `size` bytes that counts. The lowest `order` goes first; what has none stays."""
+
+    path: Path
+    size: int
+    cache: bool
+    order: tuple[float, ...] | None = None
+
+
+def to_remove(items: Sequence[Item], needed: float, cap: float) -> list[Item] | None:
+    """What has to go, in order, for `needed` more bytes within `cap`; None where it isn't enough."""
+    total = needed + sum(item.size for item in items)
+    going: list[Item] = []
+    for item in sorted((i for i in items if i.order is not None), key=lambda i: i.order or ()):
+        if total <= cap:
+            break
+        going.append(item)
+        total -= item.size
+    return going if total <= cap else None
+
+
+@dataclass(frozen=True)
+class Room:
+    """The `cap` bytes that caches and weights may take together, `aside` of them for caches alone.
+
+    `survey` lists what counts, `lock` is held while room is made, `say` gets sentences for the user.
+    """
+
+    lock: Path | None = None
+    cap: float = math.inf
+    aside: float = 0
+    survey: Callable[[], list[Item]] = list
+    say: Callable[[str], None] = lambda text: None
+
+    @contextmanager
+    def write(self, file: Path, size: int, weights: bool = False) -> Iterator[BinaryIO]:
+        """A file of `size` bytes, open beside `file`; it becomes `file` when the block ends well.
+
+        Raises `DiskError` where the cap leaves no room, and `OSError` where the disk is full, both
+        before the block begins.
+        """
+        beside = file.with_name(f".{file.name}.part")
+        with ExitStack() as stack:
+            stack.callback(beside.unlink, missing_ok=True)
+            with self._locked():
+                beside.unlink(missing_ok=True)
+                self._make(size, file.name, weights)
+                opened = stack.enter_context(open(beside, "w+b"))
+                machine.lock(opened)
+                machine.reserve(opened, size)
+            yield opened
+            opened.flush()
+            os.fsync(opened.fileno())
+            # Unlocked, a survey could come between and see neither name.
+            with self._locked():
+                os.replace(beside, file)
+            machine.unlock(opened)
+
+    @contextmanager
+    def read(self, file: Path) -> Iterator[BinaryIO | None]:
+        """`file`, last used now, which stays while it or a map of it is open; None if it is gone."""
+        with ExitStack() as stack:
+            opened = None
+            with self._locked(), suppress(FileNotFoundError):
+                opened = stack.enter_context(open(file, "rb"))
+                machine.lock(opened, shared=True)
+                with suppress(PermissionError):
+                    os.utime(file)
+            yield opened
+
+    def trim(self) -> None:
+        """Keep to the cap where it was higher before, as far as nobody reads what should go."""
+        with self._locked(), suppress(DiskError):
+            self._make(0, "", weights=False)
+
+    def left(self) -> float:
+        """The bytes that caches can have: all but those of the weights that stay."""
+        return self.cap - sum(i.size for i in self.survey() if not i.cache and i.order is None)
+
+    def shortage(self, what: str, size: int, left: float) -> DiskError:
+        """Why `size` bytes of `what` can't be had where `left` is all that can be freed."""
+        stays = self.cap - left
+        kept = f", with {told(stays)} in use or kept for the ensemble" if stays else ""
+        # Rounded for reading, it must not come out smaller.
+        least = told(1.01 * (stays + size)).replace(" ", "")
+        return DiskError(
+            f"{what}: {told(size)} needed, and caches and weights may take {told(self.cap)} in all "
+            f"(--disk; by default a tenth of what is free){kept}: give --disk {least} or more, the "
+            "space a smaller image_size, or run automask in a folder on a larger disk"
+        )
+
+    def _make(self, size: int, what: str, weights: bool) -> None:
+        """Remove what has to go for `size` more bytes. Only called under the lock."""
+        try:
+            going = self._going(size, what, weights)
+        except DiskError:
+            # Maps that only a cycle of references keeps alive are still locked.
+            gc.collect()
+            going = self._going(size, what, weights)
+        for item in going:
+            item.path.unlink(missing_ok=True)
+        if going:
+            self.say(
+                f"caches and weights keep within {told(self.cap)} (--disk): the weights of trials out "
+                "of the running go first, then the caches used longest ago"
+            )
+
+    def _going(self, size: int, what: str, weights: bool) -> list[Item]:
+        items = [
+            replace(i, order=None) if i.order and machine.in_use(i.path) else i
+            for i in self.survey()
+        ]
+        own = [item for item in items if not item.cache]
+        first = to_remove(own, size, self.cap - self.aside) if weights else []
+        more = to_remove([item for item in items if item not in (first or ())], size, self.cap)
+        if first is None or more is None:
+            stays = sum(item.size for item in items if item.order is None)
+            raise self.shortage(what, size, self.cap - stays)
+        return first + more
+
+    def _locked(self) -> AbstractContextManager[Any]:
+        from filelock import FileLock
+
+        return nullcontext() if self.lock is None else FileLock(self.lock)
