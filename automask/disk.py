@@ -131,10 +131,12 @@ class Room:
             )
 
     def _going(self, size: int, what: str, weights: bool) -> list[Item]:
-        items = [
-            replace(i, order=None) if i.order and machine.in_use(i.path) else i
-            for i in self.survey()
-        ]
+        items = self.survey()
+        cap = self.cap - self.aside if weights else self.cap
+        # Mostly there is room, and no file need be asked whether it is in use.
+        if size + sum(item.size for item in items) <= cap:
+            return []
+        items = [replace(i, order=None) if i.order and machine.in_use(i.path) else i for i in items]
         own = [item for item in items if not item.cache]
         first = to_remove(own, size, self.cap - self.aside) if weights else []
         more = to_remove([item for item in items if item not in (first or ())], size, self.cap)

@@ -86,7 +86,8 @@ def outside_training() -> Figure:
             project(Path(name), 486, 100, freeze="head_only", augmentation="none", **plain)
             data = "486 drawn images"
         opened = session.start(Options(space="space.toml"))
-        task = opened.task()
+        room = opened.room()
+        task = opened.task(room)
         assert opened.space is not None
 
         def train(recipe, report):  # type: ignore[no-untyped-def]
@@ -99,7 +100,7 @@ def outside_training() -> Figure:
 
             begin = time.perf_counter()
             try:
-                store = Timed(opened.store.trial(recipe).folder)
+                store = Timed(opened.store.trial(recipe).folder, room)
                 return fit(task, recipe, store, outside.counting(report))
             finally:
                 inside += time.perf_counter() - begin - outside.seconds
