@@ -48,12 +48,14 @@ def to_remove(items: Sequence[Item], needed: float, cap: float) -> list[Item] | 
 class Room:
     """The `cap` bytes that caches and weights may take together, `aside` of them for caches alone.
 
-    `survey` lists what counts, `lock` is held while room is made, `say` gets sentences for the user.
+    `taken` adds up what counts and `survey` lists it, `lock` is held while room is made, `say` gets
+    sentences for the user.
     """
 
     lock: Path | None = None
     cap: float = math.inf
     aside: float = 0
+    taken: Callable[[], int] = int
     survey: Callable[[], list[Item]] = list
     say: Callable[[str], None] = lambda text: None
 
@@ -131,11 +133,12 @@ class Room:
             )
 
     def _going(self, size: int, what: str, weights: bool) -> list[Item]:
-        items = self.survey()
         cap = self.cap - self.aside if weights else self.cap
-        # Mostly there is room, and no file need be asked whether it is in use.
-        if size + sum(item.size for item in items) <= cap:
+        # Mostly there is room, and neither the study need be asked what may go nor a file whether it
+        # is in use.
+        if size + self.taken() <= cap:
             return []
+        items = self.survey()
         items = [replace(i, order=None) if i.order and machine.in_use(i.path) else i for i in items]
         own = [item for item in items if not item.cache]
         first = to_remove(own, size, self.cap - self.aside) if weights else []

@@ -109,12 +109,14 @@ def _parts(drawn: Sequence[np.ndarray], batch_size: int) -> list[list[np.ndarray
 def _padded(parts: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """Rows `[steps, folds, B]`, short batches filled up by repeating, and lengths `[steps, folds]`.
 
-    A fold that needs fewer steps than another rests for the last ones, with a length of 0.
+    A fold that needs fewer steps than another rests for the last ones, with a length of 0. Even then
+    its rows are its own: a head that keeps count must never see those that it will be scored on.
     """
     steps, longest = max(map(len, parts)), max(len(part) for of_fold in parts for part in of_fold)
     rows = np.zeros((steps, len(parts), longest), np.int64)
     lengths = np.zeros((steps, len(parts)), np.int64)
     for k, of_fold in enumerate(parts):
+        rows[:, k] = np.resize(of_fold[-1], longest)
         for index, part in enumerate(of_fold):
             rows[index, k], lengths[index, k] = np.resize(part, longest), len(part)
     return rows, lengths

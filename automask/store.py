@@ -172,13 +172,16 @@ class StudyStore:
     ) -> Room:
         """What caches and weights may take, `cap` bytes together with those of the studies beside."""
         lock = self.cache / "disk.lock"
-        return Room(lock, cap, aside, lambda: self.counted(outranked()), say)
+        return Room(lock, cap, aside, self.taken, lambda: self.counted(outranked()), say)
 
     def tenth(self) -> int:
         """The cap in bytes where none is given: a tenth of what is free and what counts already."""
         folder = next(f for f in self.cache.absolute().parents if f.exists())
-        taken = sum(item.size for item in self.counted())
-        return (shutil.disk_usage(folder).free + taken) // 10
+        return (shutil.disk_usage(folder).free + self.taken()) // 10
+
+    def taken(self) -> int:
+        """The bytes of all caches and weights."""
+        return sum(item.size for item in self.counted())
 
     def create(self) -> None:
         """Make the folders; raises `UserError` where that isn't allowed."""

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from automask import fold as folds_module
@@ -470,3 +472,17 @@ def test_halved_batches_leave_the_step_as_it_was():
     assert memory.fitting(run, 21) == ("done", 3) and sizes == [21, 11, 6, 3]
     with pytest.raises(RuntimeError, match="something else"):
         memory.fitting(lambda size: (_ for _ in ()).throw(RuntimeError("something else")), 8)
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    st.integers(1, 16),
+)
+def test_padded_batches_hold_each_row_of_an_epoch_once_and_never_one_of_another_fold(sizes, batch):
+    drawn = [1000 * k + np.arange(size) for k, size in enumerate(sizes)]
+    rows, lengths = heads._padded(heads._parts(drawn, batch))
+    assert lengths.max() <= batch
+    for k, own in enumerate(drawn):
+        assert set((rows[:, k] // 1000).ravel().tolist()) == {k}
+        counted = [rows[step, k, : lengths[step, k]] for step in range(len(rows))]
+        assert sorted(np.concatenate(counted).tolist()) == own.tolist()
