@@ -10,6 +10,7 @@ reader = KINDS["reader"]
 split = KINDS["split"]
 resize = KINDS["resize"]
 augmentation = KINDS["augmentation"]
+mix = KINDS["mix"]
 sampling = KINDS["sampling"]
 backbone = KINDS["backbone"]
 head = KINDS["head"]
@@ -32,6 +33,7 @@ __all__ = [
     "head",
     "loss",
     "metric",
+    "mix",
     "optimizer",
     "reader",
     "resize",

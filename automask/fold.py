@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask import precision
+from automask import mixing, precision
+from automask.averaging import Average
+from automask.epochs import Drawn, draw, read
 from automask.errors import TrialError
 from automask.features import Features
 from automask.inputs import Inputs
@@ -44,12 +46,15 @@ def fit_fold(
         validation=trainer.predict(trainer.scored),
         test=trainer.predict(task.test_rows),
         test_key=task.test_key,
-        state={key: value.cpu().contiguous() for key, value in network.state_dict().items()},
+        state={
+            key: value.cpu().contiguous()
+            for key, value in trainer.average.module.state_dict().items()
+        },
     )
 
 
 class FoldTrainer:
-    """One fold's network with its optimizer, schedule and random numbers.
+    """One fold's network with its optimizer, schedule and random numbers; its average predicts.
 
     `micro_batch` rows are computed at once and `halved` says that memory sufficed for no more: from
     then on it is known of this model on this machine.
@@ -71,6 +76,9 @@ class FoldTrainer:
         self.augment = call(recipe, "augmentation", recipe.training["image_size"])
         self.rng = np.random.default_rng([task.seed, fold])
         seeds = np.random.default_rng([task.seed, fold, 1])
+        self.mixing = np.random.default_rng([task.seed, fold, 2])
+        self.mixes_features = not mixing.refusal(recipe)
+        self.average = Average(network, recipe.training["ema_decay"])
         self.pixels = task.pixels(recipe)
         self.inputs = Inputs(self.pixels, self.augment, task.device, seeds)
         self.schedule: Schedule | None = None
@@ -94,18 +102,21 @@ class FoldTrainer:
         names = call(self.recipe, "freeze", self.network.stages, epoch / training["epochs"])
         self.network.train_only(names)
         head_only = set(names) <= set(self.network.head_names)
-        drawn = call(self.recipe, "sampling", self.labels, self._own_features, self.rng)
-        parts = batches(np.asarray(drawn), training["batch_size"])
+        drawn = draw(self.recipe, self.labels, self._own_features, self.rng)
+        parts = batches(np.arange(len(drawn.rows)), training["batch_size"])
         if self.schedule is None:
             self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
-        view = self.features.view(self.augment, epoch) if head_only else None
+        # A mix of pixels isn't dropped: it goes through the backbone, frozen or not.
+        cached = head_only and self.mixes_features
+        view = self.features.view(self.augment, epoch) if cached else None
         total = torch.zeros((), device=self.task.device)
-        for chosen in parts:
-            total += len(chosen) * self._backward(chosen, view)
+        for places in parts:
+            total += len(places) * self._backward(drawn.at(places), view)
             self.optimizer.step()
+            self.average.step()
             self.optimizer.zero_grad(set_to_none=True)
             self.schedule.step()
-        mean = (total / sum(map(len, parts))).item()
+        mean = (total / len(drawn.rows)).item()
         if not math.isfinite(mean):
             raise TrialError("not-a-number", f"the loss was {mean} in epoch {epoch + 1}")
         self.schedule.epoch(mean)
@@ -113,31 +124,32 @@ class FoldTrainer:
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """float32 probabilities `[n, C]` of rows of the pixel table, by the network as it stands."""
-        return predict(self.network, self.pixels, rows, self.task.device)
+        return predict(self.average.module, self.pixels, rows, self.task.device)
 
-    def _backward(self, chosen: np.ndarray, view: np.ndarray | None) -> Tensor:
+    def _backward(self, chosen: Drawn, view: np.ndarray | None) -> Tensor:
         """Leave the batch's gradient in the network; its mean loss.
 
         In as many parts as memory asks for. Batch norm has then counted the rows of those that
         didn't fit, too.
         """
-        rows = self.rows[chosen]
-        read = self.inputs if view is None else lambda rows: torch.from_numpy(view[rows])
-        inputs = read(rows).to(self.task.device)
-        target = self.targets[torch.as_tensor(chosen, device=self.task.device)]
+        own = chosen.of(self.rows)
+        inputs = self.inputs(*own) if view is None else torch.from_numpy(read(view, *own))
+        target = self.targets[torch.as_tensor(chosen.rows, device=self.task.device)]
+        # Once for the whole batch: its parts, and a second try in smaller ones, are of the same mixture.
+        inputs, target = mixing.mixed(self.recipe, self.mixing, inputs.to(self.task.device), target)
 
         def backward(micro_batch: int) -> Tensor:
             self.optimizer.zero_grad(set_to_none=True)
-            count = -(-len(chosen) // micro_batch)
+            count = -(-len(target) // micro_batch)
             if micro_batch > 1:
                 # Rather one row more than a part of a single one, which batch norm couldn't take.
-                count = min(count, max(1, len(chosen) // 2))
+                count = min(count, max(1, len(target) // 2))
             parts = zip(inputs.tensor_split(count), target.tensor_split(count), strict=True)
             forward = self._forward if view is None else self.network.head
             return accumulate(list(parts), forward, self._loss, self.counts)
 
-        loss, fitted = fitting(backward, min(self.micro_batch, len(chosen)))
-        if fitted < min(self.micro_batch, len(chosen)):
+        loss, fitted = fitting(backward, min(self.micro_batch, len(target)))
+        if fitted < min(self.micro_batch, len(target)):
             self.micro_batch, self.halved = fitted, True
             keep(self.memory_file, self.memory_key, fitted)
         return loss

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automask import registry
+from automask import mixing, registry
+from automask.averaging import Average
+from automask.epochs import Drawn, beside, draw
 from automask.errors import TrialError
 from automask.features import Features
 from automask.network import build_head, parameter_groups, predict
@@ -33,9 +35,15 @@ def fit_heads(
 
     The recipes differ in nothing but the optimizer, and `features` are theirs. A result's `state`
     holds the head alone: the backbone is the recipe's, untouched. Raises `TrialError` where no recipe
-    has a finite loss.
+    has a finite loss, or where the mix needs pixels, of which there are none.
     """
     recipe, epochs = recipes[0], recipes[0].training["epochs"]
+    if why := mixing.refusal(recipe):
+        raise TrialError(
+            "bad recipe",
+            f"mix '{recipe['mix'].name}' can't be had with freeze '{recipe['freeze'].name}', which "
+            f"trains on cached features alone: {why}; choose another of one of them",
+        )
     sides = [_Side(task, recipe, features, fold) for fold in range(int(task.folds.max()) + 1)]
     heads = [[side.head() for side in sides] for _ in recipes]
     shape = (len(recipes), len(sides))
@@ -47,26 +55,31 @@ def fit_heads(
         torch.as_tensor(task.data.labels, device=task.device),
         torch.stack([side.counts for side in sides]),
         features.D,
+        [side.mix for side in sides] if mixing.mixes(recipe) else [],
     )
     courses: list[_Course] = []
     augment = call(recipe, "augmentation", recipe.training["image_size"])
     torch.manual_seed(task.seed)
     for epoch in range(epochs):
         view = np.asarray(features.view(augment, epoch))
-        parts = _parts([side.draw() for side in sides], recipe.training["batch_size"])
-        rows, lengths = _padded(parts)
+        drawn = [side.draw() for side in sides]
+        orders = [np.arange(len(own.rows)) for own in drawn]
+        places, lengths = _padded(_parts(orders, recipe.training["batch_size"]))
+        rows = beside([own.at(places[:, k]) for k, own in enumerate(drawn)])
         if not courses:
             alike = bool((lengths > 0).all())
             courses = [
                 course
                 for own, row in zip(recipes, heads, strict=True)
-                for course in _courses(own, row, len(rows), alike)
+                for course in _courses(own, row, len(lengths), alike)
             ]
         totals = torch.zeros(shape, device=task.device)
-        for chosen, counted, resting in zip(
-            rows, torch.from_numpy(lengths).to(task.device), lengths == 0, strict=True
+        for step, (counted, resting) in enumerate(
+            zip(torch.from_numpy(lengths).to(task.device), lengths == 0, strict=True)
         ):
-            totals += stacked(_joined(courses, shape), view, chosen, counted)
+            totals += stacked(
+                _joined([c.parameters for c in courses], shape), view, rows.at(step), counted
+            )
             for index, course in enumerate(courses):
                 course.step(rests=len(courses) >= len(sides) and resting[index % len(sides)])
         means = totals / torch.from_numpy(lengths.sum(0)).to(task.device)
@@ -79,19 +92,19 @@ def fit_heads(
             course.schedule.epoch(mean)
         report(Step(0, epoch + 1, epochs, means[0, 0].item()))
     with torch.no_grad():
-        for name, values in _joined(courses, shape).items():
+        for name, values in _joined([course.averaged for course in courses], shape).items():
             for head, value in zip(itertools.chain(*heads), values.flatten(0, 1), strict=True):
                 head.get_parameter(name).copy_(value)
     return [[side.result(head) for side, head in zip(sides, row, strict=True)] for row in heads]
 
 
-def _joined(courses: Sequence[_Course], shape: tuple[int, int]) -> dict[str, Tensor]:
+def _joined(courses: Sequence[Mapping[str, Tensor]], shape: tuple[int, int]) -> dict[str, Tensor]:
     """The courses' parameters by name, `[recipes, folds, ...]`."""
     return {
-        name: torch.cat([course.parameters[name] for course in courses]).unflatten(0, shape)
+        name: torch.cat([course[name] for course in courses]).unflatten(0, shape)
         if len(courses) > 1
         else first[None]
-        for name, first in courses[0].parameters.items()
+        for name, first in courses[0].items()
     }
 
 
@@ -130,6 +143,8 @@ class _Side:
         self.rows, self.scored = task.fold_rows(fold)
         self.labels = task.data.labels[self.rows]
         self.rng = np.random.default_rng([task.seed, fold])
+        mixer = np.random.default_rng([task.seed, fold, 2])
+        self.mix = functools.partial(mixing.mixed, recipe, mixer)
         counts = np.bincount(self.labels, minlength=len(task.data.attributes.classes))
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
 
@@ -139,10 +154,9 @@ class _Side:
         made = build_head(self.recipe["head"], self.features.D, attributes, seed, self.fold)
         return made.to(self.task.device)
 
-    def draw(self) -> np.ndarray:
+    def draw(self) -> Drawn:
         """An epoch of this fold as rows of the train table."""
-        drawn = call(self.recipe, "sampling", self.labels, self._own_features, self.rng)
-        return self.rows[np.asarray(drawn)]
+        return draw(self.recipe, self.labels, self._own_features, self.rng).of(self.rows)
 
     def result(self, head: nn.Module) -> FoldResult:
         plain, device = self.features.plain(), self.task.device
@@ -171,10 +185,18 @@ class _Course:
             group["params"] = [self.parameters[named[id(p)]] for p in group["params"]]
         self.optimizer = call(recipe, "optimizer", groups)
         self.schedule = Schedule(recipe, self.optimizer, steps_per_epoch)
+        held = nn.ParameterList(self.parameters.values())
+        self.average = Average(held, recipe.training["ema_decay"])
+
+    @property
+    def averaged(self) -> dict[str, Tensor]:
+        """What predicts: the parameters' average."""
+        return dict(zip(self.parameters, self.average.module.parameters(), strict=True))
 
     def step(self, rests: bool = False) -> None:
         if not rests:
             self.optimizer.step()
+            self.average.step()
             self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
 

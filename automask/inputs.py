@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from automask.epochs import read
+
 #: Pinned buffers in turn: one is filled while another is on its way to the GPU.
 BUFFERS = 3
 
@@ -28,8 +30,13 @@ class Inputs:
         self.by_image = hasattr(augment, "set_random_seed")
         self.ring = _Ring(device) if device.type == "cuda" else None
 
-    def __call__(self, rows: np.ndarray) -> Tensor:
-        pixels = self.pixels[rows]
+    def __call__(
+        self,
+        rows: np.ndarray,
+        partners: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ) -> Tensor:
+        pixels = read(self.pixels, rows, partners, weights)
         if self.by_image:
             self.augment.set_random_seed(int(self.rng.integers(2**31)))
             pixels = np.stack([self.augment(image=image)["image"] for image in pixels])

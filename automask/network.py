@@ -43,7 +43,7 @@ class Backbone(nn.Module):
 
 
 class Network(nn.Module):
-    """Joint logits `[B, C]` from uint8 images `[B, S, S, 3]`, or from features `[B, D]` by `head`."""
+    """Joint logits `[B, C]` from images `[B, S, S, 3]` of 0 to 255, or from features by `head`."""
 
     def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -57,9 +57,9 @@ class Network(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         width = images.shape[2]
         # A whole row of pixels at a time: over three channels alone nothing is vectorised.
-        rows = (
-            images.flatten(2).float().mul_(self.scale.repeat(width)).add_(self.shift.repeat(width))
-        )
+        # And a copy, also of pixels that are floats already: the batch may be asked for again.
+        rows = images.flatten(2).to(torch.float32, copy=True)
+        rows.mul_(self.scale.repeat(width)).add_(self.shift.repeat(width))
         # Interleaved pixels, seen as [B, 3, S, S], already are channels_last.
         return self.backbone(rows.view(images.shape).permute(0, 3, 1, 2))
 

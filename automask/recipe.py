@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from automask.ranges import Categorical, Int, Range
+from automask.ranges import Categorical, Float, Int, Range
 
 #: The kinds of plugin that a recipe has one of, and which one where a space says nothing.
 SEARCHED: dict[str, str] = {
@@ -20,6 +20,7 @@ SEARCHED: dict[str, str] = {
     "scheduler": "CosineAnnealingLR",
     "sampling": "all",
     "augmentation": "light",
+    "mix": "none",
     "resize": "pad",
 }
 
@@ -31,6 +32,7 @@ TRAINING: dict[str, Range] = {
     "warmup_epochs": Int(0, 100),
     "batch_size": Int(1, 8192),
     "accumulation": Int(1, 1024),
+    "ema_decay": Float(0.0, 0.9999),
 }
 
 TRAINING_DEFAULTS: dict[str, Any] = {
@@ -40,6 +42,7 @@ TRAINING_DEFAULTS: dict[str, Any] = {
     "warmup_epochs": 1,
     "batch_size": 16,
     "accumulation": 1,
+    "ema_decay": 0.0,
 }
 
 
@@ -55,7 +58,8 @@ class Choice:
 class Recipe:
     """One trial: a choice a kind, and the training's own hyperparameters.
 
-    `batch_size` rows make a step, computed in `accumulation` parts.
+    `batch_size` rows make a step, computed in `accumulation` parts. An `ema_decay` above 0 predicts
+    with the moving average of the weights.
     """
 
     choices: Mapping[str, Choice]
@@ -96,9 +100,10 @@ class Recipe:
             "head": "joint",
             "sampling": "all",
             "augmentation": "none",
+            "mix": "none",
             "loss": "cross_entropy",
         }
-        for kind in ("freeze", "loss", "optimizer", "head", "sampling", "augmentation"):
+        for kind in ("freeze", "loss", "optimizer", "head", "sampling", "augmentation", "mix"):
             if kind in self.choices and self[kind].name != plain.get(kind):
                 parts.append(self[kind].name)
         return " ".join(parts)

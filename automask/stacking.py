@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from automask.epochs import Drawn, read
 from automask.steps import Loss
 
 
@@ -24,7 +25,9 @@ class Stacked:
         labels: Tensor,
         class_counts: Tensor,
         D: int,
+        mixes: Sequence[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = (),
     ) -> None:
+        self.mixes = mixes
         self.heads, self.loss, self.labels, self.counts = heads, loss, labels, class_counts
         classes = class_counts.shape[-1]
         self.eye = torch.eye(classes, device=labels.device)
@@ -32,18 +35,28 @@ class Stacked:
         self.joint = _stacked(heads[0][0], D)
 
     def __call__(
-        self, parameters: Mapping[str, Tensor], view: np.ndarray, rows: np.ndarray, lengths: Tensor
+        self, parameters: Mapping[str, Tensor], view: np.ndarray, rows: Drawn, lengths: Tensor
     ) -> Tensor:
         """The sums of the losses `[recipes, folds]`, detached, their gradients left in `parameters`.
 
         `parameters` are `[recipes, folds, ...]` by name, `rows` of the view `[folds, B]`; of each fold
         the first `lengths` rows count.
         """
-        inputs = torch.from_numpy(view[rows]).to(self.labels.device)
-        target = self.eye[self.labels[torch.from_numpy(rows).to(self.labels.device)]]
+        inputs = torch.from_numpy(read(view, *rows)).to(self.labels.device)
+        target = self.eye[self.labels[torch.from_numpy(rows.rows).to(self.labels.device)]]
+        if self.mixes:
+            self._mix(inputs, target, lengths)
         losses = self._losses(self._logits(parameters, inputs), target, lengths)
         losses.sum().backward()
         return losses.detach() * lengths
+
+    def _mix(self, inputs: Tensor, target: Tensor, lengths: Tensor) -> None:
+        """Mix each fold's batch by itself, in place, and fill it up again by repeating."""
+        for k, (mix, n) in enumerate(zip(self.mixes, lengths.tolist(), strict=True)):
+            if n:
+                again = torch.arange(inputs.shape[1], device=inputs.device) % n
+                own, aim = mix(inputs[k, :n], target[k, :n])
+                inputs[k], target[k] = own[again], aim[again]
 
     def _logits(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """`[recipes, folds, B, C]` from `[folds, B, D]`."""

@@ -135,10 +135,51 @@ def _augmentation(function: Callable[..., Any]) -> None:
 def _sampling(function: Callable[..., Any]) -> None:
     labels = np.array([0] * 6 + [1] * 3 + [2])
     features = np.random.default_rng(0).normal(size=(len(labels), D)).astype(np.float32)
-    drawn = np.asarray(function(labels, lambda: features, np.random.default_rng(0)))
+    given = function(labels, lambda: features, np.random.default_rng(0))
+    drawn = np.asarray(given[0] if isinstance(given, tuple) else given)
     _expect(drawn.ndim == 1 and len(drawn) > 0, "must give a list of rows")
     _expect(drawn.dtype.kind in "iu", "must give whole numbers")
     _expect(bool(((drawn >= 0) & (drawn < len(labels))).all()), "names rows that aren't there")
+    if isinstance(given, tuple):
+        _expect(len(given) == 3, "must give indices, or indices, partners and weights")
+        partners, weights = map(np.asarray, given[1:])
+        _expect(drawn.shape == partners.shape == weights.shape, "gives columns of other lengths")
+        _expect(bool((labels[drawn] == labels[partners]).all()), "pairs rows of two classes")
+        _expect(bool(((weights >= 0) & (weights <= 1)).all()), "gives weights beyond 0 to 1")
+
+
+def _mix(function: Callable[..., Any]) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (ROWS, 3, SIZE, SIZE), dtype=torch.uint8)
+    _mixes(function, images, 0.0, 255.0)
+    features = torch.randn(ROWS, D)
+    try:
+        function(
+            features, torch.eye(CLASSES)[torch.arange(ROWS) % CLASSES], np.random.default_rng(0)
+        )
+    except Exception:
+        # It needs pixels.
+        return
+    _mixes(function, features, float(features.min()), float(features.max()))
+
+
+def _mixes(function: Callable[..., Any], given: Any, low: float, high: float) -> None:
+    import torch
+
+    for rows in (len(given), 1):
+        inputs = given[:rows].clone()
+        target = torch.eye(CLASSES)[torch.arange(rows) % CLASSES]
+        (out, aim), again = (function(inputs, target, np.random.default_rng(0)) for _ in range(2))
+        _expect(out.shape == inputs.shape, f"{tuple(inputs.shape)} became {tuple(out.shape)}")
+        _expect(aim.shape == target.shape, f"a target {tuple(target.shape)} became {aim.shape}")
+        _expect(torch.equal(inputs, given[:rows]), "changes the inputs that it is given")
+        _expect(bool((out >= low - 1e-4).all() & (out <= high + 1e-4).all()), "leaves the range")
+        _expect(bool((aim >= 0).all()), "gives a target below 0")
+        _expect(bool(torch.allclose(aim.sum(1), torch.ones(rows))), "a target must sum to 1")
+        same = torch.equal(out, again[0]) and torch.equal(aim, again[1])
+        _expect(same, "the same rng must give the same")
 
 
 def _backbone(function: Callable[..., Any]) -> None:
@@ -265,6 +306,7 @@ PROBES: dict[str, Callable[[Callable[..., Any]], None]] = {
     "split": _split,
     "resize": _resize,
     "augmentation": _augmentation,
+    "mix": _mix,
     "sampling": _sampling,
     "backbone": _backbone,
     "head": _head,

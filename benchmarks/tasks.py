@@ -15,7 +15,7 @@ from automask import data as dataset
 from automask import registry
 from automask.images import Images
 from automask.machine import cores
-from automask.recipe import Choice, Recipe
+from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
 from automask.tables import Rows, Tables
 from automask.task import Task
 
@@ -58,23 +58,14 @@ def task(paths: list[Path], largest: int, cache: Path, folds: int = 5) -> Task:
 
 def recipe(model: str, **changes: Any) -> Recipe:
     """Training of everything from random weights; a keyword names a plugin or sets the training's."""
-    names = {
-        "head": "joint",
-        "freeze": "full",
-        "loss": "cross_entropy",
-        "optimizer": "adamw",
-        "scheduler": "CosineAnnealingLR",
-        "sampling": "all",
-        "augmentation": "none",
-        "resize": "pad",
-    }
+    names = {**SEARCHED, "augmentation": "none"}
+    del names["backbone"]
     training = {
+        **TRAINING_DEFAULTS,
         "pretrained": False,
         "image_size": 96,
-        "epochs": 10,
         "warmup_epochs": 0,
         "batch_size": 32,
-        "accumulation": 1,
     }
     training |= {key: value for key, value in changes.items() if key not in names}
     names |= {key: value for key, value in changes.items() if key in names}

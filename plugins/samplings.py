@@ -1,12 +1,14 @@
-"""Samplings: `(labels [n], features, rng) -> indices of one epoch`.
+"""Samplings: `(labels [n], features, rng) -> indices of one epoch, or (indices, partners, weights)`.
 
 `labels` are those of a fold's training part, and the indices point into it. `features` is a function
-without arguments that gives `[n, D]`, computed when it is called.
+without arguments that gives `[n, D]`, computed when it is called. With partners, of the same class each,
+row i is `(1 - weights[i]) * inputs[indices[i]] + weights[i] * inputs[partners[i]]`: of features where
+those are cached, of uint8 pixels before augmentation elsewhere.
 """
 
 from __future__ import annotations
 
-from automask import sampling
+from automask import Float, Int, sampling
 
 
 @sampling()
@@ -18,13 +20,17 @@ def all(labels, features, rng):
     return rng.permutation(len(labels))
 
 
-@sampling()
-def undersample(labels, features, rng):
+@sampling(copies=Int(1, 8))
+def undersample(labels, features, rng, *, copies=1):
     """As many rows of each class as the rarest has, others drawn anew each epoch.
 
-    When to use: many rows of every class. Epochs are short where one class is rare.
+    Each stands in the epoch `copies` times, so that augmentation shows it from several sides.
+    When to use: many rows of every class. Epochs are short where one class is rare, and copies make
+    them longer.
     """
-    return _even(labels, rng, min)
+    import numpy as np
+
+    return rng.permutation(np.repeat(_even(labels, rng, min), copies))
 
 
 @sampling()
@@ -35,6 +41,66 @@ def oversample(labels, features, rng):
     learning the repeated rows by heart. Epochs are long where one class is common.
     """
     return _even(labels, rng, max)
+
+
+@sampling(power=Float(0.0, 1.0))
+def class_balanced(labels, features, rng, *, power=0.5):
+    """As many rows as there are, classes between as they come (0) and equally often (1).
+
+    A class's share goes by its count to the power of `1 - power` (Mahajan et al., 2018, at a half). No
+    row repeats before all of its class were used.
+    When to use: rare classes that count as much as common ones; an epoch stays as long as it was.
+    """
+    import numpy as np
+
+    classes, counts = np.unique(labels, return_counts=True)
+    shares = counts ** (1.0 - power)
+    ends = np.cumsum(shares) / shares.sum() * len(labels)
+    # One random offset for all: each class gets its expected rows, rounded up or down by chance.
+    sizes = np.diff(np.floor(ends + rng.random()), prepend=0).astype(int)
+    drawn = [
+        _cycle(np.flatnonzero(labels == label), size, rng)
+        for label, size in zip(classes, sizes, strict=True)
+    ]
+    return rng.permutation(np.concatenate(drawn))
+
+
+@sampling(k=Int(1, 15), power=Float(0.0, 1.0))
+def smote(labels, features, rng, *, k=5, power=1.0):
+    """Rare classes filled up by points between a row and a near one of its class (Chawla et al., 2002).
+
+    Every row comes once. A class of `n` rows is filled up to `n ** (1 - power) * largest ** power`, 1
+    making all as large as the largest, by points somewhere between a row and one of its `k` nearest
+    in the space of the features. A class of one row has no neighbours, and repeats it.
+    When to use: rare classes on cached features. Images of neighbours are blended where the backbone
+    trains, which makes sense only where they are much alike.
+    """
+    import numpy as np
+
+    classes, counts = np.unique(labels, return_counts=True)
+    sizes = np.rint(counts ** (1.0 - power) * float(counts.max()) ** power).astype(int)
+    own = np.arange(len(labels))
+    parts = [(own, own, np.zeros(len(own)))]
+    for label, count, size in zip(classes, counts, sizes, strict=True):
+        if size > count:
+            rows = np.flatnonzero(labels == label)
+            chosen = _cycle(np.arange(count), size - count, rng)
+            if count == 1:
+                partners, weights = chosen, np.zeros(len(chosen))
+            else:
+                near = _neighbours(features()[rows], min(k, count - 1))
+                partners = near[chosen, rng.integers(near.shape[1], size=len(chosen))]
+                weights = rng.random(len(chosen))
+            parts.append((rows[chosen], rows[partners], weights))
+    order = rng.permutation(sum(len(indices) for indices, _, _ in parts))
+    return tuple(np.concatenate(column)[order] for column in zip(*parts, strict=True))
+
+
+def _neighbours(points, k):
+    """The `[n, k]` nearest other points of each."""
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
 
 
 def _even(labels, rng, size_of):

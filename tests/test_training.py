@@ -14,7 +14,7 @@ from automask import heads, memory, network, registry, session, stacking, steps,
 from automask.data import Attributes
 from automask.errors import TrialError, UserError
 from automask.features import Features
-from automask.recipe import Choice, Recipe
+from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
 from automask.session import Options
 from automask.store import TrialStore
 
@@ -27,25 +27,19 @@ def task(inside):
 def recipe(**changes):
     """A small recipe; `loss=("focal", {...})` chooses, other keywords set the training's."""
     choices = {
+        **{kind: (name, {}) for kind, name in SEARCHED.items()},
         "backbone": ("timm", {"model": "test_resnet"}),
-        "head": ("joint", {}),
-        "freeze": ("full", {}),
-        "loss": ("cross_entropy", {}),
-        "optimizer": ("adamw", {}),
-        "scheduler": ("CosineAnnealingLR", {}),
-        "sampling": ("all", {}),
         "augmentation": ("none", {}),
-        "resize": ("pad", {}),
     }
     own = {key: value for key, value in changes.items() if key not in choices}
     choices |= {key: value for key, value in changes.items() if key in choices}
     training_ = {
+        **TRAINING_DEFAULTS,
         "pretrained": False,
         "image_size": 32,
         "epochs": 2,
         "warmup_epochs": 0,
         "batch_size": 8,
-        "accumulation": 1,
     }
     return Recipe(
         {

@@ -1,0 +1,72 @@
+"""The rows of an epoch, as a sampling draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from automask.recipe import Recipe
+from automask.task import call
+
+
+class Drawn(NamedTuple):
+    """Rows in order; with `partners`, row i is the point at `weights[i]` on the way to its partner."""
+
+    rows: np.ndarray
+    partners: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def at(self, places: np.ndarray | int) -> Drawn:
+        """Those at some places of the order."""
+        if self.partners is None or self.weights is None:
+            return Drawn(self.rows[places])
+        return Drawn(self.rows[places], self.partners[places], self.weights[places])
+
+    def of(self, table: np.ndarray) -> Drawn:
+        """The same by row numbers of a larger table, `table[i]` being that of row i."""
+        partners = None if self.partners is None else table[self.partners]
+        return Drawn(table[self.rows], partners, self.weights)
+
+
+def draw(
+    recipe: Recipe,
+    labels: np.ndarray,
+    features: Callable[[], np.ndarray],
+    rng: np.random.Generator,
+) -> Drawn:
+    """An epoch of a training part by the recipe's sampling."""
+    drawn = call(recipe, "sampling", labels, features, rng)
+    return Drawn(*drawn) if isinstance(drawn, tuple) else Drawn(np.asarray(drawn))
+
+
+def beside(folds: Sequence[Drawn]) -> Drawn:
+    """Several folds' rows `[steps, B]` as one, `[steps, folds, B]`."""
+    if all(fold.partners is None for fold in folds):
+        return Drawn(np.stack([fold.rows for fold in folds], axis=1))
+    whole = [
+        fold
+        if fold.partners is not None
+        else Drawn(fold.rows, fold.rows, np.zeros(fold.rows.shape))
+        for fold in folds
+    ]
+    return Drawn(*(np.stack(parts, axis=1) for parts in zip(*whole, strict=True)))
+
+
+def read(
+    table: np.ndarray,
+    rows: np.ndarray,
+    partners: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Rows of pixels or features in the table's type, blended with their partners by weight."""
+    values = table[rows]
+    if partners is None or weights is None:
+        return values
+    between = np.nonzero(weights)
+    own = values[between].astype(np.float32)
+    weight = weights[between].astype(np.float32).reshape(-1, *[1] * (own.ndim - 1))
+    blended = own + weight * (table[partners[between]] - own)
+    values[between] = blended if values.dtype.kind == "f" else np.rint(blended)
+    return values

@@ -1,0 +1,101 @@
+"""Mixes: `(inputs, target, rng) -> (inputs, target)`, a whole batch at once, before it is split up.
+
+`inputs` are uint8 pixels `[B, 3, S, S]` after augmentation or, where features are cached, float features
+`[B, D]`; `target` `[B, C]` are probabilities, which go into whatever loss was chosen. Both are left as
+they are: what comes back is new, pixels as uint8 or as floats from 0 to 255. All chance comes from
+`rng`, a numpy generator.
+
+A mix that needs pixels raises an error when it is given features, before it draws anything. It is tried
+on a few before training: one that raises gets pixels, also while only the head trains.
+"""
+
+from __future__ import annotations
+
+from automask import Float, mix
+
+
+@mix()
+def none(inputs, target, rng):
+    """Batches as they are.
+
+    When to use: short trainings, and where augmentation does enough.
+    """
+    return inputs, target
+
+
+@mix(alpha=Float(0.05, 2.0, log=True))
+def mixup(inputs, target, rng, *, alpha=0.2):
+    """Every row blended with another of the batch, and its target alike (Zhang et al., 2018).
+
+    The smaller share of each pair, the partner's, is drawn from Beta(alpha, alpha): near 0 for a small
+    alpha, anything up to a half for 1. Features are blended as pixels are.
+    When to use: long trainings that learn their rows by heart, and noisy labels.
+    """
+    import torch
+
+    share = rng.beta(alpha, alpha, len(target))
+    weight = torch.as_tensor(share.clip(max=1 - share), dtype=torch.float32, device=inputs.device)
+    partners = _partners(inputs, rng)
+    wide = weight.view(-1, *[1] * (inputs.ndim - 1))
+    return (
+        torch.lerp(inputs.float(), inputs[partners].float(), wide),
+        torch.lerp(target, target[partners], weight[:, None].to(target.dtype)),
+    )
+
+
+@mix(alpha=Float(0.1, 2.0, log=True), share=Float(0.1, 1.0))
+def cutmix(inputs, target, rng, *, alpha=1.0, share=0.5):
+    """A box of each image filled from another of the batch, targets by area (Yun et al., 2019).
+
+    The box has the image's proportions, an area drawn from Beta(alpha, alpha) and its middle anywhere;
+    targets go by what of it lies inside. A `share` of the batches is cut.
+    When to use: long trainings of whole networks, where an object is known by any part of it.
+    """
+    import math
+
+    size = _edge(inputs)
+    if rng.random() >= share:
+        return inputs, target
+    half = size * math.sqrt(rng.beta(alpha, alpha)) / 2
+    top, bottom, left, right = (
+        min(max(round(middle + side), 0), size)
+        for middle in rng.uniform(0, size, 2)
+        for side in (-half, half)
+    )
+    return _pasted(inputs, target, _partners(inputs, rng), top, bottom, left, right)
+
+
+@mix(share=Float(0.1, 1.0))
+def vertical_cutmix(inputs, target, rng, *, share=0.5):
+    """The left half of one image beside the right half of another, and half of each target.
+
+    A `share` of the batches is cut.
+    When to use: objects in the middle that are known by either side, such as faces; a half is always
+    enough to see, where a box of `cutmix` may hide the one thing that tells.
+    """
+    size = _edge(inputs)
+    if rng.random() >= share:
+        return inputs, target
+    return _pasted(inputs, target, _partners(inputs, rng), 0, size, size // 2, size)
+
+
+def _edge(inputs):
+    """The images' edge in pixels; features have none, and are refused."""
+    if inputs.ndim != 4:
+        raise ValueError("needs pixels, not features")
+    return inputs.shape[-1]
+
+
+def _partners(inputs, rng):
+    import torch
+
+    return torch.as_tensor(rng.permutation(len(inputs)), device=inputs.device)
+
+
+def _pasted(inputs, target, partners, top, bottom, left, right):
+    """Images with that part taken from their partners, and targets by area."""
+    box = (..., slice(top, bottom), slice(left, right))
+    mixed = inputs.clone()
+    mixed[box] = inputs[box][partners]
+    area = (bottom - top) * (right - left) / inputs[0, 0].numel()
+    return mixed, target * (1 - area) + target[partners] * area
