@@ -37,10 +37,8 @@ def mixup(inputs, target, rng, *, alpha=0.2):
     weight = torch.as_tensor(share.clip(max=1 - share), dtype=torch.float32, device=inputs.device)
     partners = _partners(inputs, rng)
     wide = weight.view(-1, *[1] * (inputs.ndim - 1))
-    return (
-        torch.lerp(inputs.float(), inputs[partners].float(), wide),
-        torch.lerp(target, target[partners], weight[:, None].to(target.dtype)),
-    )
+    mixed = inputs.to(torch.float32, copy=True).lerp_(inputs[partners].float(), wide)
+    return mixed, target.lerp(target[partners], weight[:, None])
 
 
 @mix(alpha=Float(0.1, 2.0, log=True), share=Float(0.1, 1.0))
