@@ -5,6 +5,7 @@ What a plugin file imports stands here: the ranges and one decorator a kind.
 
 from automask.ranges import Categorical, Float, Int, Text
 from automask.registry import KINDS
+from automask.rules import never
 
 reader = KINDS["reader"]
 split = KINDS["split"]
@@ -32,6 +33,7 @@ __all__ = [
     "head",
     "loss",
     "metric",
+    "never",
     "optimizer",
     "reader",
     "resize",
