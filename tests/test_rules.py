@@ -39,7 +39,7 @@ def made(competitors):
     kinds = {kind: names for kind, names in competitors.items() if "." not in kind}
     return Space(
         "test",
-        {kind: dict.fromkeys(names, {}) for kind, names in kinds.items()},
+        {kind: {name: {} for name in names} for kind, names in kinds.items()},
         {"pretrained": Categorical(*competitors["training.pretrained"])},
         adapts=False,
     )
