@@ -5,6 +5,7 @@ What a plugin file imports stands here: the ranges and one decorator a kind.
 
 from automask.ranges import Categorical, Float, Int, Text
 from automask.registry import KINDS
+from automask.rules import never
 
 reader = KINDS["reader"]
 split = KINDS["split"]
@@ -34,6 +35,7 @@ __all__ = [
     "loss",
     "metric",
     "mix",
+    "never",
     "optimizer",
     "reader",
     "resize",

@@ -185,21 +185,29 @@ def ensemble(
 
 @app.command()
 def plugins(
-    kind: Annotated[str | None, typer.Argument(help="One kind only, or 'check'.")] = None,
-    file: Annotated[Path | None, typer.Argument(help="With 'check': the plugin file.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="One kind only, 'show' or 'check'.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(help="With 'show': a plugin; with 'check': a plugin file.")
+    ] = None,
 ) -> None:
-    """List all plugins; `plugins check FILE` probes those of a file."""
+    """List all plugins; `plugins show NAME` tells all of one, `plugins check FILE` probes a file's."""
     from automask import listing
 
     if kind == "check":
-        if file is None:
+        if what is None:
             raise UserError("automask plugins check FILE: which file?")
         from automask import testing
 
-        for plugin in testing.check_file(file):
+        for plugin in testing.check_file(Path(what)):
             _console().print(f"{plugin.kind} {plugin.name}: keeps its contract", markup=False)
-        return
-    listing.show(_console(), kind)
+    elif kind == "show":
+        if what is None:
+            raise UserError(
+                "automask plugins show NAME: which plugin, such as focal or loss.focal?"
+            )
+        listing.show_one(_console(), what)
+    else:
+        listing.show(_console(), kind)
 
 
 @app.command()

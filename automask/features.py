@@ -15,13 +15,16 @@ from automask import registry
 from automask.images import open_array, write_array
 from automask.inputs import Inputs
 from automask.memory import fitting
-from automask.network import BATCH, Network, build_backbone
+from automask.network import BATCH, Network, ParameterName, build_backbone, norm_names
 from automask.recipe import Recipe
 from automask.remembered import recall
 from automask.task import Task
 
 #: How many augmented views of the train rows stand in for endless ones.
 VIEWS = 4
+
+#: What a backbone takes for its own training, and no feature of a resting one depends on.
+IN_TRAINING_ALONE = ("drop_rate", "drop_path_rate")
 
 
 class Features:
@@ -47,7 +50,11 @@ class Features:
     @property
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """The backbone's parameter names, from the stem up."""
-        return tuple(map(tuple, self._known["stages"]))
+        norms = set(self._known["norms"])
+        return tuple(
+            tuple(ParameterName(name, name in norms) for name in stage)
+            for stage in self._known["stages"]
+        )
 
     @property
     def D(self) -> int:
@@ -59,7 +66,8 @@ class Features:
 
         def ask() -> dict[str, Any]:
             asked: Any = self.backbone.backbone
-            return {"D": asked.D, "stages": asked.stages}
+            norms = sorted(norm_names(asked))
+            return {"D": asked.D, "stages": asked.stages, "norms": norms}
 
         return recall(self.task.cache / "backbones.json", self._backbone_key(), ask)
 
@@ -120,7 +128,7 @@ class Features:
         facts = (
             training["image_size"],
             backbone.name,
-            sorted(backbone.params.items()),
+            sorted((k, v) for k, v in backbone.params.items() if k not in IN_TRAINING_ALONE),
             origin,
             None if weights is None else weights.facts,
             registry.get("backbone", backbone.name).digest,

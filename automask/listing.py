@@ -1,14 +1,25 @@
-"""The table of plugins."""
+"""The table of plugins, one plugin with all that is said of it, and the table in README.md.
+
+``python -m automask.listing README.md`` writes the latter anew.
+"""
 
 from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from automask import registry
+from automask import registry, rules
 from automask.errors import UserError, did_you_mean
-from automask.registry import KINDS
+from automask.ranges import Text
+from automask.recipe import SEARCHED
+from automask.registry import KINDS, Plugin
+
+BEGIN, END = "<!-- plugins: begin -->", "<!-- plugins: end -->"
 
 
 def show(console: Console, kind: str | None) -> None:
@@ -32,11 +43,81 @@ def show(console: Console, kind: str | None) -> None:
         table.add_column(ratio=2, style="dim")
         table.add_column(no_wrap=True, style="dim", justify="right")
         for plugin in KINDS[name].plugins.values():
-            ranges = "\n".join(
-                f"{key} {range_}, default {plugin.defaults[key]}"
-                for key, range_ in plugin.ranges.items()
-            )
-            origin = plugin.origin + (f", instead of {plugin.replaces}" * bool(plugin.replaces))
-            table.add_row(plugin.name, *map(escape, (plugin.summary, ranges, origin)))
+            ranges = "\n".join(_ranges(plugin))
+            table.add_row(plugin.name, *map(escape, (plugin.summary, ranges, _origin(plugin))))
         console.print(table)
         console.print()
+
+
+def show_one(console: Console, name: str) -> None:
+    """Print everything that is said of the plugins of that name, such as `focal` or `loss.focal`."""
+    registry.load()
+    found = {f"{p.kind}.{p.name}": p for kind in KINDS.values() for p in kind.plugins.values()}
+    named = [p for full, p in found.items() if name in (full, p.name)]
+    if not named:
+        known = found if "." in name else {p.name for p in found.values()}
+        raise UserError(f"unknown plugin '{name}'{did_you_mean(name, known)}")
+    for plugin in named:
+        console.print("\n".join(_page(plugin)), markup=False, soft_wrap=True)
+        console.print()
+
+
+def _page(plugin: Plugin) -> list[str]:
+    """Lines of text on one plugin."""
+    from automask import space
+
+    origin, file = _origin(plugin), plugin.file
+    lines = [
+        f"{plugin.kind} {plugin.name}({', '.join(KINDS[plugin.kind].contract)})",
+        origin if origin.startswith(file) else f"{origin}, {file}",
+        "",
+        inspect.getdoc(plugin.function) or "",
+    ]
+    if plugin.ranges:
+        lines += ["", "hyperparameters:", *(f"  {text}" for text in _ranges(plugin))]
+    if plugin.kind in SEARCHED:
+        spaces = [
+            s for s in space.shipped() if plugin.name in space.load(s).competitors[plugin.kind]
+        ]
+        lines += ["", f"in the spaces that ship: {', '.join(spaces) or 'none'}"]
+    if ruled := rules.of(plugin.kind, plugin.name):
+        lines += ["", "rules:", *(f"  {rule}" for rule in ruled)]
+    return lines
+
+
+def _ranges(plugin: Plugin) -> list[str]:
+    return [f"{key} {r}, default {plugin.defaults[key]}" for key, r in plugin.ranges.items()]
+
+
+def _origin(plugin: Plugin) -> str:
+    return plugin.origin + (f", instead of {plugin.replaces}" * bool(plugin.replaces))
+
+
+def markdown() -> str:
+    """The built-in plugins as a table for README.md."""
+    registry.load()
+    lines = ["| kind | plugin | what it does | hyperparameters |", "|---|---|---|---|"]
+    for kind in KINDS.values():
+        shown = kind.name
+        for plugin in kind.plugins.values():
+            if plugin.origin == "built in":
+                ranges = ", ".join(
+                    key if isinstance(r, Text) else f"{key}: {r}"
+                    for key, r in plugin.ranges.items()
+                )
+                cells = (shown, f"`{plugin.name}`", plugin.summary, ranges)
+                lines.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+                shown = ""
+    return "\n".join(lines)
+
+
+def renewed(readme: str) -> str:
+    """The text of README.md with the table as it is to be, between its two marks."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{markdown()}\n\n{END}{after}"
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    file.write_text(renewed(file.read_text("utf-8")), encoding="utf-8")

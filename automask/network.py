@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -15,8 +16,23 @@ from automask.memory import fitting
 from automask.recipe import Choice, Recipe
 from automask.weights import Weights
 
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+#: Of norms that descend from none of torch's; a "norm-free" block is none.
+NAMED_NORM = re.compile("Norm(?!Free)")
+
 #: Rows at once where nothing trains.
 BATCH = 128
+
+
+class ParameterName(str):
+    """A parameter's name that knows whether a normalisation layer holds it, as `norm`."""
+
+    norm: bool
+
+    def __new__(cls, name: str, norm: bool) -> ParameterName:
+        made = super().__new__(cls, name)
+        made.norm = norm
+        return made
 
 
 class Backbone(nn.Module):
@@ -74,8 +90,14 @@ class Network(nn.Module):
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """Parameter names from the stem to the head, the head being the last stage."""
         own: Any = self.backbone.stages
-        stages = tuple(tuple(f"backbone.{name}" for name in stage) for stage in own)
-        return (*stages, self.head_names)
+        norms = norm_names(self.backbone)
+        stages = tuple(
+            tuple(ParameterName(f"backbone.{name}", name in norms) for name in stage)
+            for stage in own
+        )
+        head = norm_names(self.head)
+        names = (name for name, _ in self.head.named_parameters())
+        return (*stages, tuple(ParameterName(f"head.{name}", name in head) for name in names))
 
     def train_only(self, names: Collection[str]) -> None:
         """Let just these parameters train; what is frozen whole is in eval mode.
@@ -152,6 +174,16 @@ def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
         {"params": params, "stage": stage, "head": head, "decay": decay}
         for (stage, head, decay), params in groups.items()
     ]
+
+
+def norm_names(module: nn.Module) -> set[str]:
+    """The parameters of normalisation layers: batch, layer, group norm and what libraries call so."""
+    return {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, layer in module.named_modules()
+        if isinstance(layer, NORMS) or NAMED_NORM.search(type(layer).__name__)
+        for name, _ in layer.named_parameters(recurse=False)
+    }
 
 
 def _stages(network: nn.Module) -> Sequence[Sequence[str]]:

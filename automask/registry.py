@@ -119,6 +119,8 @@ def load() -> None:
     # Slow to import, and a help page asks for no plugins.
     from importlib.metadata import entry_points
 
+    from automask import rules
+
     found = entry_points(group="automask.plugins")
     # Built-ins first: the order of listings, and of a kind's default where nothing else says.
     for entry_point in sorted(found, key=lambda e: (e.name != "builtin", e.name, e.value)):
@@ -130,6 +132,7 @@ def load() -> None:
             raise PluginError(
                 f"{_innermost_file(error)}: can't be loaded: {type(error).__name__}: {error}"
             ) from error
+    rules.check()
 
 
 def plugins(kind: str) -> Mapping[str, Plugin]:

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from automask import registry
+from automask import registry, rules
 from automask.errors import UserError, collect, did_you_mean
 from automask.ranges import Categorical, Int, Range, Text, clip, narrow
 from automask.recipe import SEARCHED, TRAINING, TRAINING_DEFAULTS, Choice, Recipe
@@ -41,28 +41,39 @@ class Space:
     def sample(self, suggest: Suggest) -> Recipe:
         """A recipe with each free hyperparameter from `suggest(name, range)`.
 
-        Names are ``loss`` for the choice of a plugin, ``loss.focal.gamma`` for what it takes.
+        Names are ``loss`` for the choice of a plugin, ``loss.focal.gamma`` for what it takes. Where
+        `rules` leave only some of the choices, after what was chosen before, the name tells which, as
+        ``freeze of full, norm_and_head``: a parameter of Optuna's has the same choices in all trials.
         """
+        domains = self.domains
+        chosen: dict[str, Any] = {}
 
         def value(name: str, range_: Range) -> Any:
+            if name in domains:
+                kept = rules.allowed(name, chosen, domains)
+                if not kept:
+                    raise UserError(f"search space {self.name}: rules leave no recipe at all")
+                if len(kept) < len(domains[name]):
+                    name, range_ = f"{name} of {', '.join(map(str, kept))}", Categorical(*kept)
             if isinstance(range_, Categorical) and len(range_.choices) == 1:
                 return range_.choices[0]
             return suggest(name, range_)
 
         choices = {}
         for kind, plugins in self.competitors.items():
-            name = value(kind, Categorical(*plugins))
+            name = chosen[kind] = value(kind, Categorical(*plugins))
             params = {key: value(f"{kind}.{name}.{key}", r) for key, r in plugins[name].items()}
             choices[kind] = Choice(name, params)
-        training = {key: value(f"training.{key}", range_) for key, range_ in self.training.items()}
-        return Recipe(choices, training)
+        for key, range_ in self.training.items():
+            chosen[f"training.{key}"] = value(f"training.{key}", range_)
+        return Recipe(choices, {key: chosen[f"training.{key}"] for key in self.training})
 
     def default(self) -> tuple[Recipe, dict[str, Any]]:
         """The default recipe, moved into this space, and its free hyperparameters by name."""
         free: dict[str, Any] = {}
 
         def suggest(name: str, range_: Range) -> Any:
-            kind, _, rest = name.partition(".")
+            kind, _, rest = name.partition(" of ")[0].partition(".")
             if kind == "training":
                 wanted = TRAINING_DEFAULTS[rest]
             elif not rest:
@@ -74,6 +85,11 @@ class Space:
             return free[name]
 
         return self.sample(suggest), free
+
+    @property
+    def domains(self) -> dict[str, list[Any]]:
+        """What rules choose from: the names of plugins by kind, and the training's choices."""
+        return _domains(self.competitors, self.training)
 
     @property
     def fingerprint(self) -> str:
@@ -174,6 +190,10 @@ def _parse(text: str, name: str, adapts: bool) -> Space:
         errors.append(f"[{key}]: a space has no such kind{did_you_mean(key, known)}")
     competitors = {kind: _competitors(kind, table, adapts, errors) for kind in SEARCHED}
     training = _training(table.get("training", {}), errors)
+    domains = _domains(competitors, training)
+    joined = {kind: _own(kind) if adapts else [] for kind in SEARCHED}
+    asked = {k: [v for v in values if v not in joined.get(k, ())] for k, values in domains.items()}
+    errors += rules.mistakes(asked, domains)
     collect(errors, f"search space {name}:")
     return Space(name, competitors, training, adapts)
 
@@ -186,9 +206,9 @@ def _competitors(
         errors.append(f"{kind}: is written as tables, [{kind}.NAME] a competitor")
         return {}
     known = registry.plugins(kind)
-    own = [plugin for plugin in known.values() if registry.is_local(plugin)] if adapts else []
+    own = _own(kind) if adapts else []
     found: dict[str, Mapping[str, Range]] = {}
-    for plugin, wanted in {**listed, **{p.name: _open_texts(p) for p in own}}.items():
+    for plugin, wanted in {**listed, **{name: _open_texts(known[name]) for name in own}}.items():
         if plugin not in known:
             errors.append(f"[{kind}.{plugin}]: unknown {kind}{did_you_mean(plugin, known)}")
         elif not isinstance(wanted, dict):
@@ -196,6 +216,21 @@ def _competitors(
         else:
             found[plugin] = _narrowed(f"{kind}.{plugin}", known[plugin].ranges, wanted, errors)
     return found
+
+
+def _own(kind: str) -> list[str]:
+    """The names of the user's plugins, which join a space that adapts."""
+    return [p.name for p in registry.plugins(kind).values() if registry.is_local(p)]
+
+
+def _domains(
+    competitors: Mapping[str, Mapping[str, Any]], training: Mapping[str, Range]
+) -> dict[str, list[Any]]:
+    choices = {f"training.{k}": r for k, r in training.items() if isinstance(r, Categorical)}
+    return {
+        **{kind: list(plugins) for kind, plugins in competitors.items()},
+        **{key: list(range_.choices) for key, range_ in choices.items()},
+    }
 
 
 def _open_texts(plugin: Plugin) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from automask import registry
+from automask import registry, rules
 from automask.errors import PluginError, UserError
 from automask.registry import KINDS, LOCAL, Plugin
 
@@ -59,6 +59,7 @@ def check_file(file: Path) -> list[Plugin]:
             raise PluginError(
                 f"{file}: can't be loaded: {type(error).__name__}: {error}"
             ) from error
+        rules.check()
         here = [p for p in _all_plugins() if id(p) not in before]
     if not here:
         raise UserError(f"{file}: registers no plugin")
@@ -213,7 +214,12 @@ def _head(function: Callable[..., Any]) -> None:
 
 
 def _freeze(function: Callable[..., Any]) -> None:
-    stages = (("stem",), ("a", "b"), ("c",), ("head",))
+    from automask.network import ParameterName
+
+    written = (("stem",), ("a", "b.norm"), ("c",), ("head",))
+    stages = tuple(
+        tuple(ParameterName(name, "norm" in name) for name in stage) for stage in written
+    )
     known = {name for stage in stages for name in stage}
     for epoch in range(10):
         names = set(function(stages, epoch / 10))

@@ -11,6 +11,7 @@ from automask.features import Features
 from automask.fold import fit_fold
 from automask.heads import fit_heads
 from automask.memory import ran_out
+from automask.network import ParameterName
 from automask.progress import Report, Step
 from automask.recipe import Recipe
 from automask.store import FoldResult, TrialStore
@@ -50,7 +51,7 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
 
 def trains_only_head(recipe: Recipe, features: Features) -> bool:
     """Does the freeze strategy leave the backbone as it is in every epoch?"""
-    stages, epochs = (*features.stages, ("head",)), recipe.training["epochs"]
+    stages, epochs = (*features.stages, (ParameterName("head", False),)), recipe.training["epochs"]
     return all(
         set(call(recipe, "freeze", stages, epoch / epochs)) <= {"head"} for epoch in range(epochs)
     )

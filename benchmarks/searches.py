@@ -11,12 +11,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import timm
+from safetensors.torch import save_file
+
 from benchmarks import tasks
 from benchmarks.measure import SMALLER, Figure, ratio, seconds
 
 SPACE = """
 [training]
-pretrained = false
+pretrained = true
 image_size = {size}
 epochs = {epochs}
 warmup_epochs = 0
@@ -24,6 +27,7 @@ batch_size = {batch}
 
 [backbone.timm]
 model = "{model}"
+drop_rate = 0.0
 drop_path_rate = 0.0
 
 [augmentation.{augmentation}]
@@ -53,6 +57,12 @@ def project(folder: Path, images: int, side: int, **space: object) -> Path:
 def prepare(folder: Path, data: str, **space: object) -> None:
     (folder / "space.toml").write_text(SPACE.format(**space))
     automask(folder, "init", data)
+    # Any weights will do, but without some no trial may leave the backbone as it is.
+    (folder / "weights").mkdir()
+    weights = timm.create_model(str(space["model"])).state_dict()
+    save_file(weights, folder / "weights" / f"{space['model']}.safetensors")
+    with open(folder / "automask.toml", "a") as file:
+        file.write('weights = "weights"\n')
 
 
 def automask(folder: Path, *arguments: str) -> None:

@@ -1,8 +1,9 @@
 """Freeze strategies: `(stages, progress) -> names of the parameters that train now`.
 
 `stages` are tuples of parameter names from the stem to the head, the head being the last one;
-`progress` runs from 0 at the first epoch towards 1. The answers are asked for beforehand, an epoch
-each: where only the head trains, training reads cached features.
+a name's `norm` says whether a normalisation layer holds the parameter. `progress` runs from 0 at the
+first epoch towards 1. The answers are asked for beforehand, an epoch each: where only the head
+trains, training reads cached features.
 """
 
 from __future__ import annotations
@@ -48,6 +49,29 @@ def gradual(stages, progress, *, head_share=0.2):
     opened = max(0.0, progress - head_share) / (1 - head_share) * 2
     count = 0 if progress < head_share else 1 + int(opened * (len(stages) - 1))
     return _names(stages[-1 - min(count, len(stages) - 1) :])
+
+
+@freeze(head_share=Float(0.1, 0.5))
+def probe_then_tune(stages, progress, *, head_share=0.3):
+    """The head alone first, on cached features, then everything (Kumar et al., 2022).
+
+    A head that fits already sends small gradients down, so that the pretrained features are bent less
+    than by a random one: that keeps what they know of images unlike those in train.
+    When to use: good pretrained weights and test images that differ from the train images.
+    """
+    return _names(stages if progress >= head_share else stages[-1:])
+
+
+@freeze()
+def norm_and_head(stages, progress):
+    """The head and the scale and shift of every normalisation layer train (Frankle et al., 2021).
+
+    A per cent of a backbone's parameters, or less, and yet they carry it to another domain, as do the
+    running statistics of batch norms, which follow the images of the training (Li et al., 2017). A
+    backbone without such layers (VGG) trains its head alone.
+    When to use: little data whose colours and contrast differ from the pretraining's.
+    """
+    return {name for stage in stages[:-1] for name in stage if name.norm} | _names(stages[-1:])
 
 
 def _names(stages: tuple[tuple[str, ...], ...]) -> set[str]:

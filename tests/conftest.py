@@ -22,6 +22,7 @@ batch_size = 8
 
 [backbone.timm]
 model = "test_resnet"
+drop_rate = 0.0
 drop_path_rate = 0.0
 
 [loss.cross_entropy]
@@ -31,7 +32,7 @@ gamma = { low = 0.5, high = 2.0 }
 
 [freeze.full]
 
-[freeze.head_only]
+[freeze.norm_and_head]
 
 [augmentation.none]
 

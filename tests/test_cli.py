@@ -336,6 +336,7 @@ def test_other_weights_than_the_study_had_predict_nothing(project):
         timm.create_model("test_resnet").state_dict(), project / "weights/test_resnet.safetensors"
     )
     space = SPACE.replace("pretrained = false", "pretrained = true").replace("[freeze.full]", "")
+    space = space.replace("norm_and_head", "head_only")
     (project / "space.toml").write_text(space)
     (project / "data/test.csv").rename(project / "test.csv")
     (project / "data/sample_submission.csv").rename(project / "sample_submission.csv")

@@ -165,7 +165,7 @@ def test_sizes_are_told_in_three_digits():
 
 # A search under a cap
 
-ONE = SPACE.replace("[freeze.head_only]", "").replace(
+ONE = SPACE.replace("[freeze.norm_and_head]", "").replace(
     "epochs = { low = 1, high = 2 }", "epochs = 1"
 )
 

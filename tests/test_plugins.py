@@ -1,9 +1,12 @@
 """Every plugin keeps its contract, and what a contract refuses is refused with a sentence."""
 
+import inspect
+from pathlib import Path
+
 import pytest
 from conftest import automask
 
-from automask import registry, testing
+from automask import listing, registry, testing
 from automask.errors import PluginError, UserError
 from automask.ranges import Float
 from automask.registry import KINDS, Kind
@@ -134,3 +137,40 @@ def test_a_package_of_somebody_else_named_plugins_is_left_alone(tmp_path):
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "__init__.py").write_text("raise RuntimeError('not yours')\n")
     assert automask(tmp_path, "plugins", "loss").returncode == 0
+
+
+def test_show_tells_all_of_a_plugin(tmp_path):
+    out = automask(tmp_path, "plugins", "show", "loss.focal").stdout
+    for part in (
+        "loss focal(logits, target, class_counts)",
+        "plugins/losses.py",
+        inspect.getdoc(registry.get("loss", "focal").function),
+        "gamma 0 to 5, default 2",
+        "in the spaces that ship: default, full\n",
+    ):
+        assert part in out
+    assert "freeze head_only never with training.pretrained = false" in (
+        automask(tmp_path, "plugins", "show", "head_only").stdout
+    )
+    assert "ship" not in automask(tmp_path, "plugins", "show", "macro_f1").stdout
+
+
+def test_show_tells_every_plugin_of_a_name_and_suggests(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "mine.py").write_text(FOCAL.replace("focal", "joint"))
+    out = automask(tmp_path, "plugins", "show", "joint").stdout
+    assert "loss joint(" in out and "head joint(" in out
+    for wrong, right in (("focl", "focal"), ("loss.focl", "loss.focal")):
+        out = automask(tmp_path, "plugins", "show", wrong)
+        assert out.returncode == 2
+        assert f"did you mean '{right}'?" in out.stderr
+    assert automask(tmp_path, "plugins", "show").returncode == 2
+
+
+def test_the_table_in_the_readme_is_that_of_the_registry():
+    file = Path(__file__).parents[1] / "README.md"
+    text = file.read_text("utf-8")
+    assert text.count(listing.BEGIN) == text.count(listing.END) == 1
+    assert listing.renewed(text) == text, "run: python -m automask.listing README.md"
+    for plugin in EVERY:
+        assert f"| `{plugin.name}` | {plugin.summary}" in text

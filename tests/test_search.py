@@ -113,6 +113,7 @@ batch_size = [8, 16]
 
 [backbone.timm]
 model = "test_resnet"
+drop_rate = 0.0
 drop_path_rate = 0.0
 
 [head.joint]

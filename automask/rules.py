@@ -1,0 +1,115 @@
+"""Combinations that make no sense: never sampled, and refused where a space leaves nothing else.
+
+A rule names plugins by their kind and hyperparameters of the training as ``training.NAME``; a recipe
+in which all of them meet is never made.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automask.errors import PluginError, did_you_mean
+from automask.ranges import Categorical
+from automask.recipe import SEARCHED, TRAINING
+from automask.registry import KINDS
+
+#: What a recipe may be made of, by the keys that rules use: plugin names and values.
+Domains = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must not meet (`when`), the reason, and the file that says so."""
+
+    when: tuple[tuple[str, Any], ...]
+    because: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"{' never with '.join(_told(*pair) for pair in self.when)}: {self.because}"
+
+    def forbids(self, chosen: Mapping[str, Any]) -> bool:
+        """Does all of it meet in `chosen`?"""
+        return chosen.items() >= set(self.when)
+
+
+RULES: list[Rule] = []
+
+
+def never(when: Mapping[str, Any], because: str) -> None:
+    """Rule a combination out, as ``never({"freeze": "head_only", "loss": "mine"}, because="…")``.
+
+    Keys are kinds (a plugin's name) or ``training.NAME`` (a value); `because` is told to users.
+    """
+    path = Path(sys._getframe(1).f_code.co_filename)
+    file = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    rule = Rule(tuple(when.items()), because, file)
+    if rule not in RULES:
+        RULES.append(rule)
+
+
+def check() -> None:
+    """Raise `PluginError` for a rule that names what isn't there; once all plugins are loaded."""
+    choices = {f"training.{k}": r for k, r in TRAINING.items() if isinstance(r, Categorical)}
+    for rule in RULES:
+        if len(rule.when) < 2:
+            raise PluginError(f"{rule.file}: a rule is of two things that must not meet, or more")
+        for key, value in rule.when:
+            if key not in choices and key not in SEARCHED:
+                known = did_you_mean(key, [*SEARCHED, *choices])
+                raise PluginError(f"{rule.file}: a rule can't be of '{key}'{known}")
+            names: Any = KINDS[key].plugins if key in SEARCHED else choices[key].choices
+            if value not in names:
+                known = did_you_mean(str(value), map(str, names))
+                raise PluginError(f"{rule.file}: a rule names unknown {key} '{value}'{known}")
+
+
+def of(key: str, value: Any) -> list[Rule]:
+    """The rules that mention a plugin, or a value of the training."""
+    return [rule for rule in RULES if (key, value) in rule.when]
+
+
+def within(domains: Domains) -> Iterator[Rule]:
+    """The rules all of whose parts are to be had."""
+    for rule in RULES:
+        if all(value in domains.get(key, ()) for key, value in rule.when):
+            yield rule
+
+
+def allowed(key: str, chosen: Mapping[str, Any], domains: Domains) -> list[Any]:
+    """The values of `key` with which `chosen` can still become a recipe that no rule forbids."""
+    rules = list(within(domains))
+    mentioned = list(dict.fromkeys(other for rule in rules for other, _ in rule.when))
+
+    def completes(chosen: Mapping[str, Any]) -> bool:
+        if any(rule.forbids(chosen) for rule in rules):
+            return False
+        free = next((other for other in mentioned if other not in chosen), None)
+        return free is None or any(completes({**chosen, free: v}) for v in domains[free])
+
+    if key not in mentioned:
+        return list(domains[key])
+    return [value for value in domains[key] if completes({**chosen, key: value})]
+
+
+def mistakes(listed: Domains, domains: Domains) -> list[str]:
+    """A sentence for everything in `listed` that rules keep out of every recipe of `domains`."""
+    ruled = list(within(domains))
+    found = []
+    for key, values in listed.items():
+        kept = allowed(key, {}, domains) if values else []
+        for value in values:
+            if value not in kept:
+                why = [str(rule) for rule in ruled if (key, value) in rule.when]
+                why = why or [str(rule) for rule in ruled]
+                found.append(f"{_told(key, value)} is in no recipe of this space: {'; '.join(why)}")
+    return found
+
+
+def _told(key: str, value: Any) -> str:
+    shown = str(value).lower() if isinstance(value, bool) else value
+    return f"{key} = {shown}" if key.startswith("training.") else f"{key} {shown}"
