@@ -1,0 +1,113 @@
+"""Real tasks cut down to some hundred rows, on which a run takes seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+
+from automask import data as dataset
+from automask import registry, weights
+from automask.drawing import draw_competition
+from automask.images import Images
+from automask.tables import Rows, Tables
+from automask.task import Task
+
+SHARED = Path(__file__).parents[2] / "shared"
+FOLDS, LARGEST = 2, 96
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a task's rows come from, and how many of them a run takes at most.
+
+    `has` names what plugins may need (see `techniques.NEEDS`); a task with `kinds` is for these alone.
+    """
+
+    read: Callable[[Path], Tables]
+    rows: int
+    has: Collection[str] = ()
+    kinds: Collection[str] = ()
+
+
+def shared(name: str, cache: Path) -> Tables:
+    return registry.get("reader", "table").function(SHARED / "data" / name)
+
+
+def drawn(cache: Path) -> Tables:
+    """The mask competition as `automask demo` draws it, a little larger."""
+    folder = cache / "drawn"
+    with FileLock(cache / "drawn.lock"):
+        if not (folder / "eval" / "info.csv").exists():
+            draw_competition(folder, train_people=120, test_people=6)
+    return registry.get("reader", "person_folders").function(folder)
+
+
+#: Another table joins here; one with boxes has=["boxes"].
+SOURCES: dict[str, Source] = {
+    "sign-digits": Source(functools.partial(shared, "sign-digits"), 400),
+    "face-mask": Source(functools.partial(shared, "face-mask"), 400),
+    "clothing": Source(functools.partial(shared, "clothing"), 400, has=["attributes"]),
+    "drawn": Source(
+        drawn,
+        400,
+        has=["attributes", "numbers"],
+        kinds=["head", "labelling", "preprocessing", "loss"],
+    ),
+}
+
+
+def subsample(rows: Rows, count: int, seed: int) -> Rows:
+    """At most `count` rows in whole groups, none of which is more than a quarter of them.
+
+    A class of which fewer than two groups are left is dropped: no fold could train and score it.
+    """
+    groups = np.arange(len(rows)) if rows.groups is None else np.asarray(rows.groups)
+    group = np.unique(groups, return_inverse=True)[1]
+    sizes, chosen, total = np.bincount(group), [], 0
+    for index in np.random.default_rng(seed).permutation(len(sizes)):
+        if sizes[index] <= min(count // 4, count - total):
+            chosen.append(index)
+            total += sizes[index]
+    kept = np.flatnonzero(np.isin(group, chosen))
+    classes = pd.Series(map(tuple, rows.attributes.iloc[kept].to_numpy()), dtype=object)
+    spread = pd.Series(group[kept]).groupby(classes).transform("nunique")
+    return rows_at(rows, kept[(spread >= 2).to_numpy(bool)])
+
+
+def rows_at(rows: Rows, index: np.ndarray) -> Rows:
+    def part(column: Any) -> Any:
+        if column is None or not len(column):
+            return column
+        if isinstance(column, pd.DataFrame):
+            return column.iloc[index].reset_index(drop=True)
+        return column[index] if isinstance(column, np.ndarray) else [column[i] for i in index]
+
+    return Rows(**{f.name: part(getattr(rows, f.name)) for f in dataclasses.fields(rows)})
+
+
+@functools.lru_cache(maxsize=1)
+def task(name: str, seed: int, cache: Path) -> Task:
+    """The task on a subsample, with folds and a training seed that all go by `seed`; no test rows."""
+    tables = SOURCES[name].read(cache)
+    train = subsample(tables.train, SOURCES[name].rows, seed)
+    data = dataset.prepare(replace(tables, train=train, test=None, sample=None))
+    resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
+    return Task(
+        data=data,
+        folds=dataset.draw_folds(data, "stratified", FOLDS, seed),
+        metric="macro_f1",
+        seed=seed,
+        images=Images(data.paths, LARGEST, resizes, cache),
+        cache=cache,
+        weights=weights.read_folder(SHARED / "weights"),
+        device=torch.device("cpu"),
+    )
