@@ -59,11 +59,17 @@ class Space:
 
     def default(self) -> tuple[Recipe, dict[str, Any]]:
         """The default recipe, moved into this space, and its free hyperparameters by name."""
+        return self.preferring({})
+
+    def preferring(self, wishes: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+        """The same with other wishes than the defaults, by name as `sample` has them."""
         free: dict[str, Any] = {}
 
         def suggest(name: str, range_: Range) -> Any:
             kind, _, rest = name.partition(".")
-            if kind == "training":
+            if name in wishes:
+                wanted = wishes[name]
+            elif kind == "training":
                 wanted = TRAINING_DEFAULTS[rest]
             elif not rest:
                 wanted = SEARCHED[kind]
