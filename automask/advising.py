@@ -72,7 +72,12 @@ class Case:
 
 
 def _wish(freeze: str, augmentation: str, lr: Mapping[str, float], **more: Any) -> dict[str, Any]:
-    return {"freeze": freeze, "augmentation": augmentation, **lr, "training.pretrained": True} | more
+    return {
+        "freeze": freeze,
+        "augmentation": augmentation,
+        **lr,
+        "training.pretrained": True,
+    } | more
 
 
 SCRATCH = {"training.pretrained": False}
@@ -268,7 +273,11 @@ def advise(session: Session) -> tuple[list[str], dict[str, Any]]:
     if chosen:
         lines.append("a search tries these after the default recipe:")
         lines += [f"  {recipe.describe()}" for recipe, _ in chosen]
-    kept = {"case": case.name, "evidence": asdict(evidence), "recipes": [free for _, free in chosen]}
+    kept = {
+        "case": case.name,
+        "evidence": asdict(evidence),
+        "recipes": [free for _, free in chosen],
+    }
     return lines, kept
 
 

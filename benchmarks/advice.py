@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from automask import advising, registry, scores, weights
 from automask import data as dataset
-from automask import registry, scores, weights
 from automask.config import Config, DataSection, SearchSection, read
 from automask.data import Data
 from automask.describe import find_reader
@@ -33,7 +33,7 @@ from benchmarks import tasks
 SHARED = Path("../shared").resolve()
 FILE = Path(__file__).parent / "advice.json"
 TASKS = ("sign-digits", "face-mask", "clothing")
-ROWS, FOLDS, RECIPES, SEED = 800, 3, 5, 0
+ROWS, FOLDS, RECIPES, SEED = 800, 3, 3, 0
 
 #: (freeze, pretrained, lowest and highest learning rate) of each family; `partly` draws its freeze.
 FAMILIES: dict[str, tuple[tuple[str, ...], bool, float, float]] = {
@@ -41,6 +41,13 @@ FAMILIES: dict[str, tuple[tuple[str, ...], bool, float, float]] = {
     "partly": (("last_stages", "gradual"), True, 3e-4, 5e-3),
     "full": (("full",), True, 3e-4, 5e-3),
     "random": (("full",), False, 1e-3, 1e-2),
+}
+#: The family that each field of the matrix, (enough, similar), advises.
+ADVISED = {
+    (True, True): "head_only",
+    (True, False): "full",
+    (False, True): "partly",
+    (False, False): "random",
 }
 NETWORKS = (("mobilenetv3_small_050", 64), ("mobilenetv3_small_050", 96), ("regnetx_002", 64))
 
@@ -57,6 +64,9 @@ def main() -> None:
             for name in TASKS:
                 for family in FAMILIES:
                     train(opened[name], name, family, number, Path(cache))
+        print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
+        for name in TASKS:
+            print("| " + " | ".join(row(opened[name], name)) + " |", flush=True)
 
 
 def task(folder: Path, cache: Path) -> Task:
@@ -130,6 +140,29 @@ def train(opened: Task, name: str, family: str, number: int, folder: Path) -> No
     }
     FILE.write_text(json.dumps({**known(), key: entry}, indent=0) + "\n")
     print(key, *entry.values(), flush=True)
+
+
+HEAD = ("task", "enough: gain", "similar: lift", "advised", *FAMILIES, "within one error", "all")
+
+
+def row(opened: Task, name: str) -> list[str]:
+    """A task's line: the two figures, the best of each family, and whether the advice, and always
+    training all, come within a standard error of the best of all."""
+    chosen = recipe("full", 1)
+    evidence = advising.measure(opened, chosen)
+    if isinstance(evidence, str) or evidence.lift is None:
+        return [name, str(evidence)]
+    case = advising.decide(evidence)
+    advised = ADVISED[case.enough, bool(case.similar)]
+    best = {family: max(of_family(name, family)) for family in FAMILIES}
+    top, error, _ = max(best.values())
+    return [
+        name,
+        *(f"{100 * e.value:.1f} ± {100 * e.error:.1f} %" for e in (evidence.gain, evidence.lift)),
+        advised,
+        *(f"{value:.3f} ± {own:.3f}" for value, own, _ in best.values()),
+        *("yes" if best[f][0] >= top - error else "no" for f in (advised, "full")),
+    ]
 
 
 def known() -> dict[str, Any]:
