@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from automask import advising, registry, scores, weights
+from automask import advising, matrix, registry, scores, weights
 from automask import data as dataset
 from automask.config import Config, DataSection, SearchSection, read
 from automask.data import Data
@@ -152,7 +152,7 @@ def row(opened: Task, name: str) -> list[str]:
     evidence = advising.measure(opened, chosen)
     if isinstance(evidence, str) or evidence.lift is None:
         return [name, str(evidence)]
-    case = advising.decide(evidence)
+    case = matrix.decide(evidence)
     advised = ADVISED[case.enough, bool(case.similar)]
     best = {family: max(of_family(name, family)) for family in FAMILIES}
     top, error, _ = max(best.values())

@@ -6,7 +6,7 @@ from conftest import SPACE, automask, refused
 
 from automask import advising, registry, session, space
 from automask import study as studies
-from automask.advising import CASES, MATTERS, Evidence, decide
+from automask.matrix import CASES, MATTERS, Evidence, decide, recipes
 from automask.probing import Estimate, Probe, by_units, discriminants
 from automask.progress import Step
 from automask.search import Limits, Searcher
@@ -127,7 +127,7 @@ def test_every_case_moves_into_every_space(name):
     if name != "demo":
         chosen = chosen.with_models([("timm", "test_resnet"), ("timm", "test_vit")])
     for case in CASES:
-        found = advising.recipes(case, chosen)
+        found = recipes(case, chosen)
         hashes = {recipe.hash for recipe, _ in found}
         assert len(hashes) == len(found) <= 4
         assert chosen.default()[0].hash not in hashes
@@ -137,8 +137,8 @@ def test_every_case_moves_into_every_space(name):
             assert recipe["freeze"].name in chosen.competitors["freeze"]
     if name == "full":
         head, scratch = CASES[0], CASES[3]
-        assert advising.recipes(head, chosen)[0][0]["freeze"].name == "head_only"
-        assert any(not r.training["pretrained"] for r, _ in advising.recipes(scratch, chosen))
+        assert recipes(head, chosen)[0][0]["freeze"].name == "head_only"
+        assert any(not r.training["pretrained"] for r, _ in recipes(scratch, chosen))
 
 
 def test_a_freeze_that_the_space_lacks_becomes_the_nearest():
@@ -146,7 +146,7 @@ def test_a_freeze_that_the_space_lacks_becomes_the_nearest():
     some = next(case for case in CASES if case.sentence.startswith("fine-tune some"))
     # quick has full, head_only and gradual, but no last_stages.
     assert "last_stages" not in chosen.competitors["freeze"]
-    kinds = {recipe["freeze"].name for recipe, _ in advising.recipes(some, chosen)}
+    kinds = {recipe["freeze"].name for recipe, _ in recipes(some, chosen)}
     assert kinds <= {"head_only", "gradual"}
 
 
@@ -160,7 +160,7 @@ def pretend(recipe, report):
 def test_the_queue_is_the_default_then_the_advice_then_the_sampler(inside):
     opened = session.start(Options(space="space.toml", folds=3))
     case = CASES[0]
-    wanted = advising.recipes(case, opened.space)
+    wanted = recipes(case, opened.space)
     assert wanted
     opened.study.set_user_attr("advice", {"recipes": [free for _, free in wanted]})
     count = len(wanted) + 4
