@@ -140,6 +140,13 @@ def search(
     started = datetime.now()
     display = Display(console, trials, counted, best, session.config.search.metric)
     _decode(session, display)
+    if not session.study.trials and "advice" not in session.study.user_attrs:
+        from automask.advising import advise as measured
+
+        lines, kept = measured(session)
+        session.study.set_user_attr("advice", kept)
+        for line in lines if not kept["recipes"] else lines[:4]:
+            console.print(f"note: {line}", markup=False, soft_wrap=True)
     try:
         with display:
             ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
@@ -152,6 +159,47 @@ def search(
     failed = failures_at_the_end(session.study.get_trials(deepcopy=False), started)
     if len(failed) >= FAILURES_IN_A_ROW:
         raise typer.Exit(2)
+
+
+@app.command()
+def advise(
+    space: Annotated[str | None, typer.Option(help="default, quick, full, or a TOML file.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all random numbers.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
+    disk: Disk = None,
+) -> None:
+    """Measure in seconds whether to train the head, some, all, or with other weights.
+
+    Nothing trains and no study is made; a search measures the same and begins with it.
+    """
+    from automask import session as sessions
+
+    size = _bytes(disk) if disk is not None else None
+    session = sessions.survey(
+        sessions.Options(
+            space=space,
+            folds=folds,
+            metric=metric,
+            seed=seed,
+            weights=weights,
+            device=device,
+            disk=size,
+        )
+    )
+    from automask.advising import advise as measured
+    from automask.display import Display
+
+    console = _console()
+    for note in session.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    _decode(session, Display(console, 0, 0, None, session.config.search.metric))
+    for line in measured(session)[0]:
+        console.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()

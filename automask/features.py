@@ -96,6 +96,16 @@ class Features:
             self.views[index] = out
         return self.views[index]
 
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """float32 `[n, D]` of some rows, read where all are kept and else computed for now."""
+        file, room = self.task.cache / f"features-{self._key()}.npy", self.task.images.room
+        kept = open_array(file, room)
+        if kept is not None:
+            return kept[rows]
+        out = np.empty((len(rows), self.backbone.backbone.D), np.float32)  # type: ignore[arg-type]
+        self._fill(out, self.task.pixels(self.recipe)[rows])
+        return out
+
     @torch.inference_mode()
     def _fill(
         self, out: np.ndarray, pixels: np.ndarray, augment: Any = None, seed: int = 0

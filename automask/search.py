@@ -132,6 +132,8 @@ class Searcher:
         """The next trial, or why there is none. Only called under the study's lock."""
         if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(self.space.default()[1])
+            for free in self.study.user_attrs.get("advice", {}).get("recipes", ()):
+                self.study.enqueue_trial(free)
         for _ in range(PROPOSALS):
             trial = self.study.ask()
             recipe = self.space.sample(_suggester(trial))

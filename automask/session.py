@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -84,7 +84,8 @@ class Session:
         from automask.study import outranked
 
         def ranked() -> list[str]:
-            return outranked(self.study) if self.space else []
+            # A survey has no study.
+            return outranked(self.study) if self.space and self.study else []
 
         return self.store.room(self.cap, self.caches, ranked, say)
 
@@ -123,8 +124,39 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
     the storage, or a study that was begun with something else.
     """
-    config = override(configuration.load(file), options)
-    store = _store(options)
+    ready = _ready(override(configuration.load(file), options), options, _store(options))
+    config, store, chosen, folds = ready.config, ready.store, ready.space, ready.folds
+    assert chosen is not None
+    from automask.study import hold
+
+    study = ready.study or open_study(config, options, store)
+    settings = {
+        "folds": str(config.search.folds),
+        "split": config.search.split,
+        "metric": config.search.metric,
+        "seed": str(config.search.seed),
+        "space": f"{chosen.name} {chosen.fingerprint}",
+        "weights": weights.describe(ready.weights),
+    }
+    hold(study, dataset.fingerprint(ready.data, folds), settings)
+    store.save_folds(ready.data.train.ids, folds)
+    study.set_user_attr("weights folder", config.search.weights)
+    study.set_user_attr("largest", max(chosen.training["image_size"].corners()))
+    study.set_user_attr("disk", ready.cap)
+    study.set_user_attr("models", None if ready.weights else chosen.models())
+    return replace(ready, study=study)
+
+
+def survey(options: Options, file: Path = configuration.FILE) -> Session:
+    """What a new study would be about, without making one: nothing but caches is ever written.
+
+    Raises `UserError` as `start` does.
+    """
+    return _ready(override(configuration.load(file), options), options, StudyStore(RUNS / "cache"))
+
+
+def _ready(config: Config, options: Options, store: StudyStore) -> Session:
+    """Everything read and checked; the study is None where none was begun in `store`."""
     chosen = space.load(config.search.space)
     checkpoints = weights.read_folder(Path(config.search.weights)) if config.search.weights else {}
     # A study that goes on keeps its models, whether or not a hub answers today.
@@ -137,28 +169,13 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         notes += more
     folds = _folds(config, data, store, options)
     notes += dataset.warn_rare(data, config.search.folds)
-    from automask.study import hold, outranked
+    from automask.study import outranked
 
     cap = options.disk or store.tenth()
     room = store.room(cap, outranked=lambda: outranked(begun) if begun else ())
     if (needed := adapting.most_read(chosen, data, 1)) > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
-    study = open_study(config, options, store) if begun is None else begun
-    settings = {
-        "folds": str(config.search.folds),
-        "split": config.search.split,
-        "metric": config.search.metric,
-        "seed": str(config.search.seed),
-        "space": f"{chosen.name} {chosen.fingerprint}",
-        "weights": weights.describe(checkpoints),
-    }
-    hold(study, dataset.fingerprint(data, folds), settings)
-    store.save_folds(data.train.ids, folds)
     largest = max(chosen.training["image_size"].corners())
-    study.set_user_attr("weights folder", config.search.weights)
-    study.set_user_attr("largest", largest)
-    study.set_user_attr("disk", cap)
-    study.set_user_attr("models", None if checkpoints else chosen.models())
     return Session(
         config,
         options,
@@ -167,7 +184,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         int(largest),
         checkpoints,
         store,
-        study,
+        cast(Any, begun),
         chosen,
         tuple(notes),
         cap,

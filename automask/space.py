@@ -70,11 +70,18 @@ class Space:
 
     def default(self) -> tuple[Recipe, dict[str, Any]]:
         """The default recipe, moved into this space, and its free hyperparameters by name."""
+        return self.preferring({})
+
+    def preferring(self, wishes: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+        """The same with other wishes than the defaults, by name as `sample` has them."""
         free: dict[str, Any] = {}
 
         def suggest(name: str, range_: Range) -> Any:
-            kind, _, rest = name.partition(" of ")[0].partition(".")
-            if kind == "training":
+            asked = name.partition(" of ")[0]
+            kind, _, rest = asked.partition(".")
+            if asked in wishes:
+                wanted = wishes[asked]
+            elif kind == "training":
                 wanted = TRAINING_DEFAULTS[rest]
             elif not rest:
                 wanted = SEARCHED[kind]

@@ -1,0 +1,151 @@
+"""What features are worth, by a closed-form probe: how much more of the rows help, and other weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from automask.data import one_hot
+from automask.scores import Metric
+
+#: Random halves of the training rows, and resampled tables for a standard error.
+HALVES, RESAMPLES = 3, 100
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its standard error."""
+
+    value: float
+    error: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, taken as normal."""
+        return self.value - 1.96 * self.error, self.value + 1.96 * self.error
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Compares probes on the rows of a task, out of fold.
+
+    `labels`, `folds` and `units` `[N]`, where rows of one unit stand or fall together. Everything is
+    told as a share of the metric's room: of what it rises from saying every class by its share of the
+    rows, to saying each row's own. So it means the same for any metric and any number of classes.
+    """
+
+    metric: Metric
+    labels: np.ndarray
+    folds: np.ndarray
+    units: np.ndarray
+    seed: int
+
+    @property
+    def room(self) -> tuple[float, float]:
+        """The metric by chance, and when all is right."""
+        truth = one_hot(self.labels, int(self.labels.max()) + 1)
+        shares = np.broadcast_to(truth.mean(0), truth.shape)
+        return self.metric(self.labels, shares), self.metric(self.labels, truth)
+
+    def compare(
+        self, features: np.ndarray, others: np.ndarray | None = None
+    ) -> tuple[Estimate, Estimate | None]:
+        """By how much a probe on `features` `[N, D]` beats itself on half of the training rows, and
+        one on `others` `[N, E]`.
+
+        Half of the rows are drawn unit after unit, so that they are half of the units too.
+        """
+        rng = np.random.default_rng(self.seed)
+        scored, balanced = self._best(self._scored(features))
+        halves = [_probability(self._scored(features, rng), balanced) for _ in range(HALVES)]
+        gain = self._difference(scored, halves)
+        if others is None:
+            return gain, None
+        return gain, self._difference(scored, [self._best(self._scored(others))[0]])
+
+    def _scored(
+        self, features: np.ndarray, half: np.random.Generator | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Out-of-fold log-likelihoods and log-priors of the classes, `[N, C]` each."""
+        shape = (len(self.labels), int(self.labels.max()) + 1)
+        likelihood, prior = np.empty(shape), np.empty(shape)
+        for fold in np.unique(self.folds):
+            rows, scored = np.flatnonzero(self.folds != fold), self.folds == fold
+            if half is not None:
+                rows = by_units(rows, self.units, half)[: (len(rows) + 1) // 2]
+            likelihood[scored], prior[scored] = discriminants(
+                features[rows], self.labels[rows], features[scored], shape[1]
+            )
+        return likelihood, prior
+
+    def _best(self, scored: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, bool]:
+        """Probabilities with the classes' priors or with equal ones, whichever the metric likes."""
+        kinds = [(_probability(scored, balanced), balanced) for balanced in (False, True)]
+        return max(kinds, key=lambda kind: self.metric(self.labels, kind[0]))
+
+    def _difference(self, better: np.ndarray, others: Sequence[np.ndarray]) -> Estimate:
+        """The score of `better` over the mean of the others', as a share of the room.
+
+        The error is the bootstrap's over units, and that of so few others.
+        """
+
+        def over(rows: np.ndarray) -> np.ndarray:
+            target = self.labels[rows]
+            own = self.metric(target, better[rows])
+            return np.array([own - self.metric(target, other[rows]) for other in others])
+
+        chance, perfect = self.room
+        rng = np.random.default_rng(self.seed)
+        found, order = over(np.arange(len(self.labels))), np.argsort(self.units, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.units[order])) + 1)
+        drawn = [
+            over(np.concatenate([parts[i] for i in rng.integers(len(parts), size=len(parts))]))
+            for _ in range(RESAMPLES)
+        ]
+        variance = np.mean(drawn, 1).var(ddof=1)
+        if len(others) > 1:
+            variance += found.var(ddof=1) / len(others)
+        room = perfect - chance
+        return Estimate(float(found.mean() / room), float(np.sqrt(variance) / room))
+
+
+def discriminants(
+    features: np.ndarray, labels: np.ndarray, new: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Linear discriminants `[n, C]` of new rows, as log-likelihoods, and log-priors alike.
+
+    All classes share a covariance, shrunk by Ledoit and Wolf (2004), so that more features than rows
+    are no trouble. A class without rows has a likelihood of 0.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    counts = np.bincount(labels, minlength=classes)
+    scale = features.std(0) + 1e-6
+    old, new = features.astype(np.float64) / scale, new.astype(np.float64) / scale
+    means = np.zeros((classes, old.shape[1]))
+    np.add.at(means, labels, old)
+    means /= counts.clip(1)[:, None]
+    covariance, _ = ledoit_wolf(old - means[labels], assume_centered=True)
+    # Rows that are all alike have no spread at all.
+    covariance[np.diag_indices_from(covariance)] += 1e-6
+    weights = np.linalg.solve(covariance, means.T)
+    with np.errstate(divide="ignore"):
+        prior = np.log(counts / counts.sum())
+    likelihood = new @ weights - (means * weights.T).sum(1) / 2
+    likelihood[:, counts == 0] = -np.inf
+    return likelihood, np.broadcast_to(prior, likelihood.shape)
+
+
+def by_units(rows: np.ndarray, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The rows in random order, unit after unit."""
+    place = rng.permutation(units.max() + 1)[units[rows]]
+    return rows[np.lexsort((rng.random(len(rows)), place))]
+
+
+def _probability(scored: tuple[np.ndarray, np.ndarray], balanced: bool) -> np.ndarray:
+    likelihood, prior = scored
+    logits = likelihood if balanced else likelihood + prior
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)
