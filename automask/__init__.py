@@ -10,6 +10,7 @@ reader = KINDS["reader"]
 split = KINDS["split"]
 resize = KINDS["resize"]
 augmentation = KINDS["augmentation"]
+labelling = KINDS["labelling"]
 sampling = KINDS["sampling"]
 backbone = KINDS["backbone"]
 head = KINDS["head"]
@@ -30,6 +31,7 @@ __all__ = [
     "ensemble",
     "freeze",
     "head",
+    "labelling",
     "loss",
     "metric",
     "optimizer",

@@ -44,7 +44,7 @@ def fit_heads(
         functools.partial(
             registry.get("loss", recipe["loss"].name).function, **recipe["loss"].params
         ),
-        torch.as_tensor(task.data.labels, device=task.device),
+        torch.stack([side.label_of_row for side in sides]),
         torch.stack([side.counts for side in sides]),
         features.D,
     )
@@ -127,8 +127,11 @@ class _Side:
 
     def __init__(self, task: Task, recipe: Recipe, features: Features, fold: int) -> None:
         self.task, self.recipe, self.features, self.fold = task, recipe, features, fold
-        self.rows, self.scored = task.fold_rows(fold)
-        self.labels = task.data.labels[self.rows]
+        _, self.scored = task.fold_rows(fold)
+        self.rows, self.labels = task.training_part(recipe, fold)
+        table = np.zeros(len(task.data.labels), np.int64)
+        table[self.rows] = self.labels
+        self.label_of_row = torch.as_tensor(table, device=task.device)
         self.rng = np.random.default_rng([task.seed, fold])
         counts = np.bincount(self.labels, minlength=len(task.data.attributes.classes))
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)

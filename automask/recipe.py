@@ -18,6 +18,7 @@ SEARCHED: dict[str, str] = {
     "loss": "cross_entropy",
     "optimizer": "adamw",
     "scheduler": "CosineAnnealingLR",
+    "labelling": "as_scored",
     "sampling": "all",
     "augmentation": "light",
     "resize": "pad",
@@ -94,11 +95,20 @@ class Recipe:
         parts = [backbone, f"{self.training['image_size']}px", f"{self.training['epochs']}ep"]
         plain = {
             "head": "joint",
+            "labelling": "as_scored",
             "sampling": "all",
             "augmentation": "none",
             "loss": "cross_entropy",
         }
-        for kind in ("freeze", "loss", "optimizer", "head", "sampling", "augmentation"):
+        for kind in (
+            "freeze",
+            "loss",
+            "optimizer",
+            "head",
+            "labelling",
+            "sampling",
+            "augmentation",
+        ):
             if kind in self.choices and self[kind].name != plain.get(kind):
                 parts.append(self[kind].name)
         return " ".join(parts)

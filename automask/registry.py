@@ -99,6 +99,7 @@ KINDS: dict[str, Kind] = {
         Kind("split", ("labels", "groups", "folds", "seed")),
         Kind("resize", ("image", "size")),
         Kind("augmentation", ("image_size",)),
+        Kind("labelling", ("values", "limits")),
         Kind("sampling", ("labels", "features", "rng")),
         Kind("backbone", ("image_size", "pretrained")),
         Kind("head", ("D", "attributes")),

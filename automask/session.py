@@ -135,6 +135,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     if chosen.adapts:
         chosen, more = adapting.adapted(chosen, data, checkpoints)
         notes += more
+    adapting.refuse_idle(chosen, data)
     folds = _folds(config, data, store, options)
     notes += dataset.warn_rare(data, config.search.folds)
     from automask.study import hold, outranked

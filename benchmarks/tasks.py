@@ -64,6 +64,7 @@ def recipe(model: str, **changes: Any) -> Recipe:
         "loss": "cross_entropy",
         "optimizer": "adamw",
         "scheduler": "CosineAnnealingLR",
+        "labelling": "as_scored",
         "sampling": "all",
         "augmentation": "none",
         "resize": "pad",

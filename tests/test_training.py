@@ -33,6 +33,7 @@ def recipe(**changes):
         "loss": ("cross_entropy", {}),
         "optimizer": ("adamw", {}),
         "scheduler": ("CosineAnnealingLR", {}),
+        "labelling": ("as_scored", {}),
         "sampling": ("all", {}),
         "augmentation": ("none", {}),
         "resize": ("pad", {}),
