@@ -12,6 +12,7 @@ split = KINDS["split"]
 resize = KINDS["resize"]
 augmentation = KINDS["augmentation"]
 mix = KINDS["mix"]
+labelling = KINDS["labelling"]
 sampling = KINDS["sampling"]
 backbone = KINDS["backbone"]
 head = KINDS["head"]
@@ -32,6 +33,7 @@ __all__ = [
     "ensemble",
     "freeze",
     "head",
+    "labelling",
     "loss",
     "metric",
     "mix",

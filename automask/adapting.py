@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from automask import space, weights
 from automask.data import Data
+from automask.errors import UserError
 from automask.images import longest_side
 from automask.ranges import Categorical, Int
+from automask.recipe import SEARCHED
 from automask.space import Space
 from automask.weights import Weights
 
@@ -55,7 +57,21 @@ def adapted(chosen: Space, data: Data, checkpoints: dict[str, Weights]) -> tuple
     if len(data.attributes.names) == 1 and len(heads) > 1 and "factored" in heads:
         kept = {name: ranges for name, ranges in heads.items() if name != "factored"}
         chosen = replace(chosen, competitors={**chosen.competitors, "head": kept})
+    if not data.numbers:
+        plain = SEARCHED["labelling"]
+        kept = {plain: chosen.competitors["labelling"].get(plain, {})}
+        chosen = replace(chosen, competitors={**chosen.competitors, "labelling": kept})
     return chosen, notes
+
+
+def refuse_idle(chosen: Space, data: Data) -> None:
+    """Raise `UserError` where the space has labellings that the data give nothing to do."""
+    idle = sorted(chosen.competitors["labelling"].keys() - {SEARCHED["labelling"]})
+    if idle and not data.numbers:
+        raise UserError(
+            f"search space {chosen.name}: [labelling.{idle[0]}] moves the limits of a target that is a "
+            "number, such as an age, and these data have none: take it out of the space"
+        )
 
 
 def most_read(chosen: Space, data: Data, trials: int) -> int:

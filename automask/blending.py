@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from automask import ensembling, members, registry, submission
+from automask.data import Data
 from automask.ensembling import Ensemble
 from automask.errors import UserError
-from automask.scores import by_attribute
+from automask.scores import ClassScore, by_attribute, by_class
 from automask.session import Session
+
+#: Up to this many classes are listed whole; of more, this many of the worst.
+MOST_CLASSES, WORST = 30, 15
 
 
 def run(session: Session, method: str, top: int, output: Path | None, console: Console) -> Ensemble:
@@ -83,3 +89,45 @@ def _show(session: Session, blended: Ensemble, console: Console) -> None:
             lines.add_row(Text(f"{attribute} alone, out of fold"), Text(str(value)))
     console.print(f"{name} with 95 % intervals:")
     console.print(lines)
+    console.print()
+    show_classes(data, blended.validation, console)
+
+
+def show_classes(data: Data, probability: np.ndarray, console: Console) -> None:
+    """Print how well each class is found out of fold, and each attribute's values by themselves.
+
+    Of more than `MOST_CLASSES` classes, the `WORST` by F1.
+    """
+    attributes = data.attributes
+    names = [attributes.describe(label) for label in range(len(attributes.classes))]
+    found = by_class(data.labels, probability.argmax(1), names)
+    tables = [(" × ".join(attributes.names), found)]
+    if len(attributes.names) > 1:
+        for index, name in enumerate(attributes.names):
+            target, said = (
+                attributes.classes[data.labels, index],
+                attributes.marginal(probability, index).argmax(1),
+            )
+            tables.append((name, by_class(target, said, attributes.values[index])))
+    console.print("class by class, out of fold:")
+    for title, rows in tables:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column(Text(title), min_width=20, ratio=1)
+        for column in ("rows", "precision", "recall", "F1"):
+            table.add_column(column, justify="right", no_wrap=True)
+        shown = rows if len(rows) <= MOST_CLASSES else sorted(rows, key=_f1)[:WORST]
+        for row in shown:
+            figures = (_figure(value) for value in (row.precision, row.recall, row.f1))
+            table.add_row(Text(row.name), f"{row.rows:,}", *figures)
+        console.print(table)
+        if len(shown) < len(rows):
+            console.print(f"the {len(shown)} of {len(rows)} with the lowest F1", markup=False)
+        console.print()
+
+
+def _f1(row: ClassScore) -> float:
+    return 0.0 if math.isnan(row.f1) else row.f1
+
+
+def _figure(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,16 @@ import numpy as np
 import pandas as pd
 
 from automask import registry
-from automask.errors import UserError
-from automask.tables import Rows, Tables
+from automask.errors import PluginError, UserError
+from automask.tables import Numeric, Rows, Tables
 
 
 @dataclass(frozen=True)
 class Attributes:
     """The target columns and the classes that they combine to.
 
-    `names` [A]; `values` [A] tuples of the texts that occur in train, sorted; `classes` [C, A] the
-    index of each class's value, for the combinations that occur in train.
+    `names` [A]; `values` [A] tuples of the texts that occur in train, sorted, bands of a number by
+    that; `classes` [C, A] the index of each class's value, for the combinations that occur in train.
     """
 
     names: tuple[str, ...]
@@ -45,7 +46,10 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Data:
-    """Train and test rows with integer labels `[N]` and groups `[N]` (or None)."""
+    """Train and test rows with integer labels `[N]` and groups `[N]` (or None).
+
+    `numbers` are those behind the attributes whose values are bands of a number.
+    """
 
     train: Rows
     test: Rows | None
@@ -55,6 +59,7 @@ class Data:
     sample: pd.DataFrame | None
     id_column: str
     codes: dict[tuple[str, ...], str] | None
+    numbers: Mapping[str, Numeric] = field(default_factory=dict)
 
     @property
     def counts(self) -> np.ndarray:
@@ -70,10 +75,16 @@ class Data:
 def prepare(tables: Tables) -> Data:
     """The tables with their labels and groups as numbers.
 
-    Raises `UserError` where train has a single class or shares ids with test.
+    Raises `UserError` where train has a single class or shares ids with test, `PluginError` where
+    the numbers behind a target aren't those of its classes.
     """
     columns = tables.train.attributes
-    values = tuple(tuple(sorted(columns[name].unique())) for name in columns)
+    for name, numeric in tables.numbers.items():
+        if name not in columns or numeric.texts != columns[name].tolist():
+            raise PluginError(f"the reader's numbers of '{name}' don't make that target's classes")
+    values = tuple(
+        _values(columns[name].unique(), tables.numbers.get(str(name))) for name in columns
+    )
     index = np.stack(
         [
             pd.Categorical(columns[name], categories=list(texts)).codes
@@ -101,7 +112,12 @@ def prepare(tables: Tables) -> Data:
         sample=tables.sample,
         id_column=tables.id_column,
         codes=dict(tables.codes) if tables.codes else None,
+        numbers=dict(tables.numbers),
     )
+
+
+def _values(texts: Collection[str], numeric: Numeric | None) -> tuple[str, ...]:
+    return tuple(sorted(texts) if numeric is None else [b for b in numeric.bands if b in texts])
 
 
 def draw_folds(data: Data, split: str, folds: int, seed: int) -> np.ndarray:
@@ -153,6 +169,7 @@ def fingerprint(data: Data, folds: np.ndarray) -> dict[str, str]:
         "labels": _hash(
             [data.attributes.names, data.attributes.values, data.labels.tolist()]
             + ([] if data.groups is None else [data.groups.tolist()])
+            + [(name, n.values.tolist(), n.limits) for name, n in data.numbers.items()]
         ),
         "rows in folds": _hash(folds.tolist()),
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
 
-from automask.faces import GENDERS, MASKS, Person, draw_person, draw_photo
+from automask.faces import GENDERS, MASKS, Box, Person, draw_person, draw_photo, draw_scene
 
 PHOTOS = dict.fromkeys(["mask1", "mask2", "mask3", "mask4", "mask5"], "wear")
 PHOTOS |= {"incorrect_mask": "incorrect", "normal": "none"}
@@ -32,6 +32,60 @@ def draw_competition(
     _write_csv(folder / "answers.csv", ("ImageID", "ans"), answers)
     sample = [(name, 0) for name, _ in answers]
     _write_csv(folder / "eval" / "info.csv", ("ImageID", "ans"), sample)
+
+
+def draw_table(
+    folder: Path,
+    *,
+    people: int,
+    test_people: int,
+    size: int = 96,
+    seed: int = 0,
+    portrait: float = 0.6,
+) -> None:
+    """The same kind of people as a table: train.csv, test.csv, sample_submission.csv, answers.csv.
+
+    Columns are id, path, mask, gender, age in years, person, and the box of the face in pixels: left,
+    top, right, bottom. A person takes a share `portrait` of the photo's side, anywhere in it. The same
+    seed writes the same bytes. Raises OSError where folder can't be written.
+    """
+    train_rng, test_rng = np.random.default_rng(seed).spawn(2)
+    train = list(_scenes(folder, train_rng, "a", people, size, portrait))
+    test = list(_scenes(folder, test_rng, "b", test_people, size, portrait))
+    test_rng.shuffle(test)
+    asked = ("id", "mask", "gender", "age")
+    _write_dicts(folder / "train.csv", list(train[0]), train)
+    _write_dicts(folder / "test.csv", ("id", "path", *Box._fields), test)
+    _write_dicts(folder / "answers.csv", asked, test)
+    blank = {"mask": "wear", "gender": "male", "age": "<30"}
+    _write_dicts(folder / "sample_submission.csv", asked, [row | blank for row in test])
+
+
+def _scenes(
+    folder: Path, rng: Generator, letter: str, count: int, size: int, portrait: float
+) -> Iterator[dict[str, str | int]]:
+    """Draw all photos of so many people into images/; their rows."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for number, person in enumerate(_draw_people(rng, count)):
+        for shot, mask in enumerate(PHOTOS.values()):
+            name = f"{letter}{number:04d}{shot}"
+            photo, box = draw_scene(rng, person, mask, size, portrait)
+            photo.save(folder / "images" / f"{name}.jpg", quality=90)
+            yield {
+                "id": name,
+                "path": f"images/{name}.jpg",
+                "mask": mask,
+                "gender": person.gender,
+                "age": person.age,
+                "person": f"{letter}{number:04d}",
+                **box._asdict(),
+            }
+
+
+def _write_dicts(
+    path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str | int]]
+) -> None:
+    _write_csv(path, columns, ([row[column] for column in columns] for row in rows))
 
 
 def _write_train(folder: Path, rng: Generator, count: int, size: int) -> None:

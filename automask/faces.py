@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -59,6 +59,15 @@ class Person:
     wrinkles: float  # 0 for smooth, 1 for deeply lined
 
 
+class Box(NamedTuple):
+    """A part of an image in pixels, from left and top to below right and bottom."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
 def draw_person(rng: Generator, gender: str, age: int) -> Person:
     """Draw the traits of a person; gender is one of GENDERS, age in years."""
     man = gender == "male"
@@ -86,17 +95,35 @@ def draw_person(rng: Generator, gender: str, age: int) -> Person:
 
 def draw_photo(rng: Generator, person: Person, mask: str, size: int) -> Image.Image:
     """Draw one size x size RGB photo of a person; mask is one of MASKS, else ValueError."""
+    return draw_scene(rng, person, mask, size)[0]
+
+
+def draw_scene(
+    rng: Generator, person: Person, mask: str, size: int, portrait: float = 1
+) -> tuple[Image.Image, Box]:
+    """A photo as draw_photo draws it, and the box around the face without its hair.
+
+    The person takes a share `portrait` of the photo's side, and below 1 stands anywhere in it.
+    """
     if mask not in MASKS:
         raise ValueError(f"unknown mask: {mask!r}")
     side = size * SUPERSAMPLING
     image = _backdrop(rng, side)
-    center = side * (np.array([0.5, 0.47]) + rng.normal(0, 0.03, 2))
-    pen = Pen(image, side * rng.uniform(0.32, 0.39), rng.normal(0, 0.08), center)
+    center = np.array([0.5, 0.47]) + rng.normal(0, 0.03, 2)
+    scale, tilt = rng.uniform(0.32, 0.39), rng.normal(0, 0.08)
+    corner = rng.uniform(0, 1 - portrait, 2) if portrait < 1 else np.zeros(2)
+    pen = Pen(image, side * portrait * scale, tilt, side * (corner + portrait * center))
+    if portrait < 1:
+        # As far down as the photo goes.
+        pen.fill([(-0.9, 2), (0.9, 2), (1.1, 9), (-1.1, 9)], person.clothes)
     for draw in (_back, _head, _eyes, _mouth, _front_hair):
         draw(pen, rng, person)
     if mask != "none":
         _mask(pen, rng, person, mask)
-    return _light(rng, image.resize((size, size), Image.Resampling.BOX))
+    face = pen.place(_face(person)) / SUPERSAMPLING
+    low, high = np.clip([face.min(0), face.max(0)], 0, size).round().astype(int).tolist()
+    photo = _light(rng, image.resize((size, size), Image.Resampling.BOX))
+    return photo, Box(*low, *high)
 
 
 def _face(person: Person, start: float = 0, stop: float = 360, grow: float = 0) -> Points:

@@ -64,8 +64,8 @@ class FoldTrainer:
         self, task: Task, recipe: Recipe, features: Features, fold: int, network: Network
     ) -> None:
         self.task, self.recipe, self.network, self.features = task, recipe, network, features
-        self.rows, self.scored = task.fold_rows(fold)
-        self.labels = task.data.labels[self.rows]
+        _, self.scored = task.fold_rows(fold)
+        self.rows, self.labels = task.training_part(recipe, fold)
         classes = len(task.data.attributes.classes)
         counts = np.bincount(self.labels, minlength=classes)
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)

@@ -52,7 +52,7 @@ def fit_heads(
         functools.partial(
             registry.get("loss", recipe["loss"].name).function, **recipe["loss"].params
         ),
-        torch.as_tensor(task.data.labels, device=task.device),
+        torch.stack([side.label_of_row for side in sides]),
         torch.stack([side.counts for side in sides]),
         features.D,
         [side.mix for side in sides] if mixing.mixes(recipe) else [],
@@ -140,8 +140,11 @@ class _Side:
 
     def __init__(self, task: Task, recipe: Recipe, features: Features, fold: int) -> None:
         self.task, self.recipe, self.features, self.fold = task, recipe, features, fold
-        self.rows, self.scored = task.fold_rows(fold)
-        self.labels = task.data.labels[self.rows]
+        _, self.scored = task.fold_rows(fold)
+        self.rows, self.labels = task.training_part(recipe, fold)
+        table = np.zeros(len(task.data.labels), np.int64)
+        table[self.rows] = self.labels
+        self.label_of_row = torch.as_tensor(table, device=task.device)
         self.rng = np.random.default_rng([task.seed, fold])
         mixer = np.random.default_rng([task.seed, fold, 2])
         self.mix = functools.partial(mixing.mixed, recipe, mixer)

@@ -29,8 +29,12 @@ class Pen:
         ink = (*color, round(255 * opacity))
         self._draw.line(self._place(points), ink, max(1, round(width * self._scale)), "curve")
 
+    def place(self, points: Points) -> Points:
+        """Where in the image points lie, in pixels."""
+        return np.asarray(points) @ self._matrix + self._origin
+
     def _place(self, points: Points) -> list[float]:
-        placed: list[float] = (np.asarray(points) @ self._matrix + self._origin).ravel().tolist()
+        placed: list[float] = self.place(points).ravel().tolist()
         return placed
 
 

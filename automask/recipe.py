@@ -18,6 +18,7 @@ SEARCHED: dict[str, str] = {
     "loss": "cross_entropy",
     "optimizer": "adamw",
     "scheduler": "CosineAnnealingLR",
+    "labelling": "as_scored",
     "sampling": "all",
     "augmentation": "light",
     "mix": "none",
@@ -98,12 +99,22 @@ class Recipe:
         parts = [backbone, f"{self.training['image_size']}px", f"{self.training['epochs']}ep"]
         plain = {
             "head": "joint",
+            "labelling": "as_scored",
             "sampling": "all",
             "augmentation": "none",
             "mix": "none",
             "loss": "cross_entropy",
         }
-        for kind in ("freeze", "loss", "optimizer", "head", "sampling", "augmentation", "mix"):
+        for kind in (
+            "freeze",
+            "loss",
+            "optimizer",
+            "head",
+            "labelling",
+            "sampling",
+            "augmentation",
+            "mix",
+        ):
             if kind in self.choices and self[kind].name != plain.get(kind):
                 parts.append(self[kind].name)
         return " ".join(parts)

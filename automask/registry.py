@@ -100,6 +100,7 @@ KINDS: dict[str, Kind] = {
         Kind("resize", ("image", "size")),
         Kind("augmentation", ("image_size",)),
         Kind("mix", ("inputs", "target", "rng")),
+        Kind("labelling", ("values", "limits")),
         Kind("sampling", ("labels", "features", "rng")),
         Kind("backbone", ("image_size", "pretrained")),
         Kind("head", ("D", "attributes")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,21 @@ class Score:
 
     def __str__(self) -> str:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well a class is found: its rows, precision, recall and F1; not-a-number where undefined.
+
+    Precision is undefined where the class is never said, recall where it has no rows, F1 where both
+    are so.
+    """
+
+    name: str
+    rows: int
+    precision: float
+    recall: float
+    f1: float
 
 
 def score(
@@ -64,3 +79,14 @@ def by_attribute(
         )
         for index, name in enumerate(attributes.names)
     }
+
+
+def by_class(target: np.ndarray, said: np.ndarray, names: Sequence[str]) -> list[ClassScore]:
+    """The score of each class, from the true and the predicted class of each row `[N]`."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, recall, f1, rows = precision_recall_fscore_support(
+        target, said, labels=range(len(names)), zero_division=np.nan
+    )
+    columns = (rows.tolist(), precision.tolist(), recall.tolist(), f1.tolist())
+    return [ClassScore(*row) for row in zip(names, *columns, strict=True)]

@@ -167,6 +167,7 @@ def _ready(config: Config, options: Options, store: StudyStore) -> Session:
     if chosen.adapts:
         chosen, more = adapting.adapted(chosen, data, checkpoints)
         notes += more
+    adapting.refuse_idle(chosen, data)
     folds = _folds(config, data, store, options)
     notes += dataset.warn_rare(data, config.search.folds)
     from automask.study import outranked

@@ -16,7 +16,10 @@ from automask.steps import Loss
 
 
 class Stacked:
-    """One backward pass for all heads, `[recipes, folds]`, each on its fold's batch."""
+    """One backward pass for all heads, `[recipes, folds]`, each on its fold's batch.
+
+    `labels` are `[folds, N]`: those of a row that two folds train on may differ.
+    """
 
     def __init__(
         self,
@@ -43,7 +46,8 @@ class Stacked:
         the first `lengths` rows count.
         """
         inputs = torch.from_numpy(read(view, *rows)).to(self.labels.device)
-        target = self.eye[self.labels[torch.from_numpy(rows.rows).to(self.labels.device)]]
+        chosen = torch.from_numpy(rows.rows).to(self.labels.device)
+        target = self.eye[self.labels.gather(1, chosen)]
         if self.mixes:
             self._mix(inputs, target, lengths)
         losses = self._losses(self._logits(parameters, inputs), target, lengths)

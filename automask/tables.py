@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -29,12 +30,31 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Numeric:
+    """The numbers behind a target whose classes are bands of them.
+
+    `values` [N] of the train rows, in a unit of their own; `limits` [L], ascending, between the bands,
+    a limit itself belonging to the band above it; `bands` [L + 1] the bands' texts, from the lowest.
+    """
+
+    values: np.ndarray
+    limits: tuple[float, ...]
+    bands: tuple[str, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """`[N]` the text of each value's band."""
+        return [self.bands[i] for i in np.searchsorted(self.limits, self.values, side="right")]
+
+
+@dataclass(frozen=True)
 class Tables:
     """A data folder as its reader understood it.
 
     `sample` is the sample submission as text, its columns and rows in its own order; `id_column` is
     its column of ids. `codes` gives, for a sample that wants one number for several attributes, the
-    text to write for each combination. `arguments` are the reader's hyperparameters that say the
+    text to write for each combination. `numbers` are those behind train's targets, for targets that
+    are bands of a number. `arguments` are the reader's hyperparameters that say the
     same without guessing, for ``automask.toml``; `notes` tells what was guessed, a sentence each.
     """
 
@@ -43,5 +63,6 @@ class Tables:
     sample: pd.DataFrame | None = None
     id_column: str = "id"
     codes: Mapping[tuple[str, ...], str] | None = None
+    numbers: Mapping[str, Numeric] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ import torch
 
 from automask import registry
 from automask.data import Data, test_fingerprint
+from automask.errors import TrialError
 from automask.images import Images
 from automask.recipe import Recipe
 from automask.weights import Weights
@@ -47,6 +49,23 @@ class Task:
         """The rows to train on and those to score."""
         return np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
 
+    def training_part(self, recipe: Recipe, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows to train on, without those that the recipe's labelling leaves out, and their labels.
+
+        Raises `TrialError` where that leaves less than two classes.
+        """
+        rows, _ = self.fold_rows(fold)
+        if not self.data.numbers:
+            return rows, self.data.labels[rows]
+        labels = training_labels(self.data, rows, functools.partial(call, recipe, "labelling"))
+        rows, labels = rows[labels >= 0], labels[labels >= 0]
+        if len(np.unique(labels)) < 2:
+            raise TrialError(
+                "bad data",
+                f"{recipe['labelling'].name} leaves fold {fold + 1} less than two classes",
+            )
+        return rows, labels
+
     @property
     def test_rows(self) -> np.ndarray:
         count = len(self.data.labels)
@@ -57,3 +76,25 @@ def call(recipe: Recipe, kind: str, *arguments: Any) -> Any:
     """The recipe's plugin of that kind, called with its hyperparameters."""
     choice = recipe[kind]
     return registry.get(kind, choice.name).function(*arguments, **choice.params)
+
+
+def training_labels(
+    data: Data, rows: np.ndarray, labelling: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """The class to train each of the rows on, `[n]`, or -1 for one to leave out.
+
+    `labelling` says it of the attributes that are numbers, from the rows' values and the limits. A row
+    whose attributes it combines to no class of train keeps its own.
+    """
+    attributes, own = data.attributes, data.labels[rows]
+    indices, left_out = attributes.classes[own], np.zeros(len(rows), bool)
+    for name, numeric in data.numbers.items():
+        band = labelling(numeric.values[rows], np.array(numeric.limits, float))
+        column = attributes.names.index(name)
+        known = {text: index for index, text in enumerate(attributes.values[column])}
+        indices[:, column] = np.array([known.get(text, -1) for text in numeric.bands])[band]
+        left_out |= band < 0
+    classes = {tuple(values): label for label, values in enumerate(attributes.classes.tolist())}
+    combined = zip(indices.tolist(), own.tolist(), strict=True)
+    labels = np.array([classes.get(tuple(values), label) for values, label in combined], np.int64)
+    return np.where(left_out, -1, labels)

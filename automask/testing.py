@@ -133,6 +133,19 @@ def _augmentation(function: Callable[..., Any]) -> None:
     _expect(out.dtype == batch.dtype, f"gives {out.dtype}, not uint8")
 
 
+def _labelling(function: Callable[..., Any]) -> None:
+    values = np.random.default_rng(0).uniform(0, 90, 200)
+    for limits in (np.array([45.0]), np.array([30.0, 60.0])):
+        label = np.asarray(function(values, limits))
+        _expect(label.shape == values.shape, "must give each value a class, or -1")
+        _expect(label.dtype.kind == "i", "must give whole numbers")
+        _expect(
+            bool(((label >= -1) & (label <= len(limits))).all()),
+            f"gives classes outside -1 to {len(limits)}",
+        )
+        _expect(bool((label >= 0).any()), "leaves out every row")
+
+
 def _sampling(function: Callable[..., Any]) -> None:
     labels = np.array([0] * 6 + [1] * 3 + [2])
     features = np.random.default_rng(0).normal(size=(len(labels), D)).astype(np.float32)
@@ -313,6 +326,7 @@ PROBES: dict[str, Callable[[Callable[..., Any]], None]] = {
     "resize": _resize,
     "augmentation": _augmentation,
     "mix": _mix,
+    "labelling": _labelling,
     "sampling": _sampling,
     "backbone": _backbone,
     "head": _head,

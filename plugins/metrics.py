@@ -65,9 +65,9 @@ def cohen_kappa(target, probability):
     """Cohen's kappa with quadratic weights, for classes with an order such as grades.
 
     How much less the likeliest class misses the true one by, squared, than it would by chance: 1 is
-    perfect, 0 chance (also where there is but one class, always said). The order is that of the
-    classes' names as text: write 02 rather than 2 where there is a 10. With several target columns
-    it goes by their combinations, which have no such order.
+    perfect, 0 chance (also where there is but one class, always said). The order is that of a target's
+    `limits`, else that of the classes' names as text: write 02 rather than 2 where there is a 10. With
+    several target columns it goes by their combinations, which have no such order.
     """
     said = probability.argmax(1)
     by_chance = target.var() + said.var() + (target.mean() - said.mean()) ** 2
@@ -80,13 +80,26 @@ def top_3(target, probability):
 
     Among the two likeliest of three classes, and the likeliest of two: all of them would always do.
     """
+    return _among_likeliest(target, probability, 3)
+
+
+@metric()
+def top_5(target, probability):
+    """The share of rows whose true class is among the five likeliest, as ImageNet counts.
+
+    Where there are five classes or less, among all but the least likely: all would always do.
+    """
+    return _among_likeliest(target, probability, 5)
+
+
+def _among_likeliest(target, probability, k):
     import numpy as np
 
     own = probability[np.arange(len(target)), target][:, None]
     before = np.arange(probability.shape[1]) < target[:, None]
     # Among equals the first counts as the likeliest, as it does for accuracy.
     ahead = (probability > own) | ((probability == own) & before)
-    return float((ahead.sum(1) < min(3, probability.shape[1] - 1)).mean())
+    return float((ahead.sum(1) < min(k, probability.shape[1] - 1)).mean())
 
 
 def _chance_to_exceed(ours, others):

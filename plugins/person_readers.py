@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MASKS = ("wear", "incorrect", "not wear")
 GENDERS = ("male", "female")
 AGES = ("<30", "30-59", ">=60")
+AGE_LIMITS = (30, 60)
 PHOTOS = {f"mask{number}": "wear" for number in range(1, 6)}
 PHOTOS |= {"incorrect_mask": "incorrect", "normal": "not wear"}
 PERSON = ("gender", "age", "path")
@@ -34,9 +35,10 @@ def person_folders(folder: Path) -> Tables | None:
     group. `extra` has the age in years. None where train/train.csv is no table of people; raises
     `UserError` where a person's folder, a photo or a cell isn't as it should be.
     """
+    import numpy as np
     import pandas as pd
 
-    from automask.tables import Rows, Tables
+    from automask.tables import Numeric, Rows, Tables
 
     people = None if has_train_csv(folder) else _people(folder / "train" / "train.csv")
     if people is None:
@@ -46,6 +48,8 @@ def person_folders(folder: Path) -> Tables | None:
     rows = [(row, photo) for row, shots in enumerate(photos) for photo in shots]
     who = [row for row, _ in rows]
     stems = [os.path.splitext(photo)[0] for _, photo in rows]
+    years = np.array([float(ages[row]) for row in who])
+    age = Numeric(years, AGE_LIMITS, AGES)
     race = {c: [people[c][row] for row in who] for c in ("race",) if c in people.columns}
     train = Rows(
         ids=[f"{names[row]}/{stem}" for row, stem in zip(who, stems, strict=True)],
@@ -54,12 +58,12 @@ def person_folders(folder: Path) -> Tables | None:
             {
                 "mask": [PHOTOS[stem] for stem in stems],
                 "gender": [genders[row] for row in who],
-                "age": [_age_band(float(ages[row])) for row in who],
+                "age": age.texts,
             },
             dtype=str,
         ),
         groups=[names[row] for row in who],
-        extra=pd.DataFrame({"age_years": [float(ages[row]) for row in who], **race}),
+        extra=pd.DataFrame({"age_years": years, **race}),
     )
     notes = ["groups: the photos of a person stay on one side of a split"]
     if lacking := [name for name, shots in zip(names, photos, strict=True) if len(shots) < 7]:
@@ -79,6 +83,7 @@ def person_folders(folder: Path) -> Tables | None:
             combination: str(number)
             for number, combination in enumerate(itertools.product(MASKS, GENDERS, AGES))
         },
+        numbers={"age": age},
         notes=tuple(notes),
     )
 
@@ -127,7 +132,3 @@ def _is_age(text: str) -> bool:
         return 0 <= float(text) < math.inf
     except ValueError:
         return False
-
-
-def _age_band(years: float) -> str:
-    return AGES[(years >= 30) + (years >= 60)]

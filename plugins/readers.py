@@ -14,6 +14,7 @@ from automask.columns import Columns, guess_columns, sample_id_column
 from automask.csvfile import Csv, few, find_csv, quoted, read_csv, squash
 from automask.errors import UserError
 from automask.imagefiles import Images, folder_names, is_image_folder, probe, walk_images
+from automask.limits import read_limits
 
 if TYPE_CHECKING:
     from automask.tables import Rows, Tables
@@ -29,6 +30,7 @@ FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.
     image=Text(),
     target=Text(many=True),
     group=Text(),
+    limits=Text("age: 30, 60", many=True),
 )
 def table(
     folder: Path,
@@ -40,13 +42,16 @@ def table(
     image: str | None = None,
     target: str | Sequence[str] | None = None,
     group: str | None = None,
+    limits: str | Sequence[str] | None = None,
 ) -> Tables | None:
     """A CSV with a row an image: train.csv, and test.csv and sample_submission.csv if any.
 
     `train`, `test` and `sample` name the files; `id`, `image`, `target` (one or a list) and `group`
     name columns of train. What is None is guessed and noted; "" says that there is no `test`,
-    `sample` or `group`. None where the folder has no such CSV; raises `UserError` where a CSV is
-    broken, a row has no image or no label, or the tables don't fit each other.
+    `sample` or `group`. `limits` such as "age: 30, 60" make classes of a target that is a number: <30,
+    30-59 and >=60, which the submission then answers. None where the folder has no such CSV; raises
+    `UserError` where a CSV is broken, a row has no image or no label, or the tables don't fit each
+    other.
     """
     from automask.tables import Tables
 
@@ -61,6 +66,10 @@ def table(
     columns, guesses = guess_columns(csvs, images, id=id, image=image, targets=targets, group=group)
     notes = [note for _, note in found.values() if note] + guesses
     train_rows = _rows(csvs["train"], images, "train", columns)
+    limits = [limits] if isinstance(limits, str) else limits or []
+    numbers = read_limits(csvs["train"], columns.targets, limits)
+    banded = {name: numeric.texts for name, numeric in numbers.items()}
+    train_rows = replace(train_rows, attributes=train_rows.attributes.assign(**banded))
     test_rows, id_column, answers = None, columns.id, csvs.get("sample")
     if answers:
         id_column = sample_id_column(answers, columns.id)
@@ -77,13 +86,15 @@ def table(
     chosen = {role: name for role, name in names.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
     chosen |= {"group": columns.group} if columns.group or group == "" else {}
+    more_said = {"limits": limits} if limits else {}
     one, *more = columns.targets
     return Tables(
         train=train_rows,
         test=test_rows,
         sample=answers.frame(answers.columns) if answers else None,
         id_column=id_column,
-        arguments={**chosen, "target": [one, *more] if more else one},
+        arguments={**chosen, "target": [one, *more] if more else one, **more_said},
+        numbers=numbers,
         notes=tuple(notes),
     )
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automask.drawing import PHOTOS, draw_competition
-from automask.faces import draw_person, draw_photo
+from automask.drawing import PHOTOS, draw_competition, draw_table
+from automask.faces import Box, draw_person, draw_photo, draw_scene
 
 COMBINATIONS = {(gender, age_class) for gender in range(2) for age_class in range(3)}
 
@@ -98,3 +98,60 @@ def test_an_unknown_mask_is_an_error() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="scarf"):
         draw_photo(rng, draw_person(rng, "male", 40), "scarf", 16)
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flat")
+    draw_table(folder, people=8, test_people=6, size=64, seed=3)
+    return folder
+
+
+def test_a_table_has_a_row_a_photo_and_no_answers_for_test(flat: Path) -> None:
+    train, test = read(flat / "train.csv"), read(flat / "test.csv")
+    sides = ["left", "top", "right", "bottom"]
+    assert list(train[0]) == ["id", "path", "mask", "gender", "age", "person", *sides]
+    assert list(test[0]) == ["id", "path", *sides]
+    assert len(train) == 8 * 7 and len(test) == 6 * 7
+    assert len({row["person"] for row in train}) == 8
+    assert all((flat / row["path"]).is_file() for row in [*train, *test])
+    answers, sample = read(flat / "answers.csv"), read(flat / "sample_submission.csv")
+    order = [row["id"] for row in test]
+    assert [row["id"] for row in answers] == [row["id"] for row in sample] == order
+    assert {row["mask"] for row in answers} == {"wear", "incorrect", "none"}
+    assert {row["mask"] for row in sample} == {"wear"}
+
+
+def test_a_box_lies_around_the_face_wherever_that_is(flat: Path) -> None:
+    boxes = np.array(
+        [[int(row[s]) for s in Box._fields] for row in read(flat / "train.csv")], dtype=float
+    )
+    wide, tall = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    assert boxes.min() >= 0 and boxes.max() <= 64
+    assert wide.min() > 10 and (tall > wide).all() and tall.max() < 40
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    assert (np.ptp(middles, axis=0) > 15).all(), "faces are not always in the same place"
+
+
+def test_what_a_mask_changes_lies_in_the_box() -> None:
+    person = draw_person(np.random.default_rng(0), "male", 30)
+    (wear, box), (none, _) = (
+        draw_scene(np.random.default_rng(5), person, mask, 96, 0.5) for mask in ("wear", "none")
+    )
+    changed = np.abs(np.asarray(wear, dtype=int) - np.asarray(none, dtype=int)).max(2) > 60
+    inside = changed[box.top : box.bottom + 3, box.left - 2 : box.right + 2]
+    assert inside.sum() > 50 and inside.sum() > 0.9 * changed.sum()
+
+
+def test_a_table_is_decided_by_its_seed(flat: Path, tmp_path: Path) -> None:
+    draw_table(tmp_path, people=8, test_people=6, size=64, seed=3)
+    assert contents(tmp_path) == contents(flat)
+
+
+def test_the_bytes_of_a_seed_stay_as_they_were(tmp_path: Path) -> None:
+    """Scores that were measured on a drawn competition are of those very photos."""
+    image = draw_photo(
+        np.random.default_rng(1), draw_person(np.random.default_rng(0), "female", 50), "wear", 32
+    )
+    pixels = np.asarray(image, dtype=float)
+    assert pixels.mean(axis=(0, 1)).round(1).tolist() == [128.9, 132.7, 133.8]

@@ -1,11 +1,14 @@
 """Blends, their honest scores, and the submission file."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from test_data import tables
 
-from automask import data, ensembling, registry, scores, submission
+from automask import blending, data, ensembling, registry, scores, submission
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.tables import Rows
@@ -171,3 +174,58 @@ def test_an_older_submission_stays_where_the_new_one_cannot_be_whole(tmp_path):
     for wrong in (tmp_path, tmp_path / "no/such/file.csv"):
         with pytest.raises(UserError, match="can't be written"):
             submission.write(pd.DataFrame(), wrong)
+
+
+def test_a_class_is_scored_also_where_it_is_never_said_or_has_no_rows():
+    target, said = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 3])
+    found = scores.by_class(target, said, ["a", "b", "unsaid", "rowless", "neither"])
+    figures = {row.name: (row.rows, row.precision, row.recall, row.f1) for row in found}
+    assert figures["a"] == pytest.approx((2, 1.0, 0.5, 2 / 3))
+    assert figures["b"] == pytest.approx((2, 2 / 3, 1.0, 0.8))
+    assert figures["unsaid"] == pytest.approx((1, np.nan, 0.0, 0.0), nan_ok=True)
+    assert figures["rowless"] == pytest.approx((0, 0.0, np.nan, 0.0), nan_ok=True)
+    assert figures["neither"] == pytest.approx((0, np.nan, np.nan, np.nan), nan_ok=True)
+
+
+def shown(labels, probability_of):
+    prepared = data.prepare(tables(labels))
+    console = Console(width=80, record=True, file=io.StringIO())
+    blending.show_classes(prepared, probability_of(prepared), console)
+    return console.export_text()
+
+
+def right(prepared):
+    return np.eye(len(prepared.attributes.classes))[prepared.labels]
+
+
+def test_classes_and_then_each_attributes_values_are_listed():
+    labels = {"kind": ["01", "01", "2", "2"], "who": ["x", "y", "x", "y"]}
+
+    def always_first(prepared):
+        return np.tile([1.0, 0, 0, 0], (4, 1))
+
+    text = shown(labels, always_first)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["01", "×", "x", "1", "0.250", "1.000", "0.400"] in lines
+    assert ["2", "×", "y", "1", "–", "0.000", "0.000"] in lines
+    assert ["2", "2", "–", "0.000", "0.000"] in lines and [
+        "x",
+        "2",
+        "0.500",
+        "1.000",
+        "0.667",
+    ] in lines
+    assert text.index("01 × x") < text.index("2 × y") < text.index("who  ")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_of_many_classes_the_worst_are_listed():
+    labels = [f"c{k:02d}" for k in range(40)] * 2
+
+    def last_two_swapped(prepared):
+        return right(prepared)[:, [*range(38), 39, 38]]
+
+    text = shown(labels, last_two_swapped)
+    assert "the 15 of 40 with the lowest F1" in text
+    assert "c38" in text and "c39" in text and "c00" in text and "c30" not in text
+    assert "c29" in shown([f"c{k:02d}" for k in range(30)], right)

@@ -113,3 +113,12 @@ def test_none_depends_on_the_order_of_rows_or_on_columns_of_absent_classes(plugi
     wider = np.hstack([probability, np.zeros((10, 2))])
     assert plugin.function(target, wider) == pytest.approx(value)
     assert plugin.function(target, probability.astype(np.float32)) == pytest.approx(value)
+
+
+def test_top_5_counts_the_five_likeliest_of_more_and_not_all_of_five():
+    rng = np.random.default_rng(0)
+    target, probability = np.arange(40) % 8, rng.dirichlet(np.ones(8), 40)
+    wanted = top_k_accuracy_score(target, probability, k=5)
+    assert metric("top_5", target, probability) == pytest.approx(wanted)
+    assert metric("top_3", target, probability) < wanted < 1
+    assert metric("top_5", np.array([4]), np.array([[0.3, 0.25, 0.2, 0.15, 0.1]])) == 0

@@ -1,0 +1,332 @@
+"""Class limits that move in training alone: what is trained on, and that scores don't know of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import automask, refused
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from test_data import tables
+from test_training import quiet, recipe
+
+from automask import adapting, data, drawing, registry, space, training
+from automask import fold as folds_module
+from automask import heads as heads_module
+from automask import task as tasks
+from automask.errors import PluginError, TrialError, UserError
+from automask.limits import bands
+from automask.plugins.person_readers import person_folders
+from automask.plugins.readers import table
+from automask.session import Options, start
+from automask.store import TrialStore
+from automask.tables import Numeric
+
+LIMITS = np.array([30.0, 60.0])
+
+SPACE = """
+[training]
+pretrained = false
+image_size = 32
+epochs = 1
+warmup_epochs = 0
+batch_size = 16
+
+[backbone.timm]
+model = "test_resnet"
+drop_path_rate = 0.0
+
+[freeze.full]
+
+[freeze.head_only]
+
+[labelling.as_scored]
+
+[labelling.shifted]
+
+[augmentation.none]
+"""
+
+values = arrays(float, st.integers(2, 60), elements=st.floats(0, 100))
+
+
+def label(name, numbers, limits=LIMITS, **params):
+    return registry.get("labelling", name).function(np.asarray(numbers), limits, **params)
+
+
+@given(values)
+def test_as_scored_gives_the_band_that_a_limit_opens(numbers):
+    wanted = [sum(value >= limit for limit in LIMITS) for value in numbers]
+    assert label("as_scored", numbers).tolist() == wanted
+
+
+@given(values)
+def test_no_shift_and_no_width_change_nothing(numbers):
+    plain = label("as_scored", numbers)
+    assert (label("shifted", numbers, shift=0.0) == plain).all()
+    assert (label("banded", numbers, width=0.0) == plain).all()
+
+
+@given(values, st.floats(-0.3, 0.3))
+def test_a_shift_moves_the_last_limit_alone(numbers, shift):
+    moved = 60 + shift * numbers.std()
+    assume(moved > 30)
+    wanted = [(value >= 30) + (value >= moved) if value >= 30 else 0 for value in numbers]
+    assert label("shifted", numbers, shift=shift).tolist() == wanted
+
+
+def test_a_limit_does_not_pass_the_one_before_it():
+    numbers = np.array([0.0, 31, 59, 100])
+    near = np.array([30.0, 31.0])
+    assert label("shifted", numbers, near, shift=-0.3).tolist() == [0, 2, 2, 2]
+
+
+@given(values, st.floats(0, 0.3))
+def test_a_band_leaves_out_what_is_near_a_limit_and_relabels_nothing(numbers, width):
+    plain, drawn = label("as_scored", numbers), label("banded", numbers, width=width)
+    kept = drawn >= 0
+    assert (drawn[kept] == plain[kept]).all()
+    distance = np.abs(numbers[:, None] - LIMITS).min(1)
+    assert (distance[~kept] < width * numbers.std()).all()
+    assert set(drawn[kept]) == set(plain), "a class lost all of its rows"
+    for band in set(plain):
+        near = distance[plain == band] < width * numbers.std()
+        assert near.all() or not kept[plain == band][near].any()
+
+
+def people(ages, other=None):
+    """Data of ages in three bands, and another attribute."""
+    age = Numeric(np.array(ages, float), (30, 60), ("<30", "30-59", ">=60"))
+    columns = {"age": age.texts, "other": other or ["x"] * len(ages)}
+    return data.prepare(tables(columns, numbers={"age": age}))
+
+
+def test_classes_of_a_number_are_in_its_order():
+    assert people([70, 20, 40]).attributes.values[0] == ("<30", "30-59", ">=60")
+    assert people([70, 20]).attributes.values[0] == ("<30", ">=60")
+
+
+def test_numbers_that_are_not_those_of_the_classes_are_refused():
+    age = Numeric(np.array([20.0, 70.0]), (30,), ("young", "old"))
+    with pytest.raises(PluginError, match="numbers of 'age' don't make"):
+        data.prepare(tables({"age": ["old", "young"]}, numbers={"age": age}))
+
+
+def test_other_attributes_stay_and_a_combination_without_a_class_keeps_its_own():
+    ages, other = [58, 59, 70, 20], ["x", "y", "x", "y"]
+    made = people(ages, other)
+    labels = tasks.training_labels(made, np.arange(4), lambda values, limits: values >= 57)
+    said = [made.attributes.combination(label) for label in labels]
+    # x is there at 60 and more but not between 30 and 59 as a band of index 1 would have it for 70.
+    assert said == [("30-59", "x"), ("30-59", "y"), ("30-59", "x"), ("<30", "y")]
+    up = tasks.training_labels(made, np.arange(4), lambda values, limits: np.full(4, 2))
+    said = [made.attributes.combination(label) for label in up]
+    assert said == [(">=60", "x"), ("30-59", "y"), (">=60", "x"), ("<30", "y")]
+
+
+def test_a_row_left_out_by_one_attribute_is_left_out():
+    made = people([20, 40, 70])
+    labels = tasks.training_labels(made, np.array([2, 0]), lambda v, limits: np.array([-1, 0]))
+    assert labels[0] == -1 and made.attributes.combination(labels[1])[0] == "<30"
+
+
+@pytest.fixture(scope="module")
+def competition(tmp_path_factory):
+    """Drawn people, their `automask.toml`, and a space that searches labellings."""
+    folder = tmp_path_factory.mktemp("labellings")
+    drawing.draw_competition(folder / "data", train_people=18, test_people=6, size=32, seed=1)
+    (folder / "space.toml").write_text(SPACE)
+    assert automask(folder, "init", "data").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def task(competition, monkeypatch):
+    monkeypatch.chdir(competition)
+    return start(Options(space="space.toml", folds=2, threads=1)).task()
+
+
+SHIFT = ("shifted", {"shift": -0.3})
+BAND = ("banded", {"width": 0.3})
+
+
+def test_the_training_part_alone_has_other_labels(task):
+    before = task.data.labels.copy()
+    plain, moved, banded = (
+        task.training_part(recipe(labelling=choice), 0)
+        for choice in (("as_scored", {}), SHIFT, BAND)
+    )
+    rows, _ = task.fold_rows(0)
+    assert (plain[0] == rows).all() and (plain[1] == before[rows]).all()
+    years = task.data.numbers["age"].values[rows]
+    changed = moved[1] != before[rows]
+    limit = 60 - 0.3 * years.std()
+    assert changed.any() and (years[changed] < 60).all() and (years[changed] >= limit).all()
+    combination = task.data.attributes.combination
+    assert {combination(label)[2] for label in moved[1][changed]} == {">=60"}
+    assert 0 < len(banded[0]) < len(rows) and set(banded[0]) < set(rows)
+    assert (banded[1] == before[banded[0]]).all()
+    assert (task.data.labels == before).all()
+
+
+@pytest.mark.parametrize("freeze", ["full", "head_only"])
+@pytest.mark.parametrize("labelling", [SHIFT, BAND], ids=["shifted", "banded"])
+def test_training_sees_its_own_labels_and_scoring_the_true_ones(
+    task, tmp_path, monkeypatch, freeze, labelling
+):
+    made = recipe(epochs=1, freeze=(freeze, {}), labelling=labelling)
+    seen, scored, counted = [set(), set()], [], []
+    parts = [
+        dict(zip(*map(np.ndarray.tolist, task.training_part(made, k)), strict=True)) for k in (0, 1)
+    ]
+
+    if freeze == "full":
+        trainer = folds_module.FoldTrainer
+        backward = trainer._backward
+
+        def spy(self, chosen, view):
+            fold = int(task.folds[self.scored[0]])
+            targets = self.targets[chosen.tolist()].argmax(1).tolist()
+            seen[fold] |= set(zip(self.rows[chosen].tolist(), targets, strict=True))
+            counted.append((fold, self.counts.tolist()))
+            return backward(self, chosen, view)
+
+        monkeypatch.setattr(trainer, "_backward", spy)
+    else:
+        stacked = heads_module.Stacked
+        losses = stacked._losses
+        call = stacked.__call__
+
+        def spy(self, parameters, view, rows, lengths):
+            self.rows_now = rows
+            return call(self, parameters, view, rows, lengths)
+
+        def spy_losses(self, logits, target, lengths):
+            for fold, length in enumerate(lengths.tolist()):
+                targets = target[fold, :length].argmax(1).tolist()
+                rows = self.rows_now[fold, :length].tolist()
+                seen[fold] |= set(zip(rows, targets, strict=True))
+                counted.append((fold, self.counts[fold].tolist()))
+            return losses(self, logits, target, lengths)
+
+        monkeypatch.setattr(stacked, "__call__", spy)
+        monkeypatch.setattr(stacked, "_losses", spy_losses)
+
+    def score(target, probability):
+        scored.append(target.copy())
+        return 0.5
+
+    told = replace(task)
+    told.__dict__["score"] = score
+    training.fit(told, made, TrialStore(tmp_path), quiet)
+    classes = len(task.data.attributes.classes)
+    for fold in (0, 1):
+        assert dict(seen[fold]) == parts[fold] and len(seen[fold]) == len(parts[fold])
+    for fold, counts in counted:
+        assert counts == np.bincount(list(parts[fold].values()), minlength=classes).tolist()
+    assert (scored[-1] == task.data.labels).all(), "every row is scored by its true class"
+    store = TrialStore(tmp_path).out_of_fold(task.folds)
+    assert store.shape == (len(task.data.labels), classes) and (store.sum(1) > 0.99).all()
+
+
+def test_a_labelling_that_leaves_one_class_is_told_apart(task, monkeypatch):
+    monkeypatch.setattr(tasks, "training_labels", lambda data, rows, labelling: 0 * rows)
+    with pytest.raises(TrialError, match="shifted leaves fold 1 less than two classes"):
+        task.training_part(recipe(labelling=SHIFT), 0)
+
+
+def test_a_search_over_labellings_runs_end_to_end(competition):
+    out = automask(competition, "search", "--space", "space.toml", "--folds", "2", "--trials", "3")
+    assert out.returncode == 0, out.stdout + out.stderr
+    assert "3 complete" in out.stdout, out.stdout
+
+
+def test_person_folders_know_the_years(competition):
+    numeric = person_folders(competition / "data").numbers["age"]
+    assert numeric.limits == (30, 60) and len(numeric.values) == 18 * 7
+
+
+def test_the_fingerprint_knows_the_numbers():
+    made = people([20, 40, 70])
+    older = people([21, 40, 70])
+    folds = np.arange(3)
+    labels = [data.fingerprint(each, folds)["labels"] for each in (made, made, older)]
+    assert labels[0] == labels[1] != labels[2]
+
+
+def test_only_data_with_a_number_search_labellings(tmp_path, inside):
+    without = start(Options(space="space.toml", folds=3)).data
+    for name, numbers in (("full", {}), ("full", people([20, 40, 70]).numbers)):
+        chosen, _ = adapting.adapted(space.load(name), replace(without, numbers=numbers), {})
+        wanted = {"as_scored", "shifted", "banded"} if numbers else {"as_scored"}
+        assert set(chosen.competitors["labelling"]) == wanted
+    (inside / "moved.toml").write_text(SPACE)
+    out = automask(inside, "search", "--space", "moved.toml", "--study", "other", "--trials", "1")
+    refused(out, "moved.toml", "[labelling.shifted]", "take it out")
+
+
+class TestLimitsOfATable:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        drawing.draw_table(tmp_path, people=8, test_people=3, size=16)
+        return tmp_path
+
+    def test_make_classes_of_a_column_of_numbers(self, folder):
+        read = table(folder, limits=["age: 30, 60"])
+        years, texts = read.numbers["age"].values, read.train.attributes["age"]
+        assert read.numbers["age"].bands == ("<30", "30-59", ">=60")
+        for value, text in zip(years, texts, strict=True):
+            assert text == ("<30" if value < 30 else "30-59" if value < 60 else ">=60")
+        assert list(read.train.attributes) == ["mask", "gender", "age"]
+        assert read.arguments["limits"] == ["age: 30, 60"]
+        assert table(folder).numbers == {}
+        data.prepare(read)
+
+    def test_are_written_in_automask_toml_and_answered(self, folder):
+        for arguments in (("init", "."),):
+            assert automask(folder, *arguments).returncode == 0
+        text = (folder / "automask.toml").read_text()
+        (folder / "automask.toml").write_text(
+            text.replace("\n[search]", 'limits = ["age: 30, 60"]\n\n[search]')
+        )
+        (folder / "space.toml").write_text(SPACE)
+        out = automask(folder, "search", "--space", "space.toml", "--folds", "2", "--trials", "1")
+        assert out.returncode == 0, out.stdout + out.stderr
+        out = automask(folder, "ensemble")
+        assert out.returncode == 0, out.stdout + out.stderr
+        lines = (folder / "submission.csv").read_text().splitlines()
+        assert lines[0] == "id,mask,gender,age" and len(lines) == 3 * 7 + 1
+        assert {line.split(",")[3] for line in lines[1:]} <= {"<30", "30-59", ">=60"}
+
+    def test_refuses_a_cell_that_is_no_number(self, folder):
+        file = folder / "train.csv"
+        lines = file.read_text().splitlines()
+        cells = lines[4].split(",")
+        lines[4] = ",".join([*cells[:4], "old", *cells[5:]])
+        file.write_text("\n".join(lines) + "\n")
+        with pytest.raises(UserError, match=r"line 5: 'old' in column 'age' isn't a number"):
+            table(folder, limits="age: 30")
+
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ("age 30", "isn't a column and its ascending limits"),
+            ("age: 60, 30", "isn't a column and its ascending limits"),
+            ("age: x", "isn't a column and its ascending limits"),
+            ("ages: 30", "'ages' is no target: did you mean 'age'"),
+        ],
+    )
+    def test_refuses_what_it_cannot_read(self, folder, line, words):
+        with pytest.raises(UserError, match=words):
+            table(folder, limits=[line])
+
+    def test_refuses_a_column_twice(self, folder):
+        with pytest.raises(UserError, match="more than once"):
+            table(folder, limits=["age: 30", "age: 60"])
+
+
+def test_bands_are_named_by_their_numbers():
+    assert bands((30.0, 60.0), whole=True) == ("<30", "30-59", ">=60")
+    assert bands((0.5, 1.0, 2.5), whole=False) == ("<0.5", "0.5 to 1", "1 to 2.5", ">=2.5")
+    assert bands((18.0,), whole=True) == ("<18", ">=18")
