@@ -8,6 +8,7 @@ from automask.registry import KINDS
 
 reader = KINDS["reader"]
 split = KINDS["split"]
+preprocessing = KINDS["preprocessing"]
 resize = KINDS["resize"]
 augmentation = KINDS["augmentation"]
 sampling = KINDS["sampling"]
@@ -33,6 +34,7 @@ __all__ = [
     "loss",
     "metric",
     "optimizer",
+    "preprocessing",
     "reader",
     "resize",
     "sampling",

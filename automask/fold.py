@@ -59,7 +59,7 @@ class FoldTrainer:
         self, task: Task, recipe: Recipe, features: Features, fold: int, network: Network
     ) -> None:
         self.task, self.recipe, self.network, self.features = task, recipe, network, features
-        self.rows, self.scored = task.fold_rows(fold)
+        self.fold, (self.rows, self.scored) = fold, task.fold_rows(fold)
         self.labels = task.data.labels[self.rows]
         classes = len(task.data.attributes.classes)
         counts = np.bincount(self.labels, minlength=classes)
@@ -71,7 +71,7 @@ class FoldTrainer:
         self.augment = call(recipe, "augmentation", recipe.training["image_size"])
         self.rng = np.random.default_rng([task.seed, fold])
         seeds = np.random.default_rng([task.seed, fold, 1])
-        self.pixels = task.pixels(recipe)
+        self.pixels = task.pixels(recipe, fold)
         self.inputs = Inputs(self.pixels, self.augment, task.device, seeds)
         self.schedule: Schedule | None = None
         size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")
@@ -98,7 +98,7 @@ class FoldTrainer:
         parts = batches(np.asarray(drawn), training["batch_size"])
         if self.schedule is None:
             self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
-        view = self.features.view(self.augment, epoch) if head_only else None
+        view = self.features.view(self.augment, epoch, self.fold) if head_only else None
         total = torch.zeros((), device=self.task.device)
         for chosen in parts:
             total += len(chosen) * self._backward(chosen, view)
@@ -150,4 +150,4 @@ class FoldTrainer:
             return self.network(images)
 
     def _own_features(self) -> np.ndarray:
-        return self.features.plain()[self.rows]
+        return self.features.plain(self.fold)[self.rows]

@@ -52,7 +52,7 @@ def fit_heads(
     augment = call(recipe, "augmentation", recipe.training["image_size"])
     torch.manual_seed(task.seed)
     for epoch in range(epochs):
-        view = np.asarray(features.view(augment, epoch))
+        view = features.together(augment, epoch, len(sides))
         parts = _parts([side.draw() for side in sides], recipe.training["batch_size"])
         rows, lengths = _padded(parts)
         if not courses:
@@ -145,7 +145,7 @@ class _Side:
         return self.rows[np.asarray(drawn)]
 
     def result(self, head: nn.Module) -> FoldResult:
-        plain, device = self.features.plain(), self.task.device
+        plain, device = self.features.plain(self.fold), self.task.device
         return FoldResult(
             validation=predict(head, plain, self.scored, device),
             test=predict(head, plain, self.task.test_rows, device),
@@ -154,7 +154,7 @@ class _Side:
         )
 
     def _own_features(self) -> np.ndarray:
-        return self.features.plain()[self.rows]
+        return self.features.plain(self.fold)[self.rows]
 
 
 class _Course:

@@ -20,6 +20,7 @@ SEARCHED: dict[str, str] = {
     "scheduler": "CosineAnnealingLR",
     "sampling": "all",
     "augmentation": "light",
+    "preprocessing": "none",
     "resize": "pad",
 }
 
@@ -96,9 +97,11 @@ class Recipe:
             "head": "joint",
             "sampling": "all",
             "augmentation": "none",
+            "preprocessing": "none",
             "loss": "cross_entropy",
         }
-        for kind in ("freeze", "loss", "optimizer", "head", "sampling", "augmentation"):
+        told = ("freeze", "loss", "optimizer", "head", "sampling", "augmentation", "preprocessing")
+        for kind in told:
             if kind in self.choices and self[kind].name != plain.get(kind):
                 parts.append(self[kind].name)
         return " ".join(parts)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from automask.features import ByFold
 from automask.steps import Loss
 
 
@@ -32,7 +33,11 @@ class Stacked:
         self.joint = _stacked(heads[0][0], D)
 
     def __call__(
-        self, parameters: Mapping[str, Tensor], view: np.ndarray, rows: np.ndarray, lengths: Tensor
+        self,
+        parameters: Mapping[str, Tensor],
+        view: np.ndarray | ByFold,
+        rows: np.ndarray,
+        lengths: Tensor,
     ) -> Tensor:
         """The sums of the losses `[recipes, folds]`, detached, their gradients left in `parameters`.
 

@@ -66,6 +66,7 @@ def recipe(model: str, **changes: Any) -> Recipe:
         "scheduler": "CosineAnnealingLR",
         "sampling": "all",
         "augmentation": "none",
+        "preprocessing": "none",
         "resize": "pad",
     }
     training = {
