@@ -9,6 +9,7 @@ from automask.rules import never
 
 reader = KINDS["reader"]
 split = KINDS["split"]
+preprocessing = KINDS["preprocessing"]
 resize = KINDS["resize"]
 augmentation = KINDS["augmentation"]
 mix = KINDS["mix"]
@@ -39,6 +40,7 @@ __all__ = [
     "mix",
     "never",
     "optimizer",
+    "preprocessing",
     "reader",
     "resize",
     "sampling",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from automask import space, weights
+from automask import registry, space, weights
 from automask.data import Data
 from automask.errors import UserError
 from automask.images import longest_side
+from automask.prepared import is_fitted
 from automask.ranges import Categorical, Int
-from automask.recipe import SEARCHED
+from automask.recipe import SEARCHED, Choice
 from automask.space import Space
 from automask.weights import Weights
 
@@ -74,13 +75,24 @@ def refuse_idle(chosen: Space, data: Data) -> None:
         )
 
 
-def most_read(chosen: Space, data: Data, trials: int) -> int:
+def most_read(chosen: Space, data: Data, folds: int, trials: int) -> int:
     """The bytes of the memory maps that so many trials side by side may need at once.
 
-    That is every decoded map, from which smaller ones are made, and a smaller one a trial.
+    That is every decoded map, from which smaller ones are made, and a smaller one a trial. A fitted
+    preprocessing has a map a fold, and reads one after the other.
     """
     sizes, resizes = chosen.training["image_size"], chosen.competitors["resize"]
     *smaller, largest = sorted(set(sizes.corners()))
     second = 0 if not smaller else largest - 1 if isinstance(sizes, Int) else smaller[-1]
-    row = min(trials, len(resizes)) * largest**2 + trials * second**2
+    fitted = sum(fits(chosen).values())
+    ways = len(fits(chosen)) - fitted + fitted * folds
+    row = min(trials, len(resizes) * ways) * largest**2 + trials * second**2
     return len(data.paths) * 3 * row
+
+
+def fits(chosen: Space) -> dict[str, bool]:
+    """The preprocessings that compete: is it fitted to every fold, as its defaults are?"""
+    return {
+        name: is_fitted(Choice(name, registry.get("preprocessing", name).defaults))
+        for name in chosen.competitors["preprocessing"]
+    }

@@ -271,12 +271,14 @@ def demo(
 
 def _decode(session: Session, display: Display) -> None:
     """The first pass over all images, so that a bad file is told before anything trains."""
+    import numpy as np
     from rich.progress import Progress
 
+    from automask.prepared import prepare
     from automask.search import Note
 
     assert session.space is not None
-    resize = next(iter(session.space.competitors["resize"]))
+    recipe, _ = session.space.default()
     room = session.room(lambda text: display.tell(Note(text)))
     console = display.console
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -284,7 +286,9 @@ def _decode(session: Session, display: Display) -> None:
         images = session.images(
             lambda done, total: bar.update(task, completed=done, total=total), room
         )
-        images.at(resize, images.largest)
+        rows, store = np.flatnonzero(session.folds != 0), session.store
+        prepared = prepare(recipe["preprocessing"], session.data, rows, images, store.cache)
+        images.at(recipe["resize"].name, images.largest, prepared)
 
 
 def _summary(session: Session, console: Console, ending: str) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
+from automask import boxes
 from automask.csvfile import Csv, few, quoted, repeats, squash
 from automask.errors import UserError
 from automask.imagefiles import Images, is_image, probe
@@ -124,6 +125,9 @@ def _target_columns(
     options = [column for column in train.columns if column not in skip]
     if asked := [column for column in options if sample and column in sample.columns]:
         return asked, f"target {_said(asked)}: the sample submission asks for it"
+    # A box's y is none of the labels that go by this name.
+    inside = boxes.columns(options)
+    options = [column for column in options if column not in inside]
     named = [column for column in options if LABEL.fullmatch(squash(column))]
     if named:
         named.sort(key=lambda column: squash(column).endswith(("name", "id")))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from automask.recipe import Recipe
 from automask.task import call
+
+
+class Table(Protocol):
+    """Rows by their numbers: an array, or one a fold."""
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
 
 
 class Drawn(NamedTuple):
@@ -55,7 +61,7 @@ def beside(folds: Sequence[Drawn]) -> Drawn:
 
 
 def read(
-    table: np.ndarray,
+    table: Table,
     rows: np.ndarray,
     partners: np.ndarray | None = None,
     weights: np.ndarray | None = None,
@@ -64,9 +70,7 @@ def read(
     values = table[rows]
     if partners is None or weights is None:
         return values
-    between = np.nonzero(weights)
-    own = values[between].astype(np.float32)
-    weight = weights[between].astype(np.float32).reshape(-1, *[1] * (own.ndim - 1))
-    blended = own + weight * (table[partners[between]] - own)
-    values[between] = blended if values.dtype.kind == "f" else np.rint(blended)
-    return values
+    own = values.astype(np.float32)
+    wide = weights.astype(np.float32).reshape(*weights.shape, *[1] * (own.ndim - weights.ndim))
+    blended = own + wide * (table[partners] - own)
+    return blended if values.dtype.kind == "f" else np.rint(blended).astype(values.dtype)

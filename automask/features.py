@@ -31,13 +31,14 @@ class Features:
     """Features `[rows, D]` by the recipe's backbone as every fold finds it.
 
     The plain ones of all rows are kept on disk for every trial with the same backbone, weights, size
-    and way of resizing; augmented views live as long as this object.
+    and way of resizing and preprocessing; augmented views live as long as this object. Folds share
+    them unless a preprocessing was fitted to each.
     """
 
     def __init__(self, task: Task, recipe: Recipe) -> None:
         self.task, self.recipe = task, recipe
-        self.views: dict[int, np.ndarray] = {}
-        self.opened: np.ndarray | None = None
+        self.views: dict[tuple[str, int], np.ndarray] = {}
+        self.opened: dict[str, np.ndarray] = {}
 
     @cached_property
     def backbone(self) -> Network:
@@ -71,40 +72,48 @@ class Features:
 
         return recall(self.task.cache / "backbones.json", self._backbone_key(), ask)
 
-    def plain(self) -> np.ndarray:
-        """float32 `[N + M, D]` of the train rows and then the test rows."""
-        file, room = self.task.cache / f"features-{self._key()}.npy", self.task.images.room
-        while self.opened is None:
-            self.opened = open_array(file, room)
-            if self.opened is None:
-                pixels = self.task.pixels(self.recipe)
+    def plain(self, fold: int) -> np.ndarray:
+        """float32 `[N + M, D]` of the train rows and then the test rows, as that fold sees them."""
+        key, room = self._key(fold), self.task.images.room
+        file = self.task.cache / f"features-{key}.npy"
+        while key not in self.opened:
+            if (array := open_array(file, room)) is not None:
+                self.opened[key] = array
+            else:
+                pixels = self.task.pixels(self.recipe, fold)
                 shape = (len(pixels), self.D)
                 write_array(
                     file, shape, np.float32, functools.partial(self._fill, pixels=pixels), room
                 )
-        return self.opened
+        return self.opened[key]
 
-    def view(self, augment: Any, epoch: int) -> np.ndarray:
+    def view(self, augment: Any, epoch: int, fold: int) -> np.ndarray:
         """float32 `[N or more, D]` to train on in an epoch: plain, or an augmented view in turn."""
         if augment is None:
-            return self.plain()
-        index = epoch % VIEWS
+            return self.plain(fold)
+        index = self._key(fold), epoch % VIEWS
         if index not in self.views:
             out = np.empty((len(self.task.data.labels), self.D), np.float32)
-            pixels = self.task.pixels(self.recipe)
-            self._fill(out, pixels, augment, seed=self.task.seed * VIEWS + index)
+            pixels = self.task.pixels(self.recipe, fold)
+            self._fill(out, pixels, augment, seed=self.task.seed * VIEWS + epoch % VIEWS)
             self.views[index] = out
         return self.views[index]
 
     def of(self, rows: np.ndarray) -> np.ndarray:
-        """float32 `[n, D]` of some rows, read where all are kept and else computed for now."""
-        file, room = self.task.cache / f"features-{self._key()}.npy", self.task.images.room
+        """float32 `[n, D]` of some rows as the first fold has them, read where all are kept and else
+        computed for now."""
+        file, room = self.task.cache / f"features-{self._key(0)}.npy", self.task.images.room
         kept = open_array(file, room)
         if kept is not None:
             return kept[rows]
-        out = np.empty((len(rows), self.backbone.backbone.D), np.float32)  # type: ignore[arg-type]
-        self._fill(out, self.task.pixels(self.recipe)[rows])
+        out = np.empty((len(rows), self.D), np.float32)
+        self._fill(out, self.task.pixels(self.recipe, 0)[rows])
         return out
+
+    def together(self, augment: Any, epoch: int, folds: int) -> np.ndarray | ByFold:
+        """What `[rows]` gives each fold of rows `[folds, B]` to train on: `[folds, B, D]`."""
+        views = [np.asarray(self.view(augment, epoch, fold)) for fold in range(folds)]
+        return views[0] if len({self._key(fold) for fold in range(folds)}) == 1 else ByFold(views)
 
     @torch.inference_mode()
     def _fill(
@@ -119,7 +128,12 @@ class Features:
         with torch.random.fork_rng():
             fitting(fill, BATCH)
 
-    def _key(self) -> str:
+    def _key(self, fold: int) -> str:
+        prepared = self.task.prepared(self.recipe, fold)
+        return self._shared_key if prepared is None else f"{self._shared_key}-{prepared.key}"
+
+    @cached_property
+    def _shared_key(self) -> str:
         facts = (
             self._backbone_key(),
             self.task.images.key,
@@ -144,6 +158,16 @@ class Features:
             registry.get("backbone", backbone.name).digest,
         )
         return _digest(facts)
+
+
+class ByFold:
+    """A table a fold: rows `[folds, B]` are each fold's own, `[folds, B, D]`."""
+
+    def __init__(self, tables: list[np.ndarray]) -> None:
+        self.tables = tables
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return np.stack([table[own] for table, own in zip(self.tables, rows, strict=True)])
 
 
 def _digest(facts: Any) -> str:

@@ -64,7 +64,7 @@ class FoldTrainer:
         self, task: Task, recipe: Recipe, features: Features, fold: int, network: Network
     ) -> None:
         self.task, self.recipe, self.network, self.features = task, recipe, network, features
-        _, self.scored = task.fold_rows(fold)
+        self.fold, (_, self.scored) = fold, task.fold_rows(fold)
         self.rows, self.labels = task.training_part(recipe, fold)
         classes = len(task.data.attributes.classes)
         counts = np.bincount(self.labels, minlength=classes)
@@ -79,7 +79,7 @@ class FoldTrainer:
         self.mixing = np.random.default_rng([task.seed, fold, 2])
         self.mixes_features = not mixing.refusal(recipe)
         self.average = Average(network, recipe.training["ema_decay"])
-        self.pixels = task.pixels(recipe)
+        self.pixels = task.pixels(recipe, fold)
         self.inputs = Inputs(self.pixels, self.augment, task.device, seeds)
         self.schedule: Schedule | None = None
         size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")
@@ -108,7 +108,7 @@ class FoldTrainer:
             self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
         # A mix of pixels isn't dropped: it goes through the backbone, frozen or not.
         cached = head_only and self.mixes_features
-        view = self.features.view(self.augment, epoch) if cached else None
+        view = self.features.view(self.augment, epoch, self.fold) if cached else None
         total = torch.zeros((), device=self.task.device)
         for places in parts:
             total += len(places) * self._backward(drawn.at(places), view)
@@ -162,4 +162,4 @@ class FoldTrainer:
             return self.network(images)
 
     def _own_features(self) -> np.ndarray:
-        return self.features.plain()[self.rows]
+        return self.features.plain(self.fold)[self.rows]

@@ -61,7 +61,7 @@ def fit_heads(
     augment = call(recipe, "augmentation", recipe.training["image_size"])
     torch.manual_seed(task.seed)
     for epoch in range(epochs):
-        view = np.asarray(features.view(augment, epoch))
+        view = features.together(augment, epoch, len(sides))
         drawn = [side.draw() for side in sides]
         orders = [np.arange(len(own.rows)) for own in drawn]
         places, lengths = _padded(_parts(orders, recipe.training["batch_size"]))
@@ -162,7 +162,7 @@ class _Side:
         return draw(self.recipe, self.labels, self._own_features, self.rng).of(self.rows)
 
     def result(self, head: nn.Module) -> FoldResult:
-        plain, device = self.features.plain(), self.task.device
+        plain, device = self.features.plain(self.fold), self.task.device
         return FoldResult(
             validation=predict(head, plain, self.scored, device),
             test=predict(head, plain, self.task.test_rows, device),
@@ -171,7 +171,7 @@ class _Side:
         )
 
     def _own_features(self) -> np.ndarray:
-        return self.features.plain()[self.rows]
+        return self.features.plain(self.fold)[self.rows]
 
 
 class _Course:

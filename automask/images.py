@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock
@@ -18,14 +18,23 @@ from automask.disk import Room
 from automask.errors import UserError
 from automask.machine import cores
 
+if TYPE_CHECKING:
+    from automask.prepared import Prepared
+
 Progress = Callable[[int, int], None]
+
+#: How many pixels a side of a JPEG are decoded at least for each that is kept.
+ENOUGH = 1.3
+
+#: Bytes of decoded images after which they are sent to the disk, while others are decoded.
+CHUNK = 2**25
 
 
 def decode(path: Path, enough: int | None = None) -> np.ndarray:
     """An image file as uint8 RGB `[H, W, 3]`, upright by its EXIF orientation.
 
     Where `enough` pixels a side will do, a larger JPEG may come in a half, a quarter or an eighth of
-    its size, which its decoder makes in less time. Transparent pixels become white. Raises `UserError`
+    its size, but no smaller than that, which its decoder makes in less time. Transparent pixels become white. Raises `UserError`
     naming a file that can't be decoded.
     """
     from PIL import Image, ImageOps
@@ -64,9 +73,9 @@ def longest_side(paths: Sequence[Path], sample: int = 200) -> int:
 class Images:
     """All images at any size asked for, as uint8 memory maps `[N, size, size, 3]` in `folder`.
 
-    Files are decoded once a way of resizing, at the largest size; smaller sizes are made from that
-    map. `resizes` gives the function of each name. A map is shared by whoever opens it, and one that
-    is open isn't removed from the `room` that there is.
+    Files are decoded once a way of resizing and preprocessing, at the largest size; smaller sizes are
+    made from that map. `resizes` gives the function of each name. A map is shared by whoever opens it,
+    and one that is open isn't removed from the `room` that there is.
     """
 
     def __init__(
@@ -82,12 +91,14 @@ class Images:
         self.folder, self.progress, self.room = folder, progress, room
         self.reading: tuple[Path, np.ndarray] | None = None
         facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
+        self.facts = facts
         self.key = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
-    def at(self, resize: str, size: int) -> np.ndarray:
-        """The map of that size, made if it isn't there yet."""
+    def at(self, resize: str, size: int, prepared: Prepared | None = None) -> np.ndarray:
+        """The map of that size, of images that went through a preprocessing, made if it isn't there."""
         digest = registry.get("resize", resize).digest
-        name = f"images-{self.key}-{resize}-{digest}-{size}-of-{self.largest}.npy"
+        key = self.key if prepared is None else f"{self.key}-{prepared.key}"
+        name = f"images-{key}-{resize}-{digest}-{size}-of-{self.largest}.npy"
         file = self.folder / name
         if self.reading is not None and self.reading[0] == file:
             return self.reading[1]
@@ -95,33 +106,41 @@ class Images:
         self.reading = None
         while (array := open_array(file, self.room)) is None:
             if size >= self.largest:
-                self._decode(file, resize, size)
+                self._decode(file, resize, size, prepared)
             else:
-                _shrink(self.at(resize, self.largest), file, size, self.room)
+                _shrink(self.at(resize, self.largest, prepared), file, size, self.room)
         self.reading = file, array
         return array
 
-    def _decode(self, file: Path, resize: str, size: int) -> None:
+    def _decode(self, file: Path, resize: str, size: int, prepared: Prepared | None) -> None:
         import cv2
 
         function = self.resizes[resize]
+        # A preprocessing may cut away half of each side.
+        enough = round(ENOUGH * size * (1 if prepared is None else 2))
         # Every core already decodes an image of its own.
         cv2.setNumThreads(0)
 
         def fill(array: Any) -> None:
             def row(index: int) -> str | None:
                 try:
-                    array[index] = function(decode(self.paths[index], 2 * size), size)
+                    image = decode(self.paths[index], enough)
                 except UserError as error:
                     return str(error)
+                step = f"preprocessing '{prepared.key.partition('-')[0]}'" if prepared else ""
+                try:
+                    if prepared is not None:
+                        image = prepared.transform(image)
+                    step = f"resize '{resize}'"
+                    array[index] = function(image, size)
                 except Exception as error:
-                    return f"{self.paths[index]}: resize '{resize}' failed: {error}"
+                    return f"{self.paths[index]}: {step} failed: {error}"
                 return None
 
             def rows(indices: np.ndarray) -> list[str | None]:
                 return [row(index) for index in indices.tolist()]
 
-            done, errors = 0, []
+            done, sent, errors = 0, 0, []
             # Several at a time, since handing each over alone would cost as much as a small image.
             parts = np.array_split(np.arange(len(self.paths)), -(-len(self.paths) // 16))
             with ThreadPoolExecutor(cores()) as pool:
@@ -129,6 +148,9 @@ class Images:
                     done += len(found)
                     self.progress(done, len(self.paths))
                     errors += [error for error in found if error]
+                    if (done - sent) * array[0].nbytes >= CHUNK:
+                        array.flush()
+                        sent = done
             if errors:
                 more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""
                 raise UserError(

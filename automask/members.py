@@ -80,7 +80,6 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
     from automask.network import build, predict
 
     task = session.task()
-    pixels = task.pixels(recipe)
     for fold in range(int(session.folds.max()) + 1):
         state = load_file(store.weights(fold))
         # Where only the head trained, the backbone is the recipe's own.
@@ -94,5 +93,5 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
         network = build(recipe, session.data.attributes, task.weights, task.seed, fold)
         network.load_state_dict(state, strict=not head_only)
         network.to(task.device)
-        test = predict(network, pixels, task.test_rows, task.device)
+        test = predict(network, task.pixels(recipe, fold), task.test_rows, task.device)
         store.replace_test(fold, np.asarray(test), task.test_key)

@@ -22,6 +22,7 @@ SEARCHED: dict[str, str] = {
     "sampling": "all",
     "augmentation": "light",
     "mix": "none",
+    "preprocessing": "none",
     "resize": "pad",
 }
 
@@ -103,6 +104,7 @@ class Recipe:
             "sampling": "all",
             "augmentation": "none",
             "mix": "none",
+            "preprocessing": "none",
             "loss": "cross_entropy",
         }
         for kind in (
@@ -114,6 +116,7 @@ class Recipe:
             "sampling",
             "augmentation",
             "mix",
+            "preprocessing",
         ):
             if kind in self.choices and self[kind].name != plain.get(kind):
                 parts.append(self[kind].name)

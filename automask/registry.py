@@ -97,6 +97,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("reader", ("folder",)),
         Kind("split", ("labels", "groups", "folds", "seed")),
+        Kind("preprocessing", ("rows",)),
         Kind("resize", ("image", "size")),
         Kind("augmentation", ("image_size",)),
         Kind("mix", ("inputs", "target", "rng")),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from automask import adapting, registry, space, weights
+from automask import adapting, boxes, registry, space, weights
 from automask import config as configuration
 from automask import data as dataset
 from automask.config import Config
@@ -76,8 +76,16 @@ class Session:
 
     @property
     def caches(self) -> int:
-        """The bytes that the workers' caches may need at once: maps, and a quarter for features."""
-        return adapting.most_read(self.space, self.data, self.workers) * 5 // 4 if self.space else 0
+        """The bytes that the workers' caches may need at once: maps, and a quarter for features.
+
+        Heads of all folds read theirs at once, which are a table a fold after a fitted preprocessing.
+        """
+        if not self.space:
+            return 0
+        folds = int(self.folds.max()) + 1
+        tables = folds if any(adapting.fits(self.space).values()) else 1
+        maps = adapting.most_read(self.space, self.data, folds, self.workers)
+        return maps * (4 + tables) // 4
 
     def room(self, say: Callable[[str], None] = lambda text: None) -> Room:
         """What caches and weights may take; `say` is told sentences where that comes to an end."""
@@ -168,13 +176,15 @@ def _ready(config: Config, options: Options, store: StudyStore) -> Session:
         chosen, more = adapting.adapted(chosen, data, checkpoints)
         notes += more
     adapting.refuse_idle(chosen, data)
+    if any(adapting.fits(chosen).values()):
+        boxes.read(data.train)
     folds = _folds(config, data, store, options)
     notes += dataset.warn_rare(data, config.search.folds)
     from automask.study import outranked
 
     cap = options.disk or store.tenth()
     room = store.room(cap, outranked=lambda: outranked(begun) if begun else ())
-    if (needed := adapting.most_read(chosen, data, 1)) > (left := room.left()):
+    if (needed := adapting.most_read(chosen, data, config.search.folds, 1)) > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
     largest = max(chosen.training["image_size"].corners())
     return Session(

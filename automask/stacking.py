@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
-from automask.epochs import Drawn, read
+from automask.epochs import Drawn, Table, read
 from automask.steps import Loss
 
 
@@ -38,7 +36,11 @@ class Stacked:
         self.joint = _stacked(heads[0][0], D)
 
     def __call__(
-        self, parameters: Mapping[str, Tensor], view: np.ndarray, rows: Drawn, lengths: Tensor
+        self,
+        parameters: Mapping[str, Tensor],
+        view: Table,
+        rows: Drawn,
+        lengths: Tensor,
     ) -> Tensor:
         """The sums of the losses `[recipes, folds]`, detached, their gradients left in `parameters`.
 
@@ -76,12 +78,9 @@ class Stacked:
     def _losses(self, logits: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
         """`[recipes, folds]` the mean loss of each head's batch."""
         if self.by_row:
-            # The recipes' rows in one batch a fold.
-            joined = logits.transpose(0, 1).flatten(1, 2)
-            losses = vmap(self.loss)(joined, target.repeat(1, len(logits), 1), self.counts)
+            losses = self.loss(logits, target, self.counts[:, None])
             own = torch.arange(logits.shape[2], device=logits.device) < lengths[:, None]
-            losses = losses.unflatten(1, (len(logits), -1)) * own[:, None]
-            return losses.sum(2).T / lengths.clamp(min=1)
+            return (losses * (own / lengths[:, None].clamp(min=1))).sum(2)
         means = [
             self.loss(row[k, :n], target[k, :n], self.counts[k]).mean() if n else 0 * row[k].sum()
             for row in logits
@@ -157,14 +156,13 @@ def _goes_by_row(loss: Loss, classes: int) -> bool:
     logits = torch.randn(2, 4, classes, generator=generator)
     target = torch.eye(classes)[torch.arange(8).view(2, 4) % classes]
     counts = torch.arange(1.0, 1 + 2 * classes).view(2, classes)
-    batch: Any = (logits, target, counts)
+    alone = torch.stack([loss(logits[k], target[k], counts[k]) for k in range(2)])
     try:
-        stacked = vmap(loss)(*batch)
-        shorter = vmap(loss)(logits[:, :3], target[:, :3], counts)
-    except RuntimeError:
-        # It branches on what it is given, say.
+        stacked = loss(logits, target, counts[:, None])
+        shorter = loss(logits[:, :3], target[:, :3], counts[:, None])
+    except (RuntimeError, IndexError, ValueError, TypeError):
+        # It takes batches of no more than two dimensions.
         return False
-    alone = torch.stack([loss(*(part[k] for part in batch)) for k in range(2)])
     if stacked.shape != (2, 4) or alone.shape != (2, 4):
         return False
     return torch.allclose(stacked, alone) and torch.allclose(stacked[:, :3], shorter)

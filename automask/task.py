@@ -16,6 +16,7 @@ from automask import registry
 from automask.data import Data, test_fingerprint
 from automask.errors import TrialError
 from automask.images import Images
+from automask.prepared import Prepared, prepare
 from automask.recipe import Recipe
 from automask.weights import Weights
 
@@ -41,9 +42,23 @@ class Task:
     def test_key(self) -> str:
         return test_fingerprint(self.data)
 
-    def pixels(self, recipe: Recipe) -> np.ndarray:
-        """uint8 `[N + M, S, S, 3]`, the train rows and then the test rows, in the recipe's size."""
-        return self.images.at(recipe["resize"].name, recipe.training["image_size"])
+    def pixels(self, recipe: Recipe, fold: int) -> np.ndarray:
+        """uint8 `[N + M, S, S, 3]`, the train rows and then the test rows, as that fold sees them."""
+        prepared = self.prepared(recipe, fold)
+        return self.images.at(recipe["resize"].name, recipe.training["image_size"], prepared)
+
+    def prepared(self, recipe: Recipe, fold: int) -> Prepared | None:
+        """The recipe's preprocessing, fitted to the rows that the fold trains on."""
+        choice = recipe["preprocessing"]
+        key = repr(choice), fold
+        if key not in self._prepared:
+            rows, _ = self.fold_rows(fold)
+            self._prepared[key] = prepare(choice, self.data, rows, self.images, self.cache)
+        return self._prepared[key]
+
+    @cached_property
+    def _prepared(self) -> dict[tuple[str, int], Prepared | None]:
+        return {}
 
     def fold_rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows to train on and those to score."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -113,6 +114,40 @@ def _resize(function: Callable[..., Any]) -> None:
         out = function(np.full(shape, 100, np.uint8), SIZE)
         _expect(out.shape == (SIZE, SIZE, 3), f"{shape} became {out.shape}")
         _expect(out.dtype == np.uint8, f"gives {out.dtype}, not uint8")
+
+
+class _TrainingPart:
+    """Drawn images and no boxes, in place of a fold's training part."""
+
+    boxes = None
+
+    def images(self, most: int | None = None) -> Iterator[np.ndarray]:
+        rng = np.random.default_rng(0)
+        for shape in ((40, 30, 3), (SIZE, SIZE, 3), (1, 1, 3)):
+            yield rng.integers(0, 256, shape, np.uint8)
+
+
+def _preprocessing(function: Callable[..., Any]) -> None:
+    from automask.prepared import from_json, to_json
+
+    transform = function(_TrainingPart())
+    _expect(transform == function(_TrainingPart()), "the same rows must give the same transform")
+    if transform is None:
+        return
+    params = getattr(type(transform), "__dataclass_params__", None)
+    _expect(params is not None and params.frozen, "must give a frozen dataclass or None")
+    kept = from_json(json.loads(json.dumps(to_json(transform))))
+    _expect(kept == transform, "its fields must come back from JSON as they were")
+    rng = np.random.default_rng(0)
+    for shape in ((7, 40, 3), (90, 50, 3), (1, 1, 3)):
+        for image in (rng.integers(0, 256, shape, np.uint8), np.full(shape, 100, np.uint8)):
+            before = image.copy()
+            image.flags.writeable = False
+            out = transform(image)
+            _expect(bool((image == before).all()), "changes the image that it is given")
+            _expect(out.dtype == np.uint8, f"gives {out.dtype}, not uint8")
+            _expect(out.ndim == 3 and out.shape[2] == 3, f"{shape} became {out.shape}")
+            _expect(out.size > 0, f"leaves nothing of {shape}")
 
 
 def _augmentation(function: Callable[..., Any]) -> None:
@@ -323,6 +358,7 @@ def _ensemble(function: Callable[..., Any]) -> None:
 PROBES: dict[str, Callable[[Callable[..., Any]], None]] = {
     "reader": _reader,
     "split": _split,
+    "preprocessing": _preprocessing,
     "resize": _resize,
     "augmentation": _augmentation,
     "mix": _mix,

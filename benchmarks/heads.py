@@ -65,7 +65,7 @@ def against_the_frozen_backbone(task: Task, model: str, size: int) -> Figure:
 
 
 def through_the_backbone(task: Task, recipe: Recipe) -> None:
-    pixels = task.pixels(recipe)
+    pixels = task.pixels(recipe, 0)
     labels = torch.as_tensor(task.data.labels)
     inputs = Inputs(pixels, None, task.device, np.random.default_rng(0))
     for fold in range(FOLDS):
@@ -100,7 +100,7 @@ def at_once(task: Task) -> list[Figure]:
         for lr in rates
     ]
     features = Features(task, recipe)
-    features.plain()
+    features.plain(0)
     times = in_turn(
         {
             "folds": lambda: heads.fit_heads(task, [recipe], features, quiet),
@@ -131,7 +131,7 @@ def at_once(task: Task) -> list[Figure]:
 
 def one_by_one(task: Task, recipes: list[Recipe], features: Features) -> None:
     """Each head by a plain loop over tensors in memory."""
-    table, labels = torch.from_numpy(np.array(features.plain())), torch.as_tensor(task.data.labels)
+    table, labels = torch.from_numpy(np.array(features.plain(0))), torch.as_tensor(task.data.labels)
     for recipe in recipes:
         for fold in range(FOLDS):
             head = nn.Linear(features.D, tasks.CLASSES)

@@ -39,10 +39,10 @@ def main() -> None:
         if (model, size) in seen:
             continue
         seen.add((model, size))
-        features = Features(task, member.recipe).plain()
+        tables = Features(task, member.recipe)
         probability = np.zeros((len(data.labels), len(data.counts)))
         for fold in range(int(opened.folds.max()) + 1):
-            rows, held = task.fold_rows(fold)
+            features, (rows, held) = tables.plain(fold), task.fold_rows(fold)
             regression = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
             regression.fit(features[rows], data.labels[rows])
             columns = regression[-1].classes_

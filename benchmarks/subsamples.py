@@ -65,8 +65,8 @@ SOURCES: dict[str, Source] = {
 }
 
 
-def subsample(rows: Rows, count: int, seed: int) -> Rows:
-    """At most `count` rows in whole groups, none of which is more than a quarter of them.
+def subsample(rows: Rows, count: int, seed: int) -> np.ndarray:
+    """At most `count` row numbers in whole groups, none of which is more than a quarter of them.
 
     A class of which fewer than two groups are left is dropped: no fold could train and score it.
     """
@@ -80,7 +80,7 @@ def subsample(rows: Rows, count: int, seed: int) -> Rows:
     kept = np.flatnonzero(np.isin(group, chosen))
     classes = pd.Series(map(tuple, rows.attributes.iloc[kept].to_numpy()), dtype=object)
     spread = pd.Series(group[kept]).groupby(classes).transform("nunique")
-    return rows_at(rows, kept[(spread >= 2).to_numpy(bool)])
+    return kept[(spread >= 2).to_numpy(bool)]
 
 
 def rows_at(rows: Rows, index: np.ndarray) -> Rows:
@@ -98,8 +98,10 @@ def rows_at(rows: Rows, index: np.ndarray) -> Rows:
 def task(name: str, seed: int, cache: Path) -> Task:
     """The task on a subsample, with folds and a training seed that all go by `seed`; no test rows."""
     tables = SOURCES[name].read(cache)
-    train = subsample(tables.train, SOURCES[name].rows, seed)
-    data = dataset.prepare(replace(tables, train=train, test=None, sample=None))
+    kept = subsample(tables.train, SOURCES[name].rows, seed)
+    numbers = {k: replace(n, values=n.values[kept]) for k, n in tables.numbers.items()}
+    train = rows_at(tables.train, kept)
+    data = dataset.prepare(replace(tables, train=train, numbers=numbers, test=None, sample=None))
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,

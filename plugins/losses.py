@@ -5,6 +5,10 @@ are those of the training part; a count can be 0. Logits may be log-probabilitie
 `factored` gives such), so that a loss asks only what adding a constant to a row doesn't change: its
 softmax.
 
+The batches of several folds come at once, logits `[folds, B, C]` with counts `[folds, 1, C]`, where a
+loss gives each row the same value so as by itself, which is tried: one that reduces nothing but the
+last dimension does. Any other is called fold by fold.
+
 A batch computed in parts (`accumulation`) has the gradient that it has as a whole where a loss gives
 a value a row. One that exists only for a batch sees each part by itself, and the mean of the parts'
 losses is what trains. So does batch norm, with every loss: it normalises a part by that part's mean
@@ -23,7 +27,8 @@ if TYPE_CHECKING:
 
 def mean_one(weights: Tensor, class_counts: Tensor) -> Tensor:
     """`[C]` weights scaled to a mean of 1 over the rows, so that they leave the learning rate be."""
-    return weights * class_counts.sum() / (weights * class_counts).sum()
+    rows = class_counts.sum(-1, keepdim=True)
+    return weights * rows / (weights * class_counts).sum(-1, keepdim=True)
 
 
 def class_weights(class_counts: Tensor, power: float) -> Tensor:
@@ -121,7 +126,7 @@ def ldam(logits, target, class_counts, *, margin=1.0, scale=1.0, weight_power=0.
     the paper's reweighting.
     """
     rarity = class_counts.clamp(min=1) ** -0.25
-    margins = margin * rarity / rarity.max()
+    margins = margin * rarity / rarity.amax(-1, keepdim=True)
     return weighted_cross_entropy(
         scale * (logits - target * margins), target, class_counts, weight_power
     )

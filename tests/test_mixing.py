@@ -285,7 +285,7 @@ def test_a_head_on_cached_features_is_the_one_trained_by_hand(
     )
     features = Features(task, made)
     results = heads.fit_heads(task, [made], features, quiet)[0]
-    plain = torch.from_numpy(np.array(features.plain()))
+    plain = torch.from_numpy(np.array(features.plain(0)))
     for fold, result in enumerate(results):
         rows, _ = task.fold_rows(fold)
         own, labels = plain[rows], task.data.labels[rows]

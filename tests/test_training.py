@@ -83,11 +83,11 @@ def memorising(task, monkeypatch):
     told = noise_task(task)
     pixels = np.zeros((60, 8, 8, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(60)
-    monkeypatch.setattr(type(told), "pixels", lambda self, recipe: pixels)
+    monkeypatch.setattr(type(told), "pixels", lambda self, recipe, fold: pixels)
     monkeypatch.setattr(network, "build_backbone", lambda *args: Memory())
     monkeypatch.setattr("automask.features.build_backbone", lambda *args: Memory())
     # The cache knows backbones by name, and this one has none.
-    monkeypatch.setattr(Features, "_key", lambda self: "memory")
+    monkeypatch.setattr(Features, "_key", lambda self, fold: "memory")
     return told
 
 
@@ -300,7 +300,7 @@ def test_stored_weights_give_the_stored_probabilities(task, tmp_path):
         training.fit(task, made, store, quiet)
         built = network.build(made, task.data.attributes, {}, task.seed, 1)
         built.load_state_dict(load_file(store.weights(1)), strict=False)
-        again = network.predict(built, task.pixels(made), task.test_rows, task.device)
+        again = network.predict(built, task.pixels(made, 1), task.test_rows, task.device)
         np.testing.assert_allclose(again, store.load(1).test, atol=1e-4)
 
 

@@ -1,0 +1,119 @@
+"""Preprocessings made ready for a fold: what a fitted one sees, and what is kept of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from automask import boxes, registry
+from automask.data import Data
+from automask.images import Images, decode
+from automask.recipe import Choice
+from automask.remembered import recall
+from automask.tables import Rows
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A preprocessing as a fold uses it: `transform` makes an image `[h, w, 3]` of an image `[H, W, 3]`,
+    `key` names it in files: equal keys, equal images."""
+
+    key: str
+    transform: Callable[[np.ndarray], np.ndarray]
+
+
+class TrainingPart:
+    """What a fitted preprocessing may look at: a fold's training part, read when it is asked for."""
+
+    def __init__(self, table: Rows, rows: np.ndarray) -> None:
+        self._table, self._rows = table, rows
+
+    def images(self, most: int | None = None) -> Iterator[np.ndarray]:
+        """The decoded images, uint8 `[H, W, 3]` each; at most so many, from all over the rows."""
+        rows = self._rows[:: -(-len(self._rows) // most) if most else 1]
+        return (decode(self._table.paths[row]) for row in rows.tolist())
+
+    @cached_property
+    def boxes(self) -> np.ndarray | None:
+        """float `[n, 4]` left, top, right and bottom as shares of width and height, if they are told."""
+        found = boxes.read(self._table)
+        return None if found is None else found[self._rows]
+
+
+class _Asked(BaseException):
+    """A preprocessing looks at the training part."""
+
+
+class _Nothing:
+    """In place of a training part: tells that somebody looks at it."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise _Asked
+
+
+def is_fitted(choice: Choice) -> bool:
+    """Does it look at the training part, so that every fold has a transform of its own?"""
+    try:
+        _function(choice)(_Nothing())
+    except _Asked:
+        return True
+    return False
+
+
+def prepare(
+    choice: Choice, data: Data, rows: np.ndarray, images: Images, cache: Path
+) -> Prepared | None:
+    """The preprocessing for a fold that trains on these rows of train; None leaves images as they are.
+
+    What was fitted is kept in `cache` and never fitted again to the same rows.
+    """
+    function = _function(choice)
+    digest = registry.get("preprocessing", choice.name).digest
+    try:
+        transform = function(_Nothing())
+    except _Asked:
+        told = data.train.extra.iloc[rows].to_dict("list") if len(data.train.extra) else {}
+        facts = [images.facts[row] for row in rows.tolist()]
+        key = _hash((choice.name, sorted(choice.params.items()), digest, facts, told))
+        part = TrainingPart(data.train, rows)
+        file = cache / "preprocessings.json"
+        transform = from_json(recall(file, key, lambda: to_json(function(part))))
+    if transform is None:
+        return None
+    state = json.dumps(dataclasses.asdict(transform), sort_keys=True)
+    return Prepared(f"{choice.name}-{digest}-{_hash(state)}", transform)
+
+
+def to_json(transform: Any) -> dict[str, Any] | None:
+    """A transform as what JSON can hold: where its class is, and its fields."""
+    if transform is None:
+        return None
+    kind = type(transform)
+    return {
+        "class": f"{kind.__module__}:{kind.__qualname__}",
+        "fields": dataclasses.asdict(transform),
+    }
+
+
+def from_json(state: dict[str, Any] | None) -> Any:
+    """The transform of which `to_json` made this."""
+    return None if state is None else pkgutil.resolve_name(state["class"])(**state["fields"])
+
+
+def _function(choice: Choice) -> Callable[[Any], Any]:
+    plugin = registry.get("preprocessing", choice.name)
+    return functools.partial(plugin.function, **choice.params)
+
+
+def _hash(facts: Any) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
