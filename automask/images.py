@@ -34,8 +34,8 @@ def decode(path: Path, enough: int | None = None) -> np.ndarray:
     """An image file as uint8 RGB `[H, W, 3]`, upright by its EXIF orientation.
 
     Where `enough` pixels a side will do, a larger JPEG may come in a half, a quarter or an eighth of
-    its size, but no smaller than that, which its decoder makes in less time. Transparent pixels become white. Raises `UserError`
-    naming a file that can't be decoded.
+    its size, but no smaller than that, which its decoder makes in less time. Transparent pixels become
+    white. Raises `UserError` naming a file that can't be decoded.
     """
     from PIL import Image, ImageOps
 

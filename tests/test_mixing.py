@@ -429,15 +429,15 @@ def test_no_sampling_reads_a_row_that_its_fold_is_scored_on(task, monkeypatch, s
     """
     groups = task.data.groups
     task = replace(task, data=replace(skewed(task).data, groups=groups))
-    pixels = task.pixels(recipe())
+    pixels = task.pixels(recipe(), 0)
     for fold in range(3):
         rows, scored = task.fold_rows(fold)
         assert not set(groups[rows]) & set(groups[scored])
         marked = np.zeros_like(pixels)
         marked[scored] = 255
         values = np.repeat(marked[:, :1, 0, 0].astype(np.float32), 5, 1)
-        monkeypatch.setattr(type(task), "pixels", lambda self, recipe, of=marked: of)
-        monkeypatch.setattr(Features, "plain", lambda self, of=values: of)
+        monkeypatch.setattr(type(task), "pixels", lambda self, recipe, fold, of=marked: of)
+        monkeypatch.setattr(Features, "plain", lambda self, fold, of=values: of)
         made = recipe(sampling=(sampling, {}))
         features = Features(task, made)
         seen = []
