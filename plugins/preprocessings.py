@@ -196,7 +196,7 @@ def _background(image: np.ndarray, threshold: float) -> np.ndarray:
     border = np.median(np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]]), axis=0)
     # Lamps and shadows change a background's lightness more than its hue, while in the dark nothing
     # but a little lightness tells hair from it.
-    weight = np.float32([0.5 if border[0] > 40 else 1.5, 1, 1])
+    weight = np.array([0.5 if border[0] > 40 else 1.5, 1, 1], np.float32)
     distance = np.linalg.norm((lab - border) * weight, axis=2)
     alike = distance < threshold
     edge = np.concatenate([alike[0], alike[-1], alike[:, 0], alike[:, -1]])

@@ -194,7 +194,7 @@ def test_detail_is_revealed_and_factors_of_one_leave_the_image():
 
 @pytest.mark.parametrize("background", [(4, 4, 6), (90, 40, 40), (200, 205, 215)])
 def test_a_plain_background_becomes_white_around_the_object(background):
-    image, inside = disc((230, 170, 140), background)
+    image, inside = disc((230, 170, 140), background, radius=36)
     rng = np.random.default_rng(0)
     noisy = (image + rng.integers(-3, 4, image.shape)).clip(0, 255).astype(np.uint8)
     out = made("whiten_background")(noisy)
