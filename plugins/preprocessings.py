@@ -78,7 +78,8 @@ def _salient(image: np.ndarray) -> list[float] | None:
     if np.abs(gray).max() < 1:
         return None
     # Faded out towards the border: the transform would see edges where opposite sides meet.
-    spectrum = np.fft.fft2(gray * np.outer(np.hanning(side), np.hanning(side)))
+    fade = np.sqrt(np.hanning(side))
+    spectrum = np.fft.fft2(gray * np.outer(fade, fade))
     amplitude = np.log(np.abs(spectrum) + 1e-6)
     residual = amplitude - cv2.blur(amplitude, (3, 3))
     stands_out = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
@@ -173,7 +174,7 @@ class Whitening:
         return out
 
 
-@preprocessing(threshold=Float(6.0, 25.0), most=Float(0.5, 0.9))
+@preprocessing(threshold=Float(8.0, 25.0), most=Float(0.5, 0.9))
 def whiten_background(rows, *, threshold=12.0, most=0.8):
     """A background of one colour becomes white, whatever its colour was.
 

@@ -508,7 +508,7 @@ def test_averaged_weights_predict_and_are_the_ones_stored(task, tmp_path, freeze
         training.fit(task, made, store, quiet)
         built = network.build(made, task.data.attributes, {}, task.seed, 1)
         built.load_state_dict(load_file(store.weights(1)), strict=False)
-        again = network.predict(built, task.pixels(made), task.test_rows, task.device)
+        again = network.predict(built, task.pixels(made, 1), task.test_rows, task.device)
         np.testing.assert_allclose(again, store.load(1).test, atol=1e-4)
         outs[decay] = again
     assert np.abs(outs[0.0] - outs[0.9]).max() > 1e-4
