@@ -49,13 +49,17 @@ def timm(image_size, pretrained, *, model="resnet18", drop_rate=0.0, drop_path_r
     module = _made(make, options, f"timm's {model}", image_size)
     if file:
         pretrained.check(module)
-    groups = group_parameters(module, module.group_matcher(coarse=True))
+    if hasattr(module, "group_matcher"):
+        groups = group_parameters(module, module.group_matcher(coarse=True))
+        stages = [groups[index] for index in sorted(groups)]
+    else:
+        stages = _by_module(module)
     config = module.pretrained_cfg
     return _described(
         module,
         f"timm's {model}",
         image_size,
-        stages=[groups[index] for index in sorted(groups)],
+        stages=stages,
         mean=tuple(config.get("mean", IMAGENET_MEAN)),
         std=tuple(config.get("std", IMAGENET_STD)),
     )
@@ -90,14 +94,11 @@ def torchvision(image_size, pretrained, *, model="resnet18", drop_rate=0.0):
     last = [name for name, m in module.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
     parent, _, child = last.rpartition(".")
     setattr(module.get_submodule(parent), child, nn.Identity())
-    stages: dict[str, list[str]] = {}
-    for name, _ in module.named_parameters():
-        stages.setdefault(_stage(name), []).append(name)
     return _described(
         module,
         f"torchvision's {model}",
         image_size,
-        stages=list(stages.values()),
+        stages=_by_module(module),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
     )
@@ -112,21 +113,25 @@ def _made(make, options, model, image_size):
         try:
             return make(**options)
         except TypeError as error:
-            refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            refused = re.search(r"unexpected keyword argument\W*(?:s\W+)?'(\w+)'", str(error))
             if refused is None or options.pop(refused[1], None) is None:
                 raise
         except (AssertionError, ValueError) as error:
             raise _refusal(model, image_size, error) from error
 
 
-#: How deep blocks lie in a child of torchvision's that holds nearly everything.
-DEPTH = {"features": 2, "layers": 2, "trunk_output": 2, "encoder": 3, "blocks": 4}
+#: How deep blocks lie in a child that holds nearly everything.
+DEPTH = {"stages": 2, "features": 2, "layers": 2, "trunk_output": 2, "encoder": 3, "blocks": 4}
 
 
-def _stage(name):
-    """The module that makes a stage: a top-level child or a block, as in VGG."""
-    *modules, _ = name.split(".")
-    return ".".join(modules[: DEPTH.get(modules[0], 1)]) if modules else ""
+def _by_module(module):
+    """Stages by the modules as they were made: top-level children or, as in VGG, the blocks of one."""
+    stages: dict[str, list[str]] = {}
+    for name, _ in module.named_parameters():
+        *modules, _ = name.split(".")
+        stage = ".".join(modules[: DEPTH.get(modules[0], 1)]) if modules else ""
+        stages.setdefault(stage, []).append(name)
+    return list(stages.values())
 
 
 def _refuse_unknown(library, model, names):

@@ -27,6 +27,7 @@ MODELS = {
         "efficientnet_b0",
         "mobilenetv3_small_050",
         "regnetx_002",
+        "poolformer_s12",  # has no group_matcher
     ],
     "torchvision": [
         "vgg16",
@@ -182,7 +183,8 @@ def test_drop_path_rate_skips_blocks_while_training():
 
 
 @pytest.mark.parametrize(
-    ("library", "model"), [("torchvision", "shufflenet_v2_x0_5"), ("timm", "ghostnet_050")]
+    ("library", "model"),
+    [("torchvision", "shufflenet_v2_x0_5"), ("timm", "ghostnet_050"), ("timm", "hrnet_w18_small")],
 )
 def test_what_a_model_does_not_know_it_ignores(library, model):
     plain = {"drop_path_rate": 0.4} if library == "timm" else {}
