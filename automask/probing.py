@@ -115,7 +115,10 @@ class Probe:
 
 
 def principal(features: np.ndarray) -> np.ndarray:
-    """At most `COMPONENTS` principal components `[N, K]` of standardised features; no label takes part."""
+    """The first `COMPONENTS` principal components `[N, K]` of standardised features.
+
+    No label takes part, so that rows that will be scored may.
+    """
     from sklearn.decomposition import PCA
 
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
