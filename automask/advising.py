@@ -105,7 +105,10 @@ def advise(session: Session) -> tuple[list[str], dict[str, Any]]:
     ]
     if chosen:
         lines.append("a search tries these after the default recipe:")
-        lines += [f"  {recipe.describe()}" for recipe, _ in chosen]
+        for recipe, _ in chosen:
+            optimizer = recipe["optimizer"].params
+            rate = f", lr {optimizer['lr']:.2g}" if "lr" in optimizer else ""
+            lines.append(f"  {recipe.describe()}{rate}")
     kept = {
         "case": case.name,
         "evidence": asdict(evidence),

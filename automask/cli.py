@@ -173,7 +173,7 @@ def advise(
     weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
     disk: Disk = None,
 ) -> None:
-    """Measure in seconds whether to train the head, some, all, or with other weights.
+    """Measure what to train first: the head, some, or all.
 
     Nothing trains and no study is made; a search measures the same and begins with it.
     """

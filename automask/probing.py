@@ -12,6 +12,8 @@ from automask.scores import Metric
 
 #: Random halves of the training rows, and resampled tables for a standard error.
 HALVES, RESAMPLES = 3, 100
+#: Principal components that stand for the features: a fit takes time by their cube.
+COMPONENTS = 256
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,13 @@ class Probe:
         Half of the rows are drawn unit after unit, so that they are half of the units too.
         """
         rng = np.random.default_rng(self.seed)
+        features = principal(features)
         scored, balanced = self._best(self._scored(features))
         halves = [_probability(self._scored(features, rng), balanced) for _ in range(HALVES)]
         gain = self._difference(scored, halves)
         if others is None:
             return gain, None
-        return gain, self._difference(scored, [self._best(self._scored(others))[0]])
+        return gain, self._difference(scored, [self._best(self._scored(principal(others)))[0]])
 
     def _scored(
         self, features: np.ndarray, half: np.random.Generator | None = None
@@ -109,6 +112,18 @@ class Probe:
             variance += found.var(ddof=1) / len(others)
         room = perfect - chance
         return Estimate(float(found.mean() / room), float(np.sqrt(variance) / room))
+
+
+def principal(features: np.ndarray) -> np.ndarray:
+    """The first `COMPONENTS` principal components `[N, K]` of standardised features.
+
+    No label takes part, so that rows that will be scored may.
+    """
+    from sklearn.decomposition import PCA
+
+    scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
+    count = min(COMPONENTS, *features.shape)
+    return PCA(count, svd_solver="randomized", random_state=0).fit_transform(scaled)
 
 
 def discriminants(

@@ -25,7 +25,7 @@ def planted(rows, seed=0, C=3, D=40, distance=1.5):
 
 def probe(labels, metric=MACRO_F1, folds=3, units=None):
     units = np.arange(len(labels)) if units is None else units
-    return Probe(metric, labels, units % folds, units, seed=0)
+    return Probe(metric, labels, units // 3 % folds, units, seed=0)
 
 
 def noise(rows, D=40):
@@ -61,7 +61,7 @@ def test_rows_of_a_group_are_one_observation():
     copies, of_copies = features[tenfold], labels[tenfold]
     alone = probe(labels).compare(features, noise(60))
     grouped = probe(of_copies, units=tenfold).compare(copies, noise(60)[tenfold])
-    blind = Probe(MACRO_F1, of_copies, tenfold % 3, np.arange(600), 0).compare(
+    blind = Probe(MACRO_F1, of_copies, tenfold // 3 % 3, np.arange(600), 0).compare(
         copies, noise(60)[tenfold]
     )
     assert grouped[1].error == pytest.approx(alone[1].error, rel=0.4)
@@ -83,7 +83,8 @@ def test_the_discriminants_are_those_of_scikit_learn():
     logits = likelihood + prior
     ours = np.exp(logits - logits.max(1, keepdims=True))
     theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(features, labels).predict_proba(features)
-    np.testing.assert_allclose(ours / ours.sum(1, keepdims=True), theirs, atol=0.02)
+    # Theirs is not shrunk.
+    np.testing.assert_allclose(ours / ours.sum(1, keepdims=True), theirs, atol=0.05)
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 0, 0, 2], [1, 1, 2, 2]])
