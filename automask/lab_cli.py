@@ -88,7 +88,9 @@ def compare(
         differ = int(compared.differs.sum())
         most = f", {shown} of them, evenly spread," if shown < differ else ""
         console.print(
-            f"\nwrote {html}: {differ} rows that differ{most} with pictures", markup=False, soft_wrap=True
+            f"\nwrote {html}: {differ} rows that differ{most} with pictures",
+            markup=False,
+            soft_wrap=True,
         )
 
 
