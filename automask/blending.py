@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -39,6 +41,7 @@ def run(session: Session, method: str, top: int, output: Path | None, console: C
         frame = submission.table(data, data.test.ids, blended.test)
         submission.check(frame, data)
         submission.write(frame, file)
+        session.store.save_ensemble(file, _facts(session, blended), data.test.ids, blended.test)
         against = " checked against the sample submission" if data.sample is not None else ""
         console.print(f"wrote {file}: {len(frame):,} rows{against}", markup=False)
     else:
@@ -52,6 +55,26 @@ def run(session: Session, method: str, top: int, output: Path | None, console: C
             soft_wrap=True,
         )
     return blended
+
+
+def _facts(session: Session, blended: Ensemble) -> dict[str, Any]:
+    """What is kept of the blend, as JSON: scores, and members by trial, recipe and weight."""
+    weights = blended.weights
+    return {
+        "study": session.options.study,
+        "metric": session.config.search.metric,
+        "method": blended.method,
+        "cv": {"nested": asdict(blended.nested), "plain": asdict(blended.plain)},
+        "members": [
+            {
+                "trial": member.number,
+                "recipe": member.recipe.hash,
+                "weight": None if weights is None else float(weights[index]),
+            }
+            for index, member in enumerate(blended.members)
+            if weights is None or weights[index]
+        ],
+    }
 
 
 def _show(session: Session, blended: Ensemble, console: Console) -> None:

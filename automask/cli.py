@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automask import lab_cli
 from automask.errors import UserError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def init(
     data: Annotated[Path, typer.Argument(help="The folder with the images and tables.")],
     force: Annotated[bool, typer.Option(help="Replace an automask.toml that is here.")] = False,
 ) -> None:
-    """Look at DATA, write automask.toml here, say what was understood."""
+    """Look at DATA, write automask.toml, say what was understood."""
     from automask import config, describe
     from automask.store import written
 
@@ -263,10 +264,13 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Where to draw it.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Draw a competition, search it, hold its score against the truth."""
+    """Draw a competition, search it, hold its score to the truth."""
     from automask import demo as story
 
     story.run(folder, seed, _console())
+
+
+app.add_typer(lab_cli.app)
 
 
 def _decode(session: Session, display: Display) -> None:

@@ -15,12 +15,13 @@ from automask import adapting, boxes, registry, space, weights
 from automask import config as configuration
 from automask import data as dataset
 from automask.config import Config
+from automask.csvfile import quoted
 from automask.data import Data
 from automask.disk import Room
 from automask.errors import UserError, did_you_mean
 from automask.images import Images
 from automask.space import Space
-from automask.store import RUNS, StudyStore
+from automask.store import RESERVED, RUNS, StudyStore
 from automask.weights import Weights
 
 if TYPE_CHECKING:
@@ -257,9 +258,10 @@ def open_study(
 
 
 def _store(options: Options) -> StudyStore:
-    if not re.fullmatch(r"\w[\w.-]*", options.study) or options.study == "cache":
+    if not re.fullmatch(r"\w[\w.-]*", options.study) or options.study in RESERVED:
         raise UserError(
-            f"--study '{options.study}': letters, digits, '.', '_' and '-', not 'cache'"
+            f"--study '{options.study}': letters, digits, '.', '_' and '-', not "
+            f"{' or '.join(quoted(RESERVED))}"
         )
     return StudyStore(RUNS / options.study)
 

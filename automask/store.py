@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RUNS = Path("runs")
+RESERVED = ("cache", "submissions")  # folders in it that are no studies
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,90 @@ class StudyStore:
             return None
         with open(file, newline="") as opened:
             return np.array([int(row["fold"]) for row in csv.DictReader(opened)])
+
+    def save_ensemble(
+        self, file: Path, facts: Mapping[str, Any], ids: Sequence[str], probability: np.ndarray
+    ) -> None:
+        """Keep what is known of a submission that was written to `file`, found again by its content:
+        facts, and the probabilities `[M, C]` that it was made of."""
+        sha256 = digest(file)
+        beside = self.folder / "ensembles" / f"{sha256}.npz"
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        with written(beside) as part, open(part, "wb") as opened:
+            np.savez(opened, ids=np.array(ids), probability=probability.astype(np.float32))
+        _write_json(beside.with_suffix(".json"), {**facts, "sha256": sha256})
+
+    def ensembles(self) -> list[EnsembleFile]:
+        """What the study's ensembles left, the newest last."""
+        files = (self.folder / "ensembles").glob("*.json")
+        return [EnsembleFile(f) for f in sorted(files, key=lambda f: f.stat().st_mtime_ns)]
+
+
+@dataclass(frozen=True)
+class EnsembleFile:
+    """What an ensemble left beside its submission."""
+
+    file: Path
+
+    def facts(self) -> dict[str, Any]:
+        return _read_json(self.file)
+
+    def probability(self) -> tuple[list[str], np.ndarray]:
+        """The ids of the test rows, and float32 probabilities `[M, C]`."""
+        with np.load(self.file.with_suffix(".npz")) as arrays:
+            return arrays["ids"].tolist(), arrays["probability"]
+
+
+def find_ensemble(sha256: str) -> EnsembleFile | None:
+    """The ensemble of any study that wrote a submission of that content, the newest where several."""
+    files = sorted(RUNS.glob(f"*/ensembles/{sha256}.json"), key=lambda f: f.stat().st_mtime_ns)
+    return EnsembleFile(files[-1]) if files else None
+
+
+@dataclass(frozen=True)
+class SubmissionStore:
+    """The folder of kept submissions: NAME.csv as it was submitted, NAME.json with what is known."""
+
+    folder: Path = RUNS / "submissions"
+
+    def names(self) -> list[str]:
+        """Those kept, the oldest first."""
+        kept = [(_read_json(file)["date"], file.stem) for file in self.folder.glob("*.json")]
+        return [name for _, name in sorted(kept)]
+
+    def csv(self, name: str) -> Path:
+        return self.folder / f"{name}.csv"
+
+    def facts(self, name: str) -> dict[str, Any]:
+        return _read_json(self.folder / f"{name}.json")
+
+    def save(self, name: str, file: Path, facts: Mapping[str, Any]) -> None:
+        """Keep a copy of `file`; the facts come last: where they are, it is whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with written(self.csv(name)) as beside:
+            shutil.copyfile(file, beside)
+        self.save_facts(name, facts)
+
+    def save_facts(self, name: str, facts: Mapping[str, Any]) -> None:
+        _write_json(self.folder / f"{name}.json", facts)
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a file's content."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _write_json(file: Path, facts: Mapping[str, Any]) -> None:
+    with written(file) as beside:
+        beside.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file}: isn't JSON any more ({error}); mend or remove it") from error
 
 
 @contextmanager

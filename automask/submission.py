@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,23 @@ def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
     names = data.attributes.names
     texts = [data.attributes.combination(label) for label in range(probability.shape[1])]
     answers = {name: [texts[label][index] for label in labels] for index, name in enumerate(names)}
+    return lay_out(data, ids, answers)
+
+
+def lay_out(data: Data, ids: list[str], answers: dict[str, list[str]]) -> pd.DataFrame:
+    """The rows as the competition wants them, from the answers of each attribute by name.
+
+    Raises `UserError` where the sample asks for other ids, or for a combination that has no code.
+    """
     if data.sample is None:
         return pd.DataFrame({data.id_column: ids, **answers})
     wanted = [column for column in data.sample.columns if column != data.id_column]
+    names = data.attributes.names
     if data.codes is not None:
-        answers = {wanted[0]: [data.codes[texts[label]] for label in labels]}
+        combined = list(zip(*(answers[name] for name in names), strict=True))
+        if uncoded := sorted(set(combined) - data.codes.keys()):
+            raise UserError(f"the competition has no class for {' × '.join(uncoded[0])}")
+        answers = {wanted[0]: [data.codes[texts] for texts in combined]}
     elif len(wanted) == 1 and len(names) == 1:
         answers = {wanted[0]: answers[names[0]]}
     frame = pd.DataFrame({data.id_column: ids, **answers})
@@ -43,6 +56,20 @@ def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
     return frame.assign(**data.sample[extra])[list(data.sample.columns)]
 
 
+def answer_columns(data: Data) -> dict[str, frozenset[str]]:
+    """The columns of a submission that answer, and the labels that each may hold."""
+    names = data.attributes.names
+    attributes = dict(zip(names, map(frozenset, data.attributes.values), strict=True))
+    if data.sample is None:
+        return attributes
+    wanted = [column for column in data.sample.columns if column != data.id_column]
+    if data.codes is not None:
+        return {wanted[0]: frozenset(data.codes.values())}
+    if len(wanted) == len(names) == 1:
+        return {wanted[0]: attributes[names[0]]}
+    return {column: attributes[column] for column in wanted if column in attributes}
+
+
 def out_of_fold(data: Data, probability: np.ndarray) -> pd.DataFrame:
     """Each train row with its true and predicted attributes and the likeliest class's probability."""
     labels = probability.argmax(1)
@@ -57,34 +84,39 @@ def out_of_fold(data: Data, probability: np.ndarray) -> pd.DataFrame:
 
 def check(frame: pd.DataFrame, data: Data) -> None:
     """Raise `UserError` with every way in which `frame` isn't what the competition wants."""
-    mistakes = []
+    if found := mistakes(frame, data):
+        raise UserError("the submission wasn't written: " + "; ".join(found))
+
+
+def mistakes(frame: pd.DataFrame, data: Data) -> list[str]:
+    """Every way in which `frame` isn't what the competition wants, in words."""
+    found = []
     sample = data.sample
     if sample is not None:
         if list(frame.columns) != list(sample.columns):
-            mistakes.append(f"columns are {list(frame.columns)}, not {list(sample.columns)}")
+            found.append(f"columns are {list(frame.columns)}, not {list(sample.columns)}")
         elif len(frame) != len(sample):
-            mistakes.append(f"{len(frame)} rows, not {len(sample)}")
+            found.append(f"{len(frame)} rows, not {len(sample)}")
         elif (differs := (frame[data.id_column] != sample[data.id_column])).any():
-            mistakes.append(f"ids differ from the sample's from row {int(differs.argmax()) + 2} on")
-    known = {text for values in data.attributes.values for text in values}
-    known |= set((data.codes or {}).values())
-    answered = frame.columns.drop(data.id_column, errors="ignore")
-    if sample is not None and len(answered) > 1:
-        answered = answered.intersection(pd.Index(data.attributes.names))
-    for column in answered:
-        strange = sorted(set(frame[column]) - known)
+            found.append(f"ids differ from the sample's from row {int(differs.argmax()) + 2} on")
+    for column, known in answer_columns(data).items():
+        strange = sorted(set(frame.get(column, ())) - known)
         if strange:
-            mistakes.append(f"column {column} has unknown labels: {', '.join(strange[:3])}")
-    if mistakes:
-        raise UserError("the submission wasn't written: " + "; ".join(mistakes))
+            found.append(f"column {column} has unknown labels: {', '.join(strange[:3])}")
+    return found
 
 
 def write(frame: pd.DataFrame, file: Path) -> None:
     """Write the CSV, replacing an older one only when the new one is whole."""
+    put(file, lambda beside: frame.to_csv(beside, index=False))
+
+
+def put(file: Path, make: Callable[[Path], object]) -> None:
+    """Let `make` write a file, which replaces an older one only when it is whole."""
     if file.is_dir() or not file.parent.is_dir():
         raise UserError(f"{file}: can't be written: give a file in a folder that is there")
     try:
         with written(file) as beside:
-            frame.to_csv(beside, index=False)
+            make(beside)
     except OSError as error:
         raise UserError(f"{file}: can't be written: {error.strerror or error}") from error

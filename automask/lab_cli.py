@@ -1,0 +1,147 @@
+"""The commands for what comes after training: keep, list, compare, merge and vote on submissions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automask.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer()
+
+Files = Annotated[list[Path], typer.Argument(help="CSV files.", show_default=False)]
+
+
+@app.command()
+def submit(
+    file: Annotated[
+        str, typer.Argument(help="The file, or with --score the name of a kept one.")
+    ] = "submission.csv",
+    name: Annotated[str | None, typer.Option(help="A name instead of s1, s2, …")] = None,
+    score: Annotated[
+        float | None, typer.Option(help="The leaderboard's score of the kept submission.")
+    ] = None,
+) -> None:
+    """Check a submission and keep a copy; later note its score.
+
+    The copy goes to runs/submissions with all that is known of it.
+    """
+    from automask import answers, kept
+
+    console = _console()
+    if score is not None:
+        if name is not None:
+            raise UserError("automask submit --score 0.7525 NAME: without --name")
+        kept.record(file, score)
+        console.print(f"{file}: {score:g} on the leaderboard", markup=False)
+        return
+    data = answers.load_data()
+    facts = kept.keep(Path(file), name, data)
+    if data is None:
+        console.print("note: no automask.toml here, so that no sample submission could be checked")
+    cv = f"{facts['metric']} {facts['cv']['nested']['value']:.4f}" if facts["cv"] else "CV unknown"
+    kept_as = facts["name"]
+    console.print(f"kept {file} as '{kept_as}', {cv}", markup=False, soft_wrap=True)
+    console.print(f"once its score is known: automask submit --score SCORE {kept_as}", markup=False)
+
+
+@app.command()
+def submissions() -> None:
+    """List kept submissions: CV, leaderboard, how they differ."""
+    from automask import kept
+
+    kept.show(_console())
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A file, or the name of a kept submission.")],
+    b: Annotated[str, typer.Argument(help="Another.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with the pictures that differ.")
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Whose latest ensemble says how sure it is of each row.")
+    ] = None,
+) -> None:
+    """Show which rows of two submissions differ, and how."""
+    from automask import answers, comparing, kept
+
+    console = _console()
+    data = answers.load_data()
+    compared = comparing.compare(kept.path(a), kept.path(b), data)
+    comparing.show(compared, (a, b), console)
+    ensemble = kept.ensemble(compared.paths, study, data)
+    table = comparing.probability(compared, ensemble) if ensemble else None
+    if ensemble and table is not None:
+        source = f"study '{ensemble.facts()['study']}'"
+        comparing.show_confidence(compared, table, source, console)
+    if html is not None:
+        from automask import page
+
+        shown = page.write(compared, (a, b), table, html)
+        differ = int(compared.differs.sum())
+        most = f", {shown} of them, evenly spread," if shown < differ else ""
+        console.print(
+            f"\nwrote {html}: {differ} rows that differ{most} with pictures",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def merge(
+    files: Files,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
+        "merged.csv"
+    ),
+) -> None:
+    """Join files that answer an attribute each by id."""
+    from automask import answers, submission, voting
+
+    frame = voting.merge(files, answers.load_data())
+    submission.write(frame, output)
+    _console().print(f"wrote {output}: {len(frame):,} rows", markup=False)
+
+
+@app.command()
+def vote(
+    files: Files,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
+        "voted.csv"
+    ),
+    weights: Annotated[str | None, typer.Option(help="A weight for each file, as 2,1,1.")] = None,
+) -> None:
+    """Take the majority of several submissions, row by row.
+
+    Of classes with as many votes the one of the earliest file wins.
+    """
+    from automask import answers, submission, voting
+
+    numbers = _numbers(weights) if weights is not None else None
+    result = voting.vote(files, numbers, answers.load_data())
+    submission.write(result.frame, output)
+    _console().print(
+        f"wrote {output}: {len(result.frame):,} rows, {result.unanimous:,} unanimous, "
+        f"{result.tied:,} tied and left to the earliest file",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UserError(f"--weights {text}: numbers with commas between, as 2,1,1") from error
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)

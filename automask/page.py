@@ -1,0 +1,94 @@
+"""The page of two submissions: every picture that they disagree on, to look at and to decide."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from automask import submission
+from automask.comparing import Comparison
+from automask.errors import UserError
+from automask.images import decode
+from automask.machine import cores
+from automask.store import digest
+
+PICTURES = 500  # of more rows than these, so many are shown
+EDGE = 256
+
+
+def write(
+    compared: Comparison, names: Sequence[str], probability: np.ndarray | None, file: Path
+) -> int:
+    """Write one HTML file that needs no other; returns how many of the rows that differ it shows.
+
+    `probability` `[N, K]` is a study's, if there is one, of the comparison's rows and classes. Raises
+    `UserError` where no data tell the pictures, or one can't be read.
+    """
+    data = compared.form.data
+    if data is None or data.test is None:
+        raise UserError("--html: the pictures are found by an automask.toml with test images")
+    differ = np.flatnonzero(compared.differs)
+    spread = np.linspace(0, len(differ) - 1, min(PICTURES, len(differ))).round().astype(int)
+    rows = differ[spread].tolist()
+    paths = dict(zip(data.test.ids, data.test.paths, strict=True))
+    with ThreadPoolExecutor(cores()) as pool:
+        pictures = list(pool.map(thumbnail, [paths[compared.form.ids[row]] for row in rows]))
+    a, b = compared.classes.rows.tolist()
+    frame = compared.frames[0]
+    content = {
+        "names": list(names),
+        "key": "".join(digest(path)[:12] for path in compared.paths),
+        "differ": len(differ),
+        "columns": list(frame.columns),
+        "answers": [frame.columns.get_loc(column) for column in compared.form.labels],
+        "cells": frame.to_numpy().tolist(),
+        "classes": [
+            {"cells": cells, "parts": compared.form.parts(cells), "label": compared.describe(label)}
+            for label, cells in enumerate(compared.classes.cells)
+        ],
+        "rows": [
+            {
+                "row": row,
+                "id": compared.form.ids[row],
+                "a": a[row],
+                "b": b[row],
+                "image": picture,
+                "sure": None
+                if probability is None
+                else probability[row, [a[row], b[row]]].round(3).tolist(),
+            }
+            for row, picture in zip(rows, pictures, strict=True)
+        ],
+    }
+    submission.put(file, lambda beside: beside.write_text(render(names, content), "utf-8"))
+    return len(rows)
+
+
+def render(names: Sequence[str], content: object) -> str:
+    """The page's text; whatever the content holds, it stays data."""
+    template = resources.files("automask").joinpath("compare.html").read_text("utf-8")
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    # In a script element only these could end it or begin a comment.
+    text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    before, _, rest = template.partition("{{title}}")
+    middle, _, after = rest.partition("{{data}}")
+    return before + html.escape(" against ".join(names)) + middle + text + after
+
+
+def thumbnail(path: Path) -> str:
+    """A JPEG of at most `EDGE` pixels a side, as base64."""
+    from PIL import Image
+
+    image = Image.fromarray(decode(path, 2 * EDGE))
+    image.thumbnail((EDGE, EDGE))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=80)
+    return base64.b64encode(out.getvalue()).decode()
