@@ -106,7 +106,7 @@ def test_weighted_f1_goes_by_rows_where_macro_f1_goes_by_classes():
 @pytest.mark.parametrize("plugin", registry.plugins("metric").values(), ids=lambda p: p.name)
 def test_none_depends_on_the_order_of_rows_or_on_columns_of_absent_classes(plugin):
     target = np.array([0, 1, 1, 3, 0, 3, 3, 1, 0, 0])
-    probability = np.random.default_rng(0).dirichlet(np.ones(4), 10)
+    probability = np.random.default_rng(0).dirichlet(np.ones(6), 10)
     order = np.random.default_rng(1).permutation(10)
     value = plugin.function(target, probability)
     assert plugin.function(target[order], probability[order]) == pytest.approx(value)
