@@ -49,10 +49,10 @@ def timm(image_size, pretrained, *, model="resnet18", drop_rate=0.0, drop_path_r
     module = _made(make, options, f"timm's {model}", image_size)
     if file:
         pretrained.check(module)
-    if hasattr(module, "group_matcher"):
+    try:
         groups = group_parameters(module, module.group_matcher(coarse=True))
         stages = [groups[index] for index in sorted(groups)]
-    else:
+    except (AttributeError, AssertionError):  # a few families tell nothing, or nothing coarse
         stages = _by_module(module)
     config = module.pretrained_cfg
     return _described(
@@ -121,7 +121,10 @@ def _made(make, options, model, image_size):
 
 
 #: How deep blocks lie in a child that holds nearly everything.
-DEPTH = {"stages": 2, "features": 2, "layers": 2, "trunk_output": 2, "encoder": 3, "blocks": 4}
+DEPTH = {
+    **dict.fromkeys(("stages", "dense_stages", "transformers", "features", "layers"), 2),
+    **{"trunk_output": 2, "encoder": 3, "blocks": 4},
+}
 
 
 def _by_module(module):
