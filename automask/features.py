@@ -94,7 +94,8 @@ class Features:
         kept = open_array(file, room)
         if kept is not None:
             return kept[rows]
-        out = np.empty((len(rows), self.backbone.backbone.D), np.float32)  # type: ignore[arg-type]
+        backbone: Any = self.backbone.backbone
+        out = np.empty((len(rows), backbone.D), np.float32)
         self._fill(out, self.task.pixels(self.recipe)[rows])
         return out
 
