@@ -34,7 +34,7 @@ def noise(rows, D=40):
 
 def test_the_second_half_of_the_rows_gains_less_the_more_there_are():
     gains = []
-    for rows in (36, 150, 1200):
+    for rows in (36, 180, 1200):
         features, labels = planted(rows)
         gains.append(probe(labels).compare(features)[0])
     values = [gain.value for gain in gains]
