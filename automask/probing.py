@@ -137,8 +137,7 @@ def discriminants(
     from sklearn.covariance import ledoit_wolf
 
     counts = np.bincount(labels, minlength=classes)
-    scale = features.std(0) + 1e-6
-    old, new = features.astype(np.float64) / scale, new.astype(np.float64) / scale
+    old, new = features.astype(np.float64), new.astype(np.float64)
     means = np.zeros((classes, old.shape[1]))
     np.add.at(means, labels, old)
     means /= counts.clip(1)[:, None]

@@ -34,7 +34,7 @@ def noise(rows, D=40):
 
 def test_the_second_half_of_the_rows_gains_less_the_more_there_are():
     gains = []
-    for rows in (36, 150, 1200):
+    for rows in (36, 180, 1200):
         features, labels = planted(rows)
         gains.append(probe(labels).compare(features)[0])
     values = [gain.value for gain in gains]
@@ -173,7 +173,7 @@ def test_the_queue_is_the_default_then_the_advice_then_the_sampler(inside):
     first = [opened.space.default()[0].hash, *(recipe.hash for recipe, _ in wanted)]
     assert done[: len(first)] == first
     queued = ["fixed_params" in trial.system_attrs for trial in studies.finished(opened.study)]
-    assert queued == [True] * len(first) + [False] * 4
+    assert queued == [True] * len(first) + [False] * 3
 
 
 def test_a_search_measures_once_and_advise_makes_no_study(project):
@@ -187,7 +187,7 @@ def test_a_search_measures_once_and_advise_makes_no_study(project):
     first = automask(project, *searched, "1")
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("note: enough?") == 1
-    again = automask(project, *searched, "2")
+    again = automask(project, *searched, "1")
     assert again.returncode == 0, again.stderr
     assert "enough?" not in again.stdout
 
