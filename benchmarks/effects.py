@@ -39,7 +39,8 @@ class Effect:
 
     def __str__(self) -> str:
         error = f" ± {self.error:.3f}" if self.seeds > 1 else ""
-        text = f"{self.mean:+.3f}{error}"
+        # The sum with zero makes a rounded -0 positive.
+        text = f"{round(self.mean, 3) + 0.0:+.3f}{error}"
         return f"**{text}**" if self.clear else text
 
 
