@@ -40,7 +40,7 @@ BASE: Change = {
     "backbone": ("timm", {"model": "mobilenetv3_small_050"}),
     # Few steps want a higher rate than the default's.
     "optimizer": ("adamw", {"lr": 6e-3}),
-    "training": {"image_size": 64, "batch_size": 32, "epochs": 6},
+    "training": {"image_size": 64, "batch_size": 32, "epochs": 8},
 }
 
 
@@ -103,8 +103,8 @@ PARAMS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 SETTINGS: tuple[tuple[str, Any, str], ...] = (
     ("pretrained", False, "random weights at the start"),
     ("image_size", 96, "more pixels"),
-    ("epochs", 3, "half the epochs"),
-    ("epochs", 12, "twice the epochs"),
+    ("epochs", 4, "half the epochs"),
+    ("epochs", 16, "twice the epochs"),
     ("warmup_epochs", 0, "the full learning rate from the first step on"),
     ("warmup_epochs", 2, "two epochs up to the full learning rate"),
     ("batch_size", 16, "twice as many steps, of half the rows"),
