@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
+from PIL import Image
 
 from automask.faces import GENDERS, MASKS, Box, Person, draw_person, draw_photo, draw_scene
+from automask.pen import Pen
 
 PHOTOS = dict.fromkeys(["mask1", "mask2", "mask3", "mask4", "mask5"], "wear")
 PHOTOS |= {"incorrect_mask": "incorrect", "normal": "none"}
@@ -127,3 +129,32 @@ def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | 
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def draw_arrows(
+    folder: Path, *, rows: int, directions: Sequence[str], size: int = 48, seed: int = 0
+) -> None:
+    """Write a table task into folder: arrows whose class is where they point.
+
+    Of `directions` left, right, up and down, in turn; position, size, colours and a tilt up to 15° are
+    drawn at random. The same seed writes the same bytes.
+    """
+    rng = np.random.default_rng(seed)
+    turns = {"right": 0.0, "down": 90.0, "left": 180.0, "up": 270.0}
+    arrow = [(-1, -0.25), (0.2, -0.25), (0.2, -0.7), (1, 0), (0.2, 0.7), (0.2, 0.25), (-1, 0.25)]
+    table = []
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for index in range(rows):
+        direction = directions[index % len(directions)]
+        paper, ink = rng.integers(120, 256, 3), rng.integers(0, 90, 3)
+        if rng.random() < 0.5:
+            paper, ink = ink, paper
+        image = Image.new("RGB", (size, size), tuple(paper.tolist()))
+        scale = size * rng.uniform(0.2, 0.35)
+        origin = rng.uniform(scale, size - scale, 2)
+        # A pen turns the other way round.
+        tilt = -np.radians(turns[direction] + rng.uniform(-15, 15))
+        Pen(image, scale, tilt, origin).fill(arrow, tuple(ink.tolist()))
+        image.save(folder / f"images/{index}.png")
+        table.append((str(index), f"images/{index}.png", direction))
+    _write_csv(folder / "train.csv", ("id", "path", "label"), table)

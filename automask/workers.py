@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
+from automask import mirroring
 from automask import session as sessions
 from automask.errors import UserError, full, told
 from automask.machine import cores
@@ -40,7 +41,7 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
 
     They are fewer where the caches that so many may need at once have no room.
     """
-    session = _fitting(replace(session, workers=workers), tell)
+    session = mirroring.settled(_fitting(replace(session, workers=workers), tell), tell)
     if session.workers == 1:
         return _searcher(session, limits, tell).run()
     context = multiprocessing.get_context("spawn")

@@ -1,17 +1,17 @@
 """Augmentations: `(image_size) -> transform`, or None for no change.
 
 A transform is an albumentations one, which takes one uint8 image, or any other callable on a uint8
-batch `[B, 3, H, W]`, such as torchvision's v2 transforms, which runs on the device.
+batch `[B, 3, H, W]`, such as torchvision's v2 transforms, which runs on the device. Here each image of
+a batch gets draws of its own, which torch.manual_seed decides.
+
+`flip` mirrors half of the images beforehand. It is searched where mirrored images keep their class.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from automask import Categorical, Float, Int, augmentation
 
-from automask import Categorical, Float, augmentation
-
-if TYPE_CHECKING:
-    from torch import Tensor
+FLIP = Categorical(False, True)
 
 
 @augmentation()
@@ -23,87 +23,154 @@ def none(image_size):
     return None
 
 
-@augmentation(degrees=Float(5.0, 30.0), shift=Float(0.0, 0.15), flip=Categorical(False, True))
+@augmentation(degrees=Float(5.0, 30.0), shift=Float(0.0, 0.15), flip=FLIP)
 def light(image_size, *, degrees=30.0, shift=0.06, flip=False):
     """Small rotations, shifts and zooms with reflected fill, and a little brightness and contrast.
 
     When to use: nearly always. `flip` mirrors half of the images: not where left and right differ.
     """
-    return _Light(degrees, shift, flip)
 
-
-class _Light:
-    """Moves and lights each image of a uint8 batch `[B, 3, S, S]` by itself.
-
-    On a processor OpenCV does it, twice as fast as through albumentations and five times as fast as
-    torch; on a GPU the whole batch is done at once.
-    """
-
-    def __init__(self, degrees: float, shift: float, flip: bool) -> None:
-        self.degrees, self.shift, self.flip = degrees, shift, flip
-
-    def __call__(self, images: Tensor) -> Tensor:
-        matrices, gains, offsets = self._draw(images)
-        if images.device.type == "cpu":
-            return _one_by_one(images, matrices, gains, offsets)
-        return _all_at_once(images, matrices, gains, offsets)
-
-    def _draw(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """For each image the matrix `[2, 3]` from where a pixel goes to where it comes from, the middle
-        being 0 and the edges ±1, and the contrast and brightness `[B]` that half of them get."""
+    def transform(images):
+        """Half of the images are lit, and all are moved."""
         import torch
 
-        move, lit, angle, zoom, contrast, brightness, mirror = torch.rand(
+        from automask.pixels import affine, moved, recoloured
+
+        right, down, lit, angle, zoom, contrast, brightness, mirror = torch.rand(
             8, len(images), device=images.device
-        ).split([2, 1, 1, 1, 1, 1, 1])
-        turned = torch.deg2rad(self.degrees * (2 * angle - 1))
-        scale = 1 / (1 + self.shift * (2 * zoom - 1))
-        side = torch.where((mirror < 0.5) & self.flip, -1.0, 1.0)
-        cos, sin = scale * turned.cos(), scale * turned.sin()
-        moved = 2 * self.shift * (2 * move - 1)
-        matrices = torch.cat([side * cos, -side * sin, moved[:1], sin, cos, moved[1:]])
+        )
+        matrices = affine(
+            degrees * (2 * angle - 1),
+            1 + shift * (2 * zoom - 1),
+            2 * shift * (2 * right - 1),
+            2 * shift * (2 * down - 1),
+            (mirror < 0.5) & flip,
+        )
         half = (lit < 0.5).float()
-        gains = 1 + 0.15 * half * (2 * contrast - 1)
-        offsets = 0.15 * 255 * half * (2 * brightness - 1)
-        return matrices.T.reshape(-1, 2, 3), gains[0], offsets[0]
+        colours = torch.eye(3, 4, device=images.device).repeat(len(images), 1, 1)
+        colours *= (1 + 0.15 * half * (2 * contrast - 1)).view(-1, 1, 1)
+        colours[:, :, 3] = (0.15 * 255 * half * (2 * brightness - 1))[:, None]
+        return recoloured(moved(images, matrices), colours)
+
+    return transform
 
 
-def _one_by_one(images, matrices, gains, offsets):
-    import cv2
-    import numpy as np
-    import torch
+@augmentation(degrees=Float(0.0, 30.0), flip=FLIP)
+def rotate_reflect(image_size, *, degrees=30.0, flip=False):
+    """Rotations with reflected fill, and nothing else.
 
-    size = images.shape[-1]
-    middle = (size - 1) / 2
-    # From halves of the image as units, around its middle, to pixels from its corner.
-    pixels = matrices.double().numpy()
-    pixels[:, :, 2] *= size / 2
-    pixels[:, :, 2] += middle - middle * pixels[:, :, :2].sum(-1)
-    out = np.empty((len(images), size, size, 3), np.uint8)
-    interleaved = images.permute(0, 2, 3, 1).numpy()
-    rows = zip(interleaved, pixels, gains.tolist(), offsets.tolist(), out, strict=True)
-    for image, matrix, gain, offset, to in rows:
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(image, matrix, (size, size), to, flags, cv2.BORDER_REFLECT)
-        if gain != 1 or offset:
-            np.copyto(to, _lit(to, gain, offset))
-    return torch.from_numpy(out).permute(0, 3, 1, 2)
+    When to use: where brightness, colour and size tell classes apart, or photos were hardly tilted.
+    """
+
+    def transform(images):
+        import torch
+
+        from automask.pixels import affine, moved
+
+        angle, mirror = torch.rand(2, len(images), device=images.device)
+        still = torch.zeros_like(angle)
+        turned = degrees * (2 * angle - 1)
+        return moved(images, affine(turned, still + 1, still, still, (mirror < 0.5) & flip))
+
+    return transform
 
 
-def _lit(image, gain, offset):
-    import cv2
-    import numpy as np
+@augmentation(strength=Float(0.0, 1.0))
+def colour(image_size, *, strength=0.5):
+    """Brightness, contrast, saturation and hue, while everything stays where it is.
 
-    values = np.arange(256) * gain + offset
-    return cv2.LUT(image, values.round().clip(0, 255).astype(np.uint8))
+    Factors within 0.8 × `strength` of 1, and hue turned by up to a fifth of the circle × `strength`.
+    When to use: photos in light of many kinds, where colour itself isn't what tells classes apart.
+    Colour distortion of SimCLR (Chen et al., 2020), in one linear map a pixel.
+    """
+
+    def transform(images):
+        import torch
+
+        from automask.pixels import colouring, recoloured
+
+        drawn = strength * (2 * torch.rand(4, len(images), device=images.device) - 1)
+        return recoloured(images, colouring(images, *(1 + 0.8 * drawn[:3]), 0.2 * drawn[3]))
+
+    return transform
 
 
-def _all_at_once(images, matrices, gains, offsets):
-    import torch
-    from torch.nn import functional as F
+@augmentation(flip=FLIP)
+def trivial(image_size, *, flip=False):
+    """One operation of fourteen an image, with a strength drawn anew each time.
 
-    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
-    moved = F.grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)
-    lit = moved * gains.view(-1, 1, 1, 1) + offsets.view(-1, 1, 1, 1)
-    lit = lit.round().clamp(0, 255).to(torch.uint8)
-    return lit.contiguous(memory_format=torch.channels_last)
+    Rotation, shearing, translation, brightness, contrast, saturation, sharpness, posterize, solarize,
+    autocontrast, equalize or none of them, within the ranges of RandAugment.
+    When to use: as a strong augmentation with nothing to tune.
+    TrivialAugment (Müller and Hutter, 2021).
+    """
+
+    def transform(images):
+        import torch
+
+        from automask.operations import OPERATIONS, operated
+
+        count = len(images)
+        chosen = torch.randint(len(OPERATIONS), (count,))
+        mirror, amount = torch.rand(2, count)
+        return operated(images, chosen, 2 * amount - 1, (mirror < 0.5) & flip)
+
+    return transform
+
+
+@augmentation(strength=Float(0.0, 1.0), number=Int(1, 3), flip=FLIP)
+def policy(image_size, *, strength=0.3, number=2, flip=False):
+    """A few of the operations of `trivial` after one another, all of a searched strength.
+
+    `strength` 0.3 is the paper's magnitude of 9 out of 30.
+    When to use: long trainings and large networks, with trials to spend on how much is good.
+    RandAugment (Cubuk et al., 2020).
+    """
+
+    def transform(images):
+        import torch
+
+        from automask.operations import OPERATIONS, operated
+
+        mirror = (torch.rand(len(images)) < 0.5) & flip
+        for chosen, sign in zip(
+            torch.randint(len(OPERATIONS), (number, len(images))),
+            torch.randint(2, (number, len(images))),
+            strict=True,
+        ):
+            images = operated(images, chosen, strength * (2.0 * sign - 1), mirror)
+            mirror = None
+        return images
+
+    return transform
+
+
+@augmentation(probability=Float(0.0, 1.0), share=Float(0.05, 0.4), flip=FLIP)
+def erase(image_size, *, probability=0.5, share=0.3, flip=False):
+    """A rectangle of noise over part of the image, after the small moves of `light`.
+
+    Of an image 2 % up to `share` is erased, with that `probability`.
+    When to use: objects that others hide in part, or networks that look at one detail only.
+    Random Erasing (Zhong et al., 2020).
+    """
+    move = light(image_size, flip=flip)
+
+    def transform(images):
+        import torch
+
+        images = move(images)
+        *_, height, width = images.shape
+        chance, area, ratio, top, left = torch.rand(5, len(images), 1, device=images.device)
+        area = torch.where(chance < probability, 0.02 + (share - 0.02) * area, 0.0)
+        tall = (area * 0.3 * (1 / 0.3**2) ** ratio).sqrt()
+        # As far from square as the paper has it, and never longer than the image.
+        tall = tall.clamp(max=1.0).maximum(area)
+        wide = torch.where(area > 0, area / tall, 0.0)
+        rows = torch.arange(height, device=images.device) / height - top * (1 - tall)
+        columns = torch.arange(width, device=images.device) / width - left * (1 - wide)
+        inside = ((rows >= 0) & (rows < tall))[:, None, :, None]
+        inside = inside & ((columns >= 0) & (columns < wide))[:, None, None, :]
+        noise = torch.randint(256, images.shape[1:], dtype=torch.uint8, device=images.device)
+        return torch.where(inside, noise, images)
+
+    return transform

@@ -1,0 +1,123 @@
+"""Whether mirrored images keep their class, and what follows for the space."""
+
+import numpy as np
+import pytest
+from conftest import draw_table
+
+from automask import config, describe, mirroring, session, space, workers
+from automask.drawing import draw_arrows
+from automask.search import Limits
+from automask.session import Options
+
+FOLDS = 3
+
+
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """Begins a study of data that a function draws, in a shipped space that needs no weights."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "augmentations.toml").write_text("[augmentation.light]\n[augmentation.none]\n")
+
+    def begin(draw, adapts=True):
+        draw(tmp_path / "data")
+        reader, tables = describe.find_reader(tmp_path / "data")
+        config.FILE.write_text(config.render(str(tmp_path / "data"), reader, tables))
+        return start(adapts)
+
+    def start(adapts=True):
+        listed = space.load("demo")
+        both = listed.competitors | {
+            "augmentation": {
+                "light": {"flip": mirroring.Categorical(False, True)},
+                "none": {},
+            }
+        }
+        chosen = space.replace(listed, competitors=both, adapts=adapts)
+        monkeypatch.setattr(session.space, "load", lambda name: chosen)
+        return session.start(Options(space="demo", folds=FOLDS))
+
+    begin.again = start
+    return begin
+
+
+def arrows(*directions, rows=120):
+    return lambda folder: draw_arrows(folder, rows=rows, directions=directions, size=32)
+
+
+def flips(opened):
+    return opened.space.competitors["augmentation"]["light"]["flip"].choices
+
+
+def test_arrows_that_point_left_or_right_lose_their_class(opened):
+    begun, told = opened(arrows("left", "right")), []
+    decided = mirroring.settled(begun, told.append)
+    assert flips(begun) == (False, True) and flips(decided) == (False,)
+    assert "lose their class" in told[0].text and "no flips" in told[0].text
+    assert not mirroring.undecided(decided.space)
+    assert decided.space.competitors["augmentation"]["none"] == {}
+
+
+def test_two_classes_of_four_are_enough(opened):
+    begun, told = opened(arrows("left", "up", "right", "down", rows=200)), []
+    assert flips(mirroring.settled(begun, told.append)) == (False,)
+    assert "left: " in told[0].text or "right: " in told[0].text
+
+
+@pytest.mark.parametrize("draw", [arrows("up", "down"), draw_table], ids=["arrows", "colours"])
+def test_arrows_up_and_down_and_plain_colours_keep_theirs(opened, draw):
+    opened_, told = opened(lambda folder: folder.mkdir() or draw(folder)), []
+    assert flips(mirroring.settled(opened_, told.append)) == (False, True)
+    assert "keep their class" in told[0].text
+
+
+def test_a_study_that_goes_on_keeps_the_decision_without_measuring(opened, monkeypatch):
+    told = []
+    mirroring.settled(opened(arrows("left", "right")), told.append)
+    monkeypatch.delattr(mirroring, "_measured")
+    assert flips(mirroring.settled(opened.again(), told.append)) == (False,)
+    assert told[0] == told[1]
+
+
+def test_a_space_of_the_users_own_is_taken_at_its_word(opened, monkeypatch):
+    begun = opened(arrows("left", "right", rows=30), adapts=False)
+    monkeypatch.delattr(mirroring, "_measured")
+    assert mirroring.settled(begun, None) is begun
+
+
+def test_nothing_is_measured_where_no_flip_is_to_be_chosen(opened, monkeypatch):
+    begun = opened(arrows("left", "right", rows=30))
+    monkeypatch.delattr(mirroring, "_measured")
+    fixed = space.replace(begun, space=mirroring.without_flips(begun.space))
+    assert mirroring.settled(fixed, None) is fixed
+
+
+def test_workers_search_the_space_that_was_decided(opened, monkeypatch):
+    seen = []
+
+    class Searcher:
+        def run(self):
+            return "done"
+
+    monkeypatch.setattr(
+        workers, "_searcher", lambda session, limits, tell: seen.append(session) or Searcher()
+    )
+    workers.run(opened(arrows("left", "right")), Limits(1), 1, lambda event: None)
+    assert flips(seen[0]) == (False,)
+
+
+def test_a_class_of_few_images_proves_nothing_and_many_do():
+    for count, proven in ((1, False), (4, False), (40, True)):
+        labels, found = np.zeros(count, int), np.ones(count, bool)
+        lost = np.zeros(count, bool)
+        sure = mirroring.losses(found, lost, labels, np.arange(count))
+        assert (sure[0] > mirroring.SPARED) == proven
+    # Forty images of one group are one case, not forty.
+    assert mirroring.losses(found, lost, labels, np.zeros(40, int))[0] <= mirroring.SPARED
+
+
+def test_a_sample_is_of_whole_groups():
+    groups = np.random.default_rng(0).integers(0, 400, 3000)
+    rows = mirroring._sample(groups, 0)
+    assert mirroring.ROWS <= len(rows) < mirroring.ROWS + np.bincount(groups).max()
+    left = np.setdiff1d(np.arange(3000), rows)
+    assert not set(groups[rows]) & set(groups[left])
