@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from automask import data as dataset
 from automask import registry, weights
-from automask.drawing import draw_competition
+from automask.drawing import draw_table
 from automask.images import Images
 from automask.tables import Rows, Tables
 from automask.task import Task
@@ -43,15 +43,15 @@ def shared(name: str, cache: Path) -> Tables:
 
 
 def drawn(cache: Path) -> Tables:
-    """The mask competition as `automask demo` draws it, a little larger."""
+    """The drawn mask competition as a table: ages in years, and a box around each face."""
     folder = cache / "drawn"
     with FileLock(cache / "drawn.lock"):
-        if not (folder / "eval" / "info.csv").exists():
-            draw_competition(folder, train_people=120, test_people=6)
-    return registry.get("reader", "person_folders").function(folder)
+        if not (folder / "answers.csv").exists():
+            draw_table(folder, people=120, test_people=6)
+    target = ["mask", "gender", "age"]
+    return registry.get("reader", "table").function(folder, target=target, limits=["age: 30, 60"])
 
 
-#: Another table joins here; one with boxes has=["boxes"].
 SOURCES: dict[str, Source] = {
     "sign-digits": Source(functools.partial(shared, "sign-digits"), 400),
     "face-mask": Source(functools.partial(shared, "face-mask"), 400),
@@ -59,7 +59,7 @@ SOURCES: dict[str, Source] = {
     "drawn": Source(
         drawn,
         400,
-        has=["attributes", "numbers"],
+        has=["attributes", "numbers", "boxes"],
         kinds=["head", "labelling", "preprocessing", "loss"],
     ),
 }

@@ -40,16 +40,15 @@ BASE: Change = {
     "backbone": ("timm", {"model": "mobilenetv3_small_050"}),
     # Few steps want a higher rate than the default's.
     "optimizer": ("adamw", {"lr": 6e-3}),
-    "training": {"image_size": 64, "batch_size": 32, "epochs": 8},
+    "training": {"image_size": 64, "batch_size": 32, "epochs": 6},
 }
 
 
 #: Kinds and plugins that do nothing, or can't be, where a task lacks something: several attributes,
-#: the number behind a class, boxes.
+#: the number behind a class.
 NEEDS = {
     "head.factored": "attributes",
     "labelling": "numbers",
-    "preprocessing.position_crop": "boxes",
 }
 
 
@@ -103,8 +102,8 @@ PARAMS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 SETTINGS: tuple[tuple[str, Any, str], ...] = (
     ("pretrained", False, "random weights at the start"),
     ("image_size", 96, "more pixels"),
-    ("epochs", 4, "half the epochs"),
-    ("epochs", 16, "twice the epochs"),
+    ("epochs", 3, "half the epochs"),
+    ("epochs", 12, "twice the epochs"),
     ("warmup_epochs", 0, "the full learning rate from the first step on"),
     ("warmup_epochs", 2, "two epochs up to the full learning rate"),
     ("batch_size", 16, "twice as many steps, of half the rows"),

@@ -33,7 +33,7 @@ def test_keeps_its_contract_at_every_corner(plugin):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_probe_and_a_plugin(kind):
-    assert kind in testing.PROBES
+    assert kind in contracts.PROBES
     assert KINDS[kind].plugins
 
 
