@@ -142,7 +142,15 @@ def train(opened: Task, name: str, family: str, number: int, folder: Path) -> No
     print(key, *entry.values(), flush=True)
 
 
-HEAD = ("task", "enough: gain", "similar: lift", "advised", *FAMILIES, "within one error", "all")
+HEAD = (
+    "task",
+    "enough: gain",
+    "similar: lift",
+    "advised",
+    *FAMILIES,
+    "advised within",
+    "full within",
+)
 
 
 def row(opened: Task, name: str) -> list[str]:

@@ -83,8 +83,10 @@ def test_the_discriminants_are_those_of_scikit_learn():
     logits = likelihood + prior
     ours = np.exp(logits - logits.max(1, keepdims=True))
     theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(features, labels).predict_proba(features)
-    # Theirs is not shrunk.
-    np.testing.assert_allclose(ours / ours.sum(1, keepdims=True), theirs, atol=0.05)
+    ours /= ours.sum(1, keepdims=True)
+    # Theirs isn't shrunk, so that single rows on a border differ.
+    assert np.abs(ours - theirs).mean() < 0.005
+    assert (ours.argmax(1) == theirs.argmax(1)).mean() > 0.99
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 0, 0, 2], [1, 1, 2, 2]])
