@@ -78,9 +78,10 @@ def compare(
     besides.
     """
     from sklearn.linear_model import RidgeClassifier
-    from sklearn.preprocessing import scale
+    from sklearn.preprocessing import StandardScaler
 
-    shared, difference = scale(plain + mirrored), plain - mirrored
+    shared = StandardScaler().fit_transform(plain + mirrored)
+    difference = plain - mirrored
     spread = np.sqrt(np.square(difference).mean(0))
     difference = difference / np.where(spread > 0, spread, 1)
     found = []
@@ -138,16 +139,17 @@ def losses(
 ) -> np.ndarray:
     """For each class `[C]` the share of its images that mirrored ones cost it for sure.
 
-    That is the difference of two recalls, less two standard errors over groups. One image won and one
-    lost are added, so that a class of few images proves nothing by them.
+    That is the difference of two recalls, less two standard errors over groups. One group won and one
+    lost are added, so that a class of few groups proves nothing by them.
     """
     change = without.astype(float) - with_
     sure = np.zeros(labels.max() + 1)
     for label in np.unique(labels):
         own = labels == label
         index = np.unique(groups[own], return_inverse=True)[1]
-        totals = np.r_[np.bincount(index, change[own]), 1, -1]
-        sizes = np.r_[np.bincount(index), 1, 1]
+        usual = own.sum() / (index.max() + 1)
+        totals = np.r_[np.bincount(index, change[own]), usual, -usual]
+        sizes = np.r_[np.bincount(index), usual, usual]
         mean = totals.sum() / sizes.sum()
         squares = np.square(totals - mean * sizes).sum() * len(sizes) / (len(sizes) - 1)
         sure[label] = mean - 2 * np.sqrt(squares) / sizes.sum()
@@ -166,24 +168,21 @@ def _measured(session: Session) -> dict[str, Any]:
     sure = losses(without, with_, labels, groups)
     worst = int(sure.argmax())
 
-    def recall(right: np.ndarray, *of: int) -> str:
-        return f"{np.mean([right[labels == label].mean() for label in of]):.2f}"
-
-    everything = np.unique(labels).tolist()
-    figures = (
-        f"{recall(without, *everything)} without mirrored images, {recall(with_, *everything)}"
-    )
-    if sure[worst] <= SPARED:
-        note = (
-            f"mirrored images keep their class (a probe finds {figures} with them): flips compete"
+    def recalls(*of: int) -> str:
+        alone, together = (
+            np.mean([right[labels == label].mean() for label in of]) for right in (without, with_)
         )
+        return f"{alone:.2f} alone, {together:.2f} with them"
+
+    figures = f"a probe's recall is {recalls(*np.unique(labels).tolist())}"
+    if sure[worst] <= SPARED:
+        note = f"mirrored images keep their class ({figures}), so flips may be searched"
         return {"kept": True, "note": note}
-    falls = f"{recall(without, worst)} to {recall(with_, worst)}"
-    note = (
-        f"mirrored images lose their class (a probe finds {figures} with them; "
-        f"{data.attributes.describe(worst)} falls from {falls}): no flips"
-    )
-    return {"kept": False, "note": note}
+    said = f"{data.attributes.describe(worst)}: {recalls(worst)}"
+    return {
+        "kept": False,
+        "note": f"mirrored images lose their class ({figures}; {said}): no flips",
+    }
 
 
 def _sample(groups: np.ndarray, seed: int) -> np.ndarray:

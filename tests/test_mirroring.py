@@ -60,7 +60,7 @@ def test_arrows_that_point_left_or_right_lose_their_class(opened):
 def test_two_classes_of_four_are_enough(opened):
     begun, told = opened(arrows("left", "up", "right", "down", rows=200)), []
     assert flips(mirroring.settled(begun, told.append)) == (False,)
-    assert "left: " in told[0].text or "right: " in told[0].text
+    assert "; left: " in told[0].text or "; right: " in told[0].text
 
 
 @pytest.mark.parametrize("draw", [arrows("up", "down"), draw_table], ids=["arrows", "colours"])
