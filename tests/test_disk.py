@@ -28,7 +28,7 @@ SEARCH = ("search", "--space", "space.toml", "--folds", "3", "--workers", "1")
 #: Weights of a fold of SPACE's network, in bytes; the maps take a tenth of it.
 FOLD = 1_509_380
 
-orders = st.none() | st.tuples(st.integers(0, 2), st.floats(0, 10))
+orders = st.none() | st.tuples(st.integers(0, 2), st.floats(0, 10, allow_subnormal=False))
 files = st.lists(st.tuples(st.integers(0, 100), st.booleans(), orders), max_size=12)
 
 

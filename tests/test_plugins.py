@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import automask
 
-from automask import listing, registry, testing
+from automask import contracts, listing, registry, testing
 from automask.errors import PluginError, UserError
 from automask.ranges import Float
 from automask.registry import KINDS, Kind
