@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +10,11 @@ import typer
 
 from automask import lab_cli
 from automask.errors import UserError
+from automask.units import bytes_of, seconds_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from automask.display import Display
-    from automask.session import Session
 
 app = typer.Typer(
     help="AutoML search for image classification: init, search, ensemble.",
@@ -115,8 +113,8 @@ def search(
 
     from automask import session as sessions
 
-    seconds = _seconds(timeout) if timeout is not None else None
-    size = _bytes(disk) if disk is not None else None
+    seconds = seconds_of(timeout) if timeout is not None else None
+    size = bytes_of(disk) if disk is not None else None
     begin = time.time()
     options = sessions.Options(
         study, storage, space, folds, metric, seed, weights, device, disk=size
@@ -124,7 +122,7 @@ def search(
     session = sessions.start(options)
 
     from automask import workers as crew
-    from automask.display import Display
+    from automask.display import Display, decode, summary
     from automask.search import FAILURES_IN_A_ROW, Limits
     from automask.study import complete, failures_at_the_end, finished, release
 
@@ -140,7 +138,7 @@ def search(
     best = ranked[0].values[0] if ranked else None
     started = datetime.now()
     display = Display(console, trials, counted, best, session.config.search.metric)
-    _decode(session, display)
+    decode(session, display)
     if not session.study.trials and "advice" not in session.study.user_attrs:
         from automask.advising import advise as measured
 
@@ -153,10 +151,10 @@ def search(
             ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
     except KeyboardInterrupt:
         release(session.study, session.store)
-        _summary(session, console, "interrupted, and everything finished is kept")
+        summary(session, console, "interrupted, and everything finished is kept")
         console.print("the same command goes on from there")
         raise typer.Exit(130) from None
-    _summary(session, console, ending)
+    summary(session, console, ending)
     failed = failures_at_the_end(session.study.get_trials(deepcopy=False), started)
     if len(failed) >= FAILURES_IN_A_ROW:
         raise typer.Exit(2)
@@ -180,7 +178,7 @@ def advise(
     """
     from automask import session as sessions
 
-    size = _bytes(disk) if disk is not None else None
+    size = bytes_of(disk) if disk is not None else None
     session = sessions.survey(
         sessions.Options(
             space=space,
@@ -193,12 +191,12 @@ def advise(
         )
     )
     from automask.advising import advise as measured
-    from automask.display import Display
+    from automask.display import Display, decode
 
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    _decode(session, Display(console, 0, 0, None, session.config.search.metric))
+    decode(session, Display(console, 0, 0, None, session.config.search.metric))
     for line in measured(session)[0]:
         console.print(line, markup=False, soft_wrap=True)
 
@@ -227,7 +225,7 @@ def ensemble(
     from automask.disk import TOP
 
     console = _console()
-    size = _bytes(disk) if disk is not None else None
+    size = bytes_of(disk) if disk is not None else None
     session = sessions.reopen(sessions.Options(study, storage, device=device, disk=size))
     blending.run(session, method, top or TOP, output, console)
 
@@ -271,75 +269,6 @@ def demo(
 
 
 app.add_typer(lab_cli.app)
-
-
-def _decode(session: Session, display: Display) -> None:
-    """The first pass over all images, so that a bad file is told before anything trains."""
-    import numpy as np
-    from rich.progress import Progress
-
-    from automask.prepared import prepare
-    from automask.search import Note
-
-    assert session.space is not None
-    recipe, _ = session.space.default()
-    room = session.room(lambda text: display.tell(Note(text)))
-    console = display.console
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("decoding images", total=None)
-        images = session.images(
-            lambda done, total: bar.update(task, completed=done, total=total), room
-        )
-        rows, store = np.flatnonzero(session.folds != 0), session.store
-        prepared = prepare(recipe["preprocessing"], session.data, rows, images, store.cache)
-        images.at(recipe["resize"].name, images.largest, prepared)
-
-
-def _summary(session: Session, console: Console, ending: str) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from automask.study import complete, finished
-
-    done = finished(session.study)
-    states = [trial.state.name.lower() for trial in done]
-    console.print(
-        f"{ending}: {states.count('complete')} complete, {states.count('pruned')} pruned, "
-        f"{states.count('fail')} failed",
-    )
-    failed = [trial for trial in done if trial.state.name == "FAIL"]
-    if failed:
-        table = Table("trial", "reason", "what", box=None, pad_edge=False)
-        for trial in failed[-10:]:
-            attrs = trial.user_attrs
-            message = escape(attrs.get("message", "")[:300])
-            table.add_row(str(trial.number), attrs.get("reason", "failed"), message)
-        console.print(table)
-    ranked = complete(session.study)
-    if ranked:
-        from automask.recipe import Recipe
-
-        recipe = Recipe.from_dict(ranked[0].user_attrs["recipe"])
-        console.print(
-            f"best: trial {ranked[0].number}, {session.config.search.metric} "
-            f"{ranked[0].values[0]:.4f}, {recipe.describe()}",
-        )
-        console.print("next: automask ensemble")
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
-    if not match or not any(int(group or 0) for group in match.groups()):
-        raise UserError(f"--timeout {text}: write it as 90m, 2h, 1h30m or 600s")
-    hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def _bytes(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]B)", text.strip().upper())
-    if not match or not float(match[1]):
-        raise UserError(f"--disk {text}: write it as 500MB, 20GB or 1.5TB")
-    return int(float(match[1]) * {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[match[2]])
 
 
 def _console() -> Console:

@@ -1,4 +1,7 @@
-"""What a search shows while it runs: a live table in a terminal, else a plain line a trial."""
+"""What a search shows: while images are decoded, while it runs, and when it has ended.
+
+In a terminal that is live, elsewhere a plain line a trial.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,20 @@ import time
 from collections import Counter
 from types import TracebackType
 
+import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
+from rich.progress import Progress
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from automask.prepared import prepare
+from automask.recipe import Recipe
 from automask.search import Event, Note
+from automask.session import Session
+from automask.study import complete, finished
 
 SHOWN = 12
 
@@ -102,3 +112,45 @@ class Display:
         progress = Table.grid(padding=(0, 2))
         progress.add_row(bar, Text(", ".join(told)))
         return Group(table, Text(), progress)
+
+
+def decode(session: Session, display: Display) -> None:
+    """The first pass over all images, so that a bad file is told before anything trains."""
+    assert session.space is not None
+    recipe, _ = session.space.default()
+    room = session.room(lambda text: display.tell(Note(text)))
+    console = display.console
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("decoding images", total=None)
+        images = session.images(
+            lambda done, total: bar.update(task, completed=done, total=total), room
+        )
+        rows, store = np.flatnonzero(session.folds != 0), session.store
+        prepared = prepare(recipe["preprocessing"], session.data, rows, images, store.cache)
+        images.at(recipe["resize"].name, images.largest, prepared)
+
+
+def summary(session: Session, console: Console, ending: str) -> None:
+    """How a search ended, what failed and what is best."""
+    done = finished(session.study)
+    states = [trial.state.name.lower() for trial in done]
+    console.print(
+        f"{ending}: {states.count('complete')} complete, {states.count('pruned')} pruned, "
+        f"{states.count('fail')} failed",
+    )
+    failed = [trial for trial in done if trial.state.name == "FAIL"]
+    if failed:
+        table = Table("trial", "reason", "what", box=None, pad_edge=False)
+        for trial in failed[-10:]:
+            attrs = trial.user_attrs
+            message = escape(attrs.get("message", "")[:300])
+            table.add_row(str(trial.number), attrs.get("reason", "failed"), message)
+        console.print(table)
+    ranked = complete(session.study)
+    if ranked:
+        recipe = Recipe.from_dict(ranked[0].user_attrs["recipe"])
+        console.print(
+            f"best: trial {ranked[0].number}, {session.config.search.metric} "
+            f"{ranked[0].values[0]:.4f}, {recipe.describe()}",
+        )
+        console.print("next: automask ensemble")

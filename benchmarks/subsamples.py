@@ -53,14 +53,14 @@ def drawn(cache: Path) -> Tables:
 
 
 SOURCES: dict[str, Source] = {
-    "sign-digits": Source(functools.partial(shared, "sign-digits"), 400),
-    "face-mask": Source(functools.partial(shared, "face-mask"), 400),
-    "clothing": Source(functools.partial(shared, "clothing"), 400, has=["attributes"]),
+    "sign-digits": Source(functools.partial(shared, "sign-digits"), 300),
+    "face-mask": Source(functools.partial(shared, "face-mask"), 300),
+    "clothing": Source(functools.partial(shared, "clothing"), 300, has=["attributes"]),
     "drawn": Source(
         drawn,
-        400,
+        300,
         has=["attributes", "numbers", "boxes"],
-        kinds=["head", "labelling", "preprocessing", "loss"],
+        kinds=["head", "labelling", "preprocessing"],
     ),
 }
 

@@ -160,7 +160,7 @@ def test_the_report_pairs_seeds_and_tells_what_is_clear(tmp_path, focal):
     assert f"| label_smoothing | {nothing.what} | +0.000 ± 0.015 | – |" in text
     assert f"| ldam | {broken.what} | failed | – |" in text
     assert "- ldam, clothing: not-a-number: the loss was nan" in text
-    assert "| clothing | 400 | 0.500 ± 0.058 | 60.0 |" in text
+    assert "| clothing | 300 | 0.500 ± 0.058 | 60.0 |" in text
     assert (
         "2 comparisons from 12 runs, 12 minutes" in text and "minutes of one core; 1 bold" in text
     )
