@@ -237,7 +237,10 @@ def plugins(
         str | None, typer.Argument(help="With 'show': a plugin; with 'check': a plugin file.")
     ] = None,
 ) -> None:
-    """List all plugins; `plugins show NAME` tells all of one, `plugins check FILE` probes a file's."""
+    """List all plugins; `show NAME` tells all of one.
+
+    `plugins check FILE` probes those of a file.
+    """
     from automask import listing
 
     if kind == "check":

@@ -282,6 +282,7 @@ def test_help_has_a_whole_line_for_each_command(tmp_path):
     assert [line.split()[0] for line in commands] == [
         "init",
         "search",
+        "advise",
         "ensemble",
         "plugins",
         "demo",

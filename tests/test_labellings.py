@@ -191,8 +191,8 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
 
         def spy(self, chosen, view):
             fold = int(task.folds[self.scored[0]])
-            targets = self.targets[chosen.tolist()].argmax(1).tolist()
-            seen[fold] |= set(zip(self.rows[chosen].tolist(), targets, strict=True))
+            targets = self.targets[chosen.rows.tolist()].argmax(1).tolist()
+            seen[fold] |= set(zip(self.rows[chosen.rows].tolist(), targets, strict=True))
             counted.append((fold, self.counts.tolist()))
             return backward(self, chosen, view)
 
@@ -203,7 +203,7 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
         call = stacked.__call__
 
         def spy(self, parameters, view, rows, lengths):
-            self.rows_now = rows
+            self.rows_now = rows.rows
             return call(self, parameters, view, rows, lengths)
 
         def spy_losses(self, logits, target, lengths):

@@ -468,7 +468,10 @@ def test_undersampling_with_rotated_copies_is_one_recipe():
     chosen = space.load("undersample_rotated")
     made, free = chosen.default()
     assert free == {}
-    assert (made["sampling"].name, made["augmentation"].name) == ("undersample", "light")
+    assert (made["sampling"].name, made["augmentation"].name) == (
+        "undersample",
+        "rotate_reflect",
+    )
 
 
 # Averaged weights
