@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +20,9 @@ from automask.errors import DiskError, told
 #: So many of a study's best trials are in the running: `automask ensemble` blends as many unless told
 #: otherwise, and their weights stay.
 TOP = 20
+
+#: As many processes may use up their spare parts at once without going beyond what is left.
+WRITERS = 64
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Room:
     """The `cap` bytes that caches and weights may take together, `aside` of them for caches alone.
 
     `taken` adds up what counts and `survey` lists it, `lock` is held while room is made, `say` gets
-    sentences for the user.
+    sentences for the user. Adding up takes a look at every file: where much is left, a small part of
+    it (`spare`, less than others could take meanwhile) is written without another look.
     """
 
     lock: Path | None = None
@@ -58,6 +62,7 @@ class Room:
     taken: Callable[[], int] = int
     survey: Callable[[], list[Item]] = list
     say: Callable[[str], None] = lambda text: None
+    spare: list[float] = field(default_factory=lambda: [0.0], compare=False)
 
     @contextmanager
     def write(self, file: Path, size: int, weights: bool = False) -> Iterator[BinaryIO]:
@@ -136,7 +141,12 @@ class Room:
         cap = self.cap - self.aside if weights else self.cap
         # Mostly there is room, and neither the study need be asked what may go nor a file whether it
         # is in use.
-        if size + self.taken() <= cap:
+        if size <= self.spare[0]:
+            self.spare[0] -= size
+            return []
+        left = cap - size - self.taken()
+        self.spare[0] = max(0.0, left - self.aside) / WRITERS
+        if left >= 0:
             return []
         items = self.survey()
         items = [replace(i, order=None) if i.order and machine.in_use(i.path) else i for i in items]

@@ -27,9 +27,9 @@ BATCH = 32
 #: Name, edge in pixels, images, rounds, and the goal with augmentation: as near to 1 as it gets for
 #: the small ones, of whose time the augmentation itself is a larger share.
 MODELS = (
-    ("mobilenetv3_small_050", 96, 480, 9, 0.9),
+    ("mobilenetv3_small_050", 96, 480, 7, 0.9),
     ("resnet18", 96, 160, 5, 0.95),
-    ("regnetx_002", 128, 240, 7, 0.9),
+    ("regnetx_002", 128, 240, 5, 0.9),
 )
 
 
