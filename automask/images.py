@@ -26,9 +26,6 @@ Progress = Callable[[int, int], None]
 #: How many pixels a side of a JPEG are decoded at least for each that is kept.
 ENOUGH = 1.3
 
-#: Bytes of decoded images after which they are sent to the disk, while others are decoded.
-CHUNK = 2**25
-
 
 def decode(path: Path, enough: int | None = None) -> np.ndarray:
     """An image file as uint8 RGB `[H, W, 3]`, upright by its EXIF orientation.
@@ -140,7 +137,7 @@ class Images:
             def rows(indices: np.ndarray) -> list[str | None]:
                 return [row(index) for index in indices.tolist()]
 
-            done, sent, errors = 0, 0, []
+            done, errors = 0, []
             # Several at a time, since handing each over alone would cost as much as a small image.
             parts = np.array_split(np.arange(len(self.paths)), -(-len(self.paths) // 16))
             with ThreadPoolExecutor(cores()) as pool:
@@ -148,9 +145,6 @@ class Images:
                     done += len(found)
                     self.progress(done, len(self.paths))
                     errors += [error for error in found if error]
-                    if (done - sent) * array[0].nbytes >= CHUNK:
-                        array.flush()
-                        sent = done
             if errors:
                 more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""
                 raise UserError(
