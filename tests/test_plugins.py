@@ -146,7 +146,7 @@ def test_show_tells_all_of_a_plugin(tmp_path):
         "plugins/losses.py",
         inspect.getdoc(registry.get("loss", "focal").function),
         "gamma 0 to 5, default 2",
-        "in the spaces that ship: default, full\n",
+        "in the spaces that ship: full\n",
     ):
         assert part in out
     assert "freeze head_only never with training.pretrained = false" in (
