@@ -42,13 +42,12 @@ def shared(name: str, cache: Path) -> Tables:
     return registry.get("reader", "table").function(SHARED / "data" / name)
 
 
-def drawn(cache: Path) -> Tables:
+def drawn(people: int, target: list[str], cache: Path) -> Tables:
     """The drawn mask competition as a table: ages in years, and a box around each face."""
-    folder = cache / "drawn"
-    with FileLock(cache / "drawn.lock"):
+    folder = cache / f"drawn-{people}"
+    with FileLock(cache / f"{folder.name}.lock"):
         if not (folder / "answers.csv").exists():
-            draw_table(folder, people=120, test_people=6)
-    target = ["mask", "gender", "age"]
+            draw_table(folder, people=people, test_people=6)
     return registry.get("reader", "table").function(folder, target=target, limits=["age: 30, 60"])
 
 
@@ -57,10 +56,14 @@ SOURCES: dict[str, Source] = {
     "face-mask": Source(functools.partial(shared, "face-mask"), 300),
     "clothing": Source(functools.partial(shared, "clothing"), 300, has=["attributes"]),
     "drawn": Source(
-        drawn,
+        functools.partial(drawn, 120, ["mask", "gender", "age"]),
         300,
-        has=["attributes", "numbers", "boxes"],
-        kinds=["head", "labelling", "preprocessing"],
+        has=["attributes", "boxes"],
+        kinds=["head", "preprocessing"],
+    ),
+    # Few people are near an age limit, so that these are many, and nothing but their age is asked.
+    "drawn ages": Source(
+        functools.partial(drawn, 300, ["age"]), 1400, has=["numbers"], kinds=["labelling"]
     ),
 }
 

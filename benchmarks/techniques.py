@@ -97,6 +97,8 @@ PARAMS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("optimizer", "adamw", {"head_lr_ratio": 10.0}),
     ("optimizer", "adamw", {"layer_decay": 0.75}),
     ("augmentation", "light", {"flip": True}),
+    ("labelling", "shifted", {"shift": -0.3}),
+    ("labelling", "banded", {"width": 0.3}),
 )
 #: Those of the training; one that there isn't is left out.
 SETTINGS: tuple[tuple[str, Any, str], ...] = (
@@ -133,7 +135,8 @@ def techniques() -> list[Technique]:
             if of == kind:
                 label = ", ".join([name, *(f"{key} {value}" for key, value in params.items())])
                 what = registry.get(kind, name).summary
-                found.append(Technique(kind, label, what, {kind: (name, params)}))
+                needs = NEEDS.get(f"{kind}.{name}", NEEDS.get(kind))
+                found.append(Technique(kind, label, what, {kind: (name, params)}, needs=needs))
     for key, value, what in SETTINGS:
         if key in TRAINING:
             label = f"{key} {value}".lower()
