@@ -8,6 +8,8 @@ measured is kept in `label_noise.jsonl` and not measured again.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from automask import labels as auditing
 from automask import registry, weights
 from automask.features import Features
 from automask.images import Images
+from automask.machine import settle
 from automask.task import Task
 from benchmarks import subsamples, tasks
 
@@ -115,3 +118,69 @@ def measured(audit: auditing.Audit, flipped: np.ndarray) -> dict[str, float]:
         "at planted": flipped[audit.order[:count]].mean(),
         "estimated": audit.wrong.sum() / count,
     }
+
+
+def known() -> dict[str, dict[str, float]]:
+    """What was measured, by task, kind, rate and seed."""
+    if not FILE.exists():
+        return {}
+    entries = map(json.loads, FILE.read_text().splitlines())
+    return {entry.pop("key"): entry for entry in entries}
+
+
+def measure(name: str) -> None:
+    """Measure what is missing of a task."""
+    keys = {
+        f"{name} | {kind} | {rate:.0%} | {seed}": (kind, rate, seed)
+        for kind in KINDS
+        for rate in RATES
+        for seed in range(SEEDS)
+    }
+    missing = {key: found for key, found in keys.items() if key not in known()}
+    if not missing:
+        return
+    task = read(name)
+    seen, labels, classes = features(task), task.data.labels, len(task.data.counts)
+    clean = out_of_fold(seen, labels, task.folds, classes)
+    right = float((clean.argmax(1) == labels).mean())
+    for key, (kind, rate, seed) in missing.items():
+        noisy, flipped = planted(labels, seen, kind, rate, seed)
+        probability = out_of_fold(seen, noisy, task.folds, classes)
+        found = measured(auditing.audit(noisy, probability, task.folds), flipped)
+        entry = {"key": key, "right": right, **found}
+        with open(FILE, "a") as file:
+            file.write(json.dumps({k: v if k == "key" else round(v, 4) for k, v in entry.items()}))
+            file.write("\n")
+
+
+def table() -> str:
+    """What was measured as Markdown: means over seeds and their standard errors."""
+    head = (
+        *("task", "probe right", "noise", "planted", "flagged: precision", "recall"),
+        *("precision at planted", "estimated / planted"),
+    )
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    entries = known()
+    for name, kind, rate in itertools.product(TASKS, KINDS, RATES):
+        part = [e for k, e in entries.items() if k.startswith(f"{name} | {kind} | {rate:.0%} |")]
+        cells = [name, f"{part[0]['right']:.2f}", kind, f"{rate:.0%}"]
+        for figure in ("precision", "recall", "at planted", "estimated"):
+            values = np.array([entry[figure] for entry in part])
+            error = values.std(ddof=1) / np.sqrt(len(values))
+            cells.append(f"{values.mean():.2f} ± {error:.2f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    if not (SHARED / "data").is_dir() or not (SHARED / "weights").is_dir():
+        print(f"no data or no weights in {SHARED}: nothing to plant noise in")
+        return
+    settle(1)
+    for name in TASKS:
+        measure(name)
+    print(table())
+
+
+if __name__ == "__main__":
+    main()
