@@ -69,16 +69,18 @@ def relabel(
     for (target, old, new), count in sorted(outcome.flows.items(), key=lambda flow: -flow[1]):
         console.print(f"  {target}: {old} → {new} ({count:,})", markup=False)
     console.print(
-        f"{outcome.corrected:,} labels corrected, {outcome.undone:,} put back, {outcome.same:,} as they "
-        f"were; {relabelling.FILE} holds {len(outcome.corrections):,}",
+        f"labels: {outcome.corrected:,} corrected, {outcome.undone:,} put back, {outcome.same:,} as "
+        f"they were; {relabelling.FILE} holds {len(outcome.corrections):,}",
         markup=False,
         soft_wrap=True,
     )
     if outcome.left_alone:
-        console.print(f"{file} has no column {', '.join(outcome.left_alone)}", markup=False)
+        left = ", ".join(outcome.left_alone)
+        console.print(f"{file} has no column {left}: left as it is", markup=False, soft_wrap=True)
     if outcome.flows:
         console.print(
-            "a study keeps the labels that it was begun with; to use these: automask search --study NAME"
+            "a study keeps the labels that it was begun with; for these: automask search --study NAME",
+            soft_wrap=True,
         )
 
 

@@ -248,7 +248,7 @@ def test_the_story_of_a_wrong_label(project):
     frame.to_csv(project / "suspects.csv", index=False)
 
     done = automask(project, "relabel", "suspects.csv")
-    assert "label: 01 → NA (1)" in done.stdout and "1 labels corrected" in done.stdout
+    assert "label: 01 → NA (1)" in done.stdout and "labels: 1 corrected" in done.stdout
     assert train.read_text() == given, "the data were touched"
     refused(automask(project, *search, "--trials", "3"), "begun with other labels", "--study NAME")
     old = automask(project, "ensemble", "--method", "mean")
