@@ -32,7 +32,8 @@ def calibrate(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) ->
     """What makes chances of a blend's probabilities, from its out-of-fold ones `[N, C]`, as JSON.
 
     `temperature` (Guo et al., 2017) is the one number that makes them fit the labels best; `noise` has
-    (true class, given class, chance) of the wrong labels that confident learning estimates.
+    (true class, given class, chance) of the wrong labels that confident learning estimates, and
+    `wrong` their share of all.
     """
     from scipy.optimize import minimize_scalar
 
@@ -44,10 +45,15 @@ def calibrate(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) ->
 
     found = minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded")
     joint = labels.audit(target, probability, folds).joint
+    wrong = 1 - joint.trace() / joint.sum()
     chance = (joint / joint.sum(0).clip(1e-12)).T
     np.fill_diagonal(chance, 0)
     noise = [[int(t), int(g), round(float(chance[t, g]), 4)] for t, g in np.argwhere(chance > 5e-5)]
-    return {"temperature": round(float(np.exp(found.x)), 4), "noise": noise}
+    return {
+        "temperature": round(float(np.exp(found.x)), 4),
+        "wrong": round(float(wrong), 4),
+        "noise": noise,
+    }
 
 
 def tempered(probability: np.ndarray, temperature: float) -> np.ndarray:
@@ -110,23 +116,23 @@ def show(compared: Comparison, ensemble: EnsembleFile, source: str, console: Con
             "none: the ensemble was made without calibration; run automask ensemble again"
         )
         return []
-    temperature, noise = facts["temperature"], facts["noise"]
-    tables = {
-        "labels as in train": comparing.probability(
-            compared, ensemble, lambda table: tempered(table, temperature)
-        ),
-        "wrong labels put right": comparing.probability(
-            compared, ensemble, lambda table: without_noise(tempered(table, temperature), noise)
-        ),
-    }
+
+    def given(table: np.ndarray) -> np.ndarray:
+        return tempered(table, facts["temperature"])
+
+    plain = comparing.probability(compared, ensemble, given)
+    tables = {"labels as in train": plain}
+    if noise := facts["noise"]:
+        name = f"{facts['wrong']:.1%} wrong labels put right"
+        tables[name] = comparing.probability(
+            compared, ensemble, lambda table: without_noise(given(table), noise)
+        )
     a, b = compared.classes.rows
     shown = Table(header_style="dim", box=None, pad_edge=False)
     for column in ("if the truth is", "metric", "gain", "95 %"):
         shown.add_column(column, justify="left" if column != "gain" else "right", no_wrap=True)
     sentences = []
     for name, table in tables.items():
-        if not noise and table is not tables["labels as in train"]:
-            continue
         for effect in effects(a, b, table):
             interval = f"{effect.low:+.4f} to {effect.high:+.4f}"
             shown.add_row(name, effect.metric, f"{effect.value:+.4f}", interval)
@@ -134,7 +140,7 @@ def show(compared: Comparison, ensemble: EnsembleFile, source: str, console: Con
                 f"Expected gain of B in {effect.metric}, {name}: {effect.value:+.4f} ({interval})"
             )
     console.print(shown)
-    said = tables["labels as in train"].argmax(1)[compared.differs]
+    said = plain.argmax(1)[compared.differs]
     shares = [(said == rows[compared.differs]).mean() for rows in (a, b)]
     caveat = (
         f"where they differ, {source} itself says what A says in {shares[0]:.0%} and what B says in "

@@ -108,14 +108,22 @@ def planted(
     return noisy, noisy != labels
 
 
-def measured(audit: auditing.Audit, flipped: np.ndarray) -> dict[str, float]:
+def measured(
+    audit: auditing.Audit, flipped: np.ndarray, probability: np.ndarray, labels: np.ndarray
+) -> dict[str, float]:
     """Precision and recall of what is flagged, precision among as many as were planted, and the
     estimated number of wrong labels for each planted."""
+    others = probability.copy()
+    others[np.arange(len(labels)), labels] = 0
+    margin = audit.quality - others.max(1)
     hits, count = (audit.flagged & flipped).sum(), int(flipped.sum())
     return {
         "precision": hits / max(1, audit.flagged.sum()),
         "recall": hits / count,
         "at planted": flipped[audit.order[:count]].mean(),
+        "by probability": flipped[np.argsort(audit.quality)[:count]].mean(),
+        "by margin": flipped[np.argsort(margin)[:count]].mean(),
+        "flagged by margin": flipped[np.lexsort((margin, ~audit.flagged))[:count]].mean(),
         "estimated": audit.wrong.sum() / count,
     }
 
@@ -146,7 +154,9 @@ def measure(name: str) -> None:
     for key, (kind, rate, seed) in missing.items():
         noisy, flipped = planted(labels, seen, kind, rate, seed)
         probability = out_of_fold(seen, noisy, task.folds, classes)
-        found = measured(auditing.audit(noisy, probability, task.folds), flipped)
+        found = measured(
+            auditing.audit(noisy, probability, task.folds), flipped, probability, noisy
+        )
         entry = {"key": key, "right": right, **found}
         with open(FILE, "a") as file:
             file.write(json.dumps({k: v if k == "key" else round(v, 4) for k, v in entry.items()}))

