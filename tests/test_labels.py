@@ -1,18 +1,21 @@
 """Labels that may be wrong: found, corrected without touching the data, and scored both ways."""
 
 import csv
+import io
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import automask, refused
+from rich.console import Console
 from test_data import tables
 
-from automask import data, expecting, labels, relabelling, rescoring, suspecting
+from automask import comparing, data, expecting, labels, relabelling, rescoring, suspecting
 from automask.csvfile import read_csv
 from automask.errors import UserError
-from automask.tables import Numeric
+from automask.store import StudyStore
+from automask.tables import Numeric, Rows
 
 
 def write(file, header, rows):
@@ -274,3 +277,38 @@ def test_the_story_of_a_wrong_label(project):
     assert "Expected gain of B in accuracy, labels as in train" in (project / "c.html").read_text()
     (project / "automask.toml").unlink()
     refused(automask(project, "relabel", "back.csv"), "run 'automask init DATA' first")
+
+
+def compared_by(tmp_path, facts):
+    """What is told of b.csv, which differs from a.csv in the rows that the ensemble is sure of."""
+    ids, names = [f"t{i}" for i in range(40)], np.array(["a", "b"])
+    prepared = made(["a", "b", "b"], test=Rows(ids, []), id_column="id")
+    truth = np.arange(40) % 2
+    probability = np.where(np.eye(2)[truth] > 0, 0.9, 0.1)
+    wrong = np.where(np.arange(40) < 10, 1 - truth, truth)
+    a, b = (
+        write(tmp_path / f"{name}.csv", ["id", "label"], zip(ids, names[said], strict=True))
+        for name, said in (("a", wrong), ("b", truth))
+    )
+    store = StudyStore(tmp_path / "main")
+    store.save_ensemble(b, {"study": "main", **facts}, ids, probability)
+    console = Console(width=100, record=True, file=io.StringIO())
+    compared = comparing.compare(a, b, prepared)
+    sentences = expecting.show(compared, store.ensembles()[0], "study 'main'", console)
+    return console.export_text(), sentences
+
+
+def test_the_expected_gain_is_told_with_whom_it_favours(tmp_path):
+    noise = [[0, 1, 0.05], [1, 0, 0.05]]
+    facts = {"calibration": {"temperature": 1.0, "wrong": 0.05, "noise": noise}}
+    text, sentences = compared_by(tmp_path, facts)
+    assert "what A says in 0% and what B says in 100%" in text
+    gains = [float(line.split()[-4]) for line in text.splitlines() if "accuracy" in line]
+    # A quarter of the rows, each 0.9 against 0.1; without the noise (0.85 / 0.9) surer.
+    assert gains == pytest.approx([0.25 * 0.8, 0.25 * (2 * 0.85 / 0.9 - 1)], abs=0.01)
+    assert len(sentences) == 5 and "5.0% wrong labels put right: +0." in sentences[2]
+
+
+def test_an_ensemble_that_was_not_calibrated_says_so(tmp_path):
+    text, sentences = compared_by(tmp_path, {})
+    assert "run automask ensemble again" in text and sentences == []
