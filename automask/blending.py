@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automask import ensembling, members, registry, submission
+from automask import ensembling, expecting, members, registry, rescoring, submission
 from automask.data import Data
 from automask.ensembling import Ensemble
 from automask.errors import UserError
@@ -65,6 +65,7 @@ def _facts(session: Session, blended: Ensemble) -> dict[str, Any]:
         "metric": session.config.search.metric,
         "method": blended.method,
         "cv": {"nested": asdict(blended.nested), "plain": asdict(blended.plain)},
+        "calibration": expecting.calibrate(session.data.labels, blended.validation, session.folds),
         "members": [
             {
                 "trial": member.number,
@@ -110,6 +111,8 @@ def _show(session: Session, blended: Ensemble, console: Console) -> None:
         scores = by_attribute(metric, data.labels, blended.validation, data.attributes, data.groups)
         for attribute, value in scores.items():
             lines.add_row(Text(f"{attribute} alone, out of fold"), Text(str(value)))
+    if other := rescoring.on_other_labels(session, blended.validation):
+        lines.add_row(*map(Text, other))
     console.print(f"{name} with 95 % intervals:")
     console.print(lines)
     console.print()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask import lab_cli
+from automask import lab_cli, labels_cli
 from automask.errors import UserError
 from automask.units import bytes_of, seconds_of
 
@@ -272,6 +272,7 @@ def demo(
 
 
 app.add_typer(lab_cli.app)
+app.add_typer(labels_cli.app)
 
 
 def _console() -> Console:

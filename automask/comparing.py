@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,9 +81,14 @@ def by_confidence(
     ]
 
 
-def probability(compared: Comparison, ensemble: EnsembleFile) -> np.ndarray:
+def probability(
+    compared: Comparison,
+    ensemble: EnsembleFile,
+    adjust: Callable[[np.ndarray], np.ndarray] = lambda table: table,
+) -> np.ndarray:
     """A study's test probabilities `[N, K]`, in the order of the comparison's ids and classes.
 
+    `adjust` may change them first, while they are in the order of the study's classes.
     Raises `UserError` where they are of other rows or classes than the data have now.
     """
     ids, table = ensemble.probability()
@@ -94,6 +99,7 @@ def probability(compared: Comparison, ensemble: EnsembleFile) -> np.ndarray:
         raise UserError(
             f"{ensemble.file}: that ensemble predicted other rows or classes than these"
         )
+    table = adjust(table)
     out = np.zeros((len(rows), len(compared.classes.cells)), np.float32)
     index = {tuple(parts): label for label, parts in enumerate(compared.parts.tolist())}
     names = data.attributes.names

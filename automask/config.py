@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from automask import registry
+from automask import registry, relabelling
 from automask.errors import UserError, collect, did_you_mean
 from automask.tables import Tables
 
@@ -65,8 +65,8 @@ def load(file: Path = FILE) -> Config:
     return config
 
 
-def read(config: Config) -> Tables:
-    """The data folder, read as the file says."""
+def read(config: Config, corrections: Path | None = relabelling.FILE) -> Tables:
+    """The data folder, read as the file says, with the labels that `corrections` gives, if any."""
     arguments = config.data.model_extra or {}
     tables = registry.get("reader", config.data.reader).function(
         Path(config.data.path), **arguments
@@ -76,7 +76,7 @@ def read(config: Config) -> Tables:
             f"{config.data.path}: isn't laid out as reader '{config.data.reader}' expects; "
             "run 'automask init' again if the folder has changed"
         )
-    return tables
+    return relabelling.apply(tables, relabelling.load(corrections)) if corrections else tables
 
 
 def render(path: str, reader: str, tables: Tables) -> str:

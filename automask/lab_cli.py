@@ -70,10 +70,11 @@ def compare(
     ] = None,
 ) -> None:
     """Show which rows of two submissions differ, and how."""
-    from automask import answers, comparing, kept
+    from automask import answers, comparing, expecting, kept
 
     console = _console()
     data = answers.load_data()
+    effects: list[str] = []
     compared = comparing.compare(kept.path(a), kept.path(b), data)
     comparing.show(compared, (a, b), console)
     ensemble = kept.ensemble(compared.paths, study, data)
@@ -81,10 +82,11 @@ def compare(
     if ensemble and table is not None:
         source = f"study '{ensemble.facts()['study']}'"
         comparing.show_confidence(compared, table, source, console)
+        effects = expecting.show(compared, ensemble, source, console)
     if html is not None:
         from automask import page
 
-        shown = page.write(compared, (a, b), table, html)
+        shown = page.write(compared, (a, b), table, html, effects)
         differ = int(compared.differs.sum())
         most = f", {shown} of them, evenly spread," if shown < differ else ""
         console.print(

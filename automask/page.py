@@ -25,12 +25,17 @@ EDGE = 256
 
 
 def write(
-    compared: Comparison, names: Sequence[str], probability: np.ndarray | None, file: Path
+    compared: Comparison,
+    names: Sequence[str],
+    probability: np.ndarray | None,
+    file: Path,
+    effects: Sequence[str] = (),
 ) -> int:
     """Write one HTML file that needs no other; returns how many of the rows that differ it shows.
 
-    `probability` `[N, K]` is a study's, if there is one, of the comparison's rows and classes. Raises
-    `UserError` where no data tell the pictures, or one can't be read.
+    `probability` `[N, K]` is a study's, if there is one, of the comparison's rows and classes, and
+    `effects` are sentences on what B gains over A. Raises `UserError` where no data tell the pictures,
+    or one can't be read.
     """
     data = compared.form.data
     if data is None or data.test is None:
@@ -47,6 +52,7 @@ def write(
         "names": list(names),
         "key": "".join(digest(path)[:12] for path in compared.paths),
         "differ": len(differ),
+        "effects": list(effects),
         "columns": list(frame.columns),
         "answers": [frame.columns.get_loc(column) for column in compared.form.labels],
         "cells": frame.to_numpy().tolist(),

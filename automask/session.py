@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from automask import adapting, boxes, registry, space, weights
+from automask import adapting, boxes, registry, relabelling, space, weights
 from automask import config as configuration
 from automask import data as dataset
 from automask.config import Config
@@ -149,6 +149,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     }
     hold(study, dataset.fingerprint(ready.data, folds), settings)
     store.save_folds(ready.data.train.ids, folds)
+    store.keep_corrections(relabelling.FILE)
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", max(chosen.training["image_size"].corners()))
     study.set_user_attr("disk", ready.cap)
@@ -180,7 +181,7 @@ def _ready(config: Config, options: Options, store: StudyStore) -> Session:
     if any(adapting.fits(chosen).values()):
         boxes.read(data.train)
     folds = _folds(config, data, store, options)
-    notes += dataset.warn_rare(data, config.search.folds)
+    notes += dataset.warn_rare(data, config.search.folds) + relabelling.notes()
     from automask.study import outranked
 
     cap = options.disk or store.tenth()
@@ -204,7 +205,8 @@ def _ready(config: Config, options: Options, store: StudyStore) -> Session:
 
 
 def reopen(options: Options, file: Path = configuration.FILE) -> Session:
-    """A study that was searched, for what comes after: its own metric and folds hold.
+    """A study that was searched, for what comes after: its own metric, folds and
+    corrected labels hold.
 
     Raises `UserError` where there is none of that name, or where the data have changed since.
     """
@@ -221,7 +223,7 @@ def reopen(options: Options, file: Path = configuration.FILE) -> Session:
     metric, seed = identity.get("metric"), int(identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)
     config = override(config, begun)
-    data = dataset.prepare(configuration.read(config))
+    data = dataset.prepare(configuration.read(config, store.corrections))
     hold(study, dataset.fingerprint(data, folds), {})
     path = study.user_attrs.get("weights folder")
     if path and not Path(path).is_dir() and config.search.weights:

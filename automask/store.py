@@ -141,6 +141,19 @@ class StudyStore:
     def worker_lock(self, worker: str) -> Path:
         return self.folder / "workers" / f"{worker}.lock"
 
+    @property
+    def corrections(self) -> Path:
+        """The corrected labels that the study was begun with; not there where none were."""
+        return self.folder / "corrections.csv"
+
+    def keep_corrections(self, file: Path) -> None:
+        """Keep the corrected labels of `file`, or that there are none."""
+        if not file.is_file():
+            self.corrections.unlink(missing_ok=True)
+            return
+        with written(self.corrections) as beside:
+            shutil.copyfile(file, beside)
+
     def trial(self, recipe: Recipe, room: Room = Room()) -> TrialStore:
         return TrialStore(self.folder / "trials" / recipe.hash, room)
 

@@ -291,6 +291,8 @@ def test_help_has_a_whole_line_for_each_command(tmp_path):
         "compare",
         "merge",
         "vote",
+        "suspects",
+        "relabel",
     ]
     assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 

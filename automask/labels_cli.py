@@ -1,0 +1,90 @@
+"""The commands for labels that may be wrong: list suspects, take corrections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer()
+
+
+@app.command()
+def suspects(
+    study: Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")] = "main",
+    storage: Annotated[
+        str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write all, to edit and give to automask relabel.")
+    ] = None,
+) -> None:
+    """List train rows whose label may be wrong, by a study.
+
+    Confident learning on the out-of-fold probabilities of the best trials; nothing is trained.
+    """
+    from automask import session as sessions
+    from automask import submission, suspecting
+
+    console = _console()
+    session = sessions.reopen(sessions.Options(study, storage))
+    data, folds = session.data, session.folds
+    probability = suspecting.mean_of_best(
+        session, lambda text: console.print(text, markup=False, soft_wrap=True)
+    )
+    suspecting.show(data, probability, folds, console)
+    if csv is not None:
+        frame = suspecting.suspects(data, probability, folds)
+        submission.write(frame, csv)
+        targets = " and ".join(f"'{name}'" for name in data.attributes.names)
+        console.print(
+            f"wrote {csv}: {len(frame):,} rows, the most suspect first; put right what is wrong in "
+            f"{targets}, then run: automask relabel {csv}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def relabel(
+    file: Annotated[
+        Path, typer.Argument(help="A CSV: a column of ids, and one for each target it corrects.")
+    ],
+) -> None:
+    """Take corrected labels; the next new study uses them.
+
+    They are kept in corrections.csv beside automask.toml, and the data stay as they are. Giving a row
+    its first label again takes its correction back.
+    """
+    from automask import config, relabelling
+
+    console = _console()
+    tables = config.read(config.load(), None)
+    outcome = relabelling.relabel(file, tables, relabelling.load())
+    relabelling.save(outcome.corrections)
+    for (target, old, new), count in sorted(outcome.flows.items(), key=lambda flow: -flow[1]):
+        console.print(f"  {target}: {old} → {new} ({count:,})", markup=False)
+    console.print(
+        f"labels: {outcome.corrected:,} corrected, {outcome.undone:,} put back, {outcome.same:,} as "
+        f"they were; {relabelling.FILE} holds {len(outcome.corrections):,}",
+        markup=False,
+        soft_wrap=True,
+    )
+    if outcome.left_alone:
+        left = ", ".join(outcome.left_alone)
+        console.print(f"{file} has no column {left}: left as it is", markup=False, soft_wrap=True)
+    if outcome.flows:
+        console.print(
+            "a study keeps the labels that it was begun with; for these: automask search --study NAME",
+            soft_wrap=True,
+        )
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)

@@ -1,0 +1,47 @@
+"""What a study scores on other labels than its own: those before corrections, or after."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from automask import config as configuration
+from automask import data as dataset
+from automask import relabelling
+from automask.data import Data
+from automask.scores import score
+from automask.session import Session
+
+
+def on_other_labels(session: Session, probability: np.ndarray) -> tuple[str, str] | None:
+    """What the other labels are and the score `[N, C]` has on them; None where there are no others.
+
+    They are those that the corrections give now, for a study that was begun with others, and else
+    those of the data themselves.
+    """
+    own, now = (
+        {(c.id, c.target, c.new) for c in relabelling.load(file)}
+        for file in (session.store.corrections, relabelling.FILE)
+    )
+    if not own and not now:
+        return None
+    file = None if own == now else relabelling.FILE
+    other = dataset.prepare(configuration.read(session.config, file))
+    target, classes = labels_of(other, session.data)
+    wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
+    count = int((target != session.data.labels).sum())
+    what = "uncorrected labels" if file is None else f"labels that {file} gives now"
+    told = score(session.metric, target, wide, session.data.groups)
+    return f"out of fold, on the {what} ({count:,} rows differ)", str(told)
+
+
+def labels_of(other: Data, data: Data) -> tuple[np.ndarray, int]:
+    """The labels `[N]` of other data as classes of `data`, and how many classes there are.
+
+    Those that `data` don't have come after its own.
+    """
+    index: dict[tuple[str, ...], int] = {}
+    for attributes in (data.attributes, other.attributes):
+        for label in range(len(attributes.classes)):
+            index.setdefault(attributes.combination(label), len(index))
+    combinations = map(other.attributes.combination, range(len(other.attributes.classes)))
+    return np.array([index[combination] for combination in combinations])[other.labels], len(index)

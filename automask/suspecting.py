@@ -1,0 +1,129 @@
+"""The `suspects` command: which train rows a study takes for wrongly labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from automask import labels, members
+from automask.data import Data
+from automask.errors import UserError
+from automask.labels import Audit
+from automask.relabelling import GIVEN
+from automask.session import Session
+
+#: The best trials whose mean is asked, and how many suspects and classes are printed.
+BEST, ROWS, CLASSES = 5, 20, 15
+
+
+def mean_of_best(session: Session, say: Callable[[str], None]) -> np.ndarray:
+    """`[N, C]` mean out-of-fold probabilities of the best trials; `UserError` where there are none."""
+    found = members.load(session, say)
+    if not found:
+        raise UserError(
+            f"study '{session.options.study}' has no complete trial yet: run automask search first"
+        )
+    return np.mean([member.validation for member in found[:BEST]], axis=0)
+
+
+def suspects(data: Data, probability: np.ndarray, folds: np.ndarray) -> pd.DataFrame:
+    """The train rows that can be judged, the most suspect first, by out-of-fold probabilities `[N, C]`.
+
+    Columns are the id and each target, to be edited; then each target as it was given and as it is
+    likely to be, the probabilities of the likely and of the given class, and whether confident
+    learning takes the label for wrong. A target of a column's name takes that column's place.
+    """
+    audit, attributes = labels.audit(data.labels, probability, folds), data.attributes
+    order = audit.order
+
+    def texts(classes: np.ndarray, prefix: str = "") -> dict[str, object]:
+        return {
+            prefix + name: np.array(attributes.values[index], object)[
+                attributes.classes[classes[order], index]
+            ]
+            for index, name in enumerate(attributes.names)
+        }
+
+    first = {data.id_column: np.array(data.train.ids, object)[order], **texts(data.labels)}
+    more = {
+        **texts(data.labels, GIVEN),
+        **texts(audit.likely, "likely_"),
+        "likely_probability": audit.confidence[order].round(4),
+        "given_probability": audit.quality[order].round(4),
+        "flagged": np.where(audit.flagged[order], "yes", "no"),
+    }
+    return pd.DataFrame(first | {name: more[name] for name in more if name not in first})
+
+
+def show(data: Data, probability: np.ndarray, folds: np.ndarray, console: Console) -> None:
+    """Print the most suspect rows, and how many labels are estimated to be wrong, by class."""
+    audit, attributes = labels.audit(data.labels, probability, folds), data.attributes
+    flagged = int(audit.flagged.sum())
+    console.print(
+        f"{flagged:,} of {len(data.labels):,} labels flagged, about {audit.wrong.sum():.0f} estimated "
+        "to be wrong, by confident learning on out-of-fold probabilities",
+        soft_wrap=True,
+    )
+    if unjudged := int((~audit.judged).sum()):
+        console.print(f"{unjudged:,} rows can't be judged: no other fold has their class")
+    table = _table("id", "given", "likely", "p(likely)", "p(given)", "flagged")
+    for row in audit.order[:ROWS].tolist():
+        table.add_row(
+            Text(data.train.ids[row]),
+            Text(attributes.describe(data.labels[row])),
+            Text(attributes.describe(audit.likely[row])),
+            f"{audit.confidence[row]:.3f}",
+            f"{audit.quality[row]:.3f}",
+            "yes" if audit.flagged[row] else "",
+        )
+    _print("most suspect", table, console)
+    names = [attributes.describe(label) for label in range(len(attributes.classes))]
+    _print_classes(" × ".join(attributes.names), names, data.labels, audit, console)
+    if len(attributes.names) > 1:
+        for index, (name, own) in enumerate(labels.by_attribute(data, probability, folds).items()):
+            given = attributes.classes[data.labels, index]
+            _print_classes(name, attributes.values[index], given, own, console)
+
+
+def _print_classes(
+    title: str,
+    names: list[str] | tuple[str, ...],
+    given: np.ndarray,
+    audit: Audit,
+    console: Console,
+) -> None:
+    table = _table("given", "rows", "flagged", "estimated wrong", "most often truly")
+    rows = np.bincount(given, minlength=len(names))
+    flagged = np.bincount(given[audit.flagged], minlength=len(names))
+    order = np.argsort(-audit.wrong, kind="stable")
+    shown = [label for label in order.tolist() if audit.wrong[label] >= 0.5][:CLASSES]
+    for label in shown:
+        others = np.where(np.arange(len(names)) == label, 0, audit.joint[label])
+        table.add_row(
+            Text(names[label]),
+            f"{rows[label]:,}",
+            f"{flagged[label]:,}",
+            f"{audit.wrong[label]:.0f}",
+            Text(names[int(others.argmax())]),
+        )
+    if shown:
+        _print(f"{title}: about {audit.wrong.sum():.0f} wrong", table, console)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(header_style="dim", box=None, pad_edge=False)
+    for name in columns:
+        text = name in ("id", "given", "likely", "most often truly")
+        table.add_column(name, justify="left" if text else "right", no_wrap=not text)
+    return table
+
+
+def _print(title: str, table: Table, console: Console) -> None:
+    console.print()
+    console.print(Text(title, "bold"))
+    console.print(table)
