@@ -237,10 +237,12 @@ def audit(
     )
     session = sessions.look(options)
     from automask import audited, auditing
+    from automask.display import Display, decode
 
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
+    decode(session, Display(console, 0, 0, None, session.config.search.metric))
     found = auditing.audit(session)
     if session.study is not None:
         auditing.keep(session, found)

@@ -28,8 +28,9 @@ SIDE, COARSE = 64, 16
 #: Standard deviation of grey values from 0 to 255 below which an image shows nothing to compare.
 FLAT = 4.0
 
-#: Of 64 bits a proposed pair's hashes differ in so many at most; an image has so many proposals a view.
-BITS, NEAREST = 14, 4
+#: Of 64 bits a proposed pair's hashes differ in so many at most; proposals for an image, by one view and
+#: by all.
+BITS, NEAREST, MOST = 14, 4, 12
 
 #: Correlations from which on a pair is looked at closely, and is one image: of coarse pixels, of
 #: aligned ones, and of their fine detail.
@@ -129,10 +130,10 @@ def find(images: np.ndarray) -> Pairs:
     """The near-duplicates among thumbnails uint8 `[N, SIDE, SIDE, 3]`."""
     grey = _grey(images)
     blank = grey.std((1, 2)) < FLAT
-    seen: dict[bytes, int] = {}
+    seen: dict[str, int] = {}
     found: dict[tuple[int, int], tuple[float, bool, bool]] = {}
     for row in np.flatnonzero(~blank).tolist():
-        first = seen.setdefault(images[row].tobytes(), row)
+        first = seen.setdefault(hashlib.sha256(images[row]).hexdigest(), row)
         if first != row:
             found[first, row] = 1.0, False, True
     kept = np.array(list(seen.values()), np.int64)
@@ -176,12 +177,13 @@ def _proposals(grey: np.ndarray) -> list[tuple[int, int, int]]:
         others, pixels = _seen_as(grey, view)
         for begin in range(0, len(grey), BLOCK):
             rows = slice(begin, begin + BLOCK)
-            bits = np.bitwise_count(hashes[rows, None] ^ others[None])
-            copy, other = np.nonzero(bits <= BITS)
+            near = np.bitwise_count(hashes[rows, None] ^ others[None]) <= BITS
+            fits = coarse[rows] @ pixels.T
+            copy, other = np.nonzero(near & (fits >= NEAR))
+            fit = fits[copy, other]
             copy += begin
-            fit = np.einsum("nd,nd->n", coarse[copy], pixels[other])
-            right = (fit >= NEAR) & (copy != other)
-            copy, other, fit = copy[right], other[right], fit[right]
+            apart = copy != other
+            copy, other, fit = copy[apart], other[apart], fit[apart]
             order = np.lexsort((-fit, copy))
             copy, other, fit = copy[order], other[order], fit[order]
             rank = np.arange(len(copy)) - np.searchsorted(copy, copy)
@@ -192,9 +194,13 @@ def _proposals(grey: np.ndarray) -> list[tuple[int, int, int]]:
                 key = min(a, b), max(a, b), view >= len(VIEWS)
                 if value > found.get(key, (0.0, 0))[0]:
                     found[key] = value, view if a < b else -1 - view
-    return [
-        (a, b, view) if view >= 0 else (b, a, -1 - view) for (a, b, _), (_, view) in found.items()
-    ]
+    kept, count = [], np.zeros(len(grey), int)
+    # Where everything looks alike, the nearest must do.
+    for (a, b, _), (_, view) in sorted(found.items(), key=lambda item: -item[1][0]):
+        if min(count[a], count[b]) < MOST:
+            count[[a, b]] += 1
+            kept.append((a, b, view) if view >= 0 else (b, a, -1 - view))
+    return kept
 
 
 def _seen_as(grey: np.ndarray, view: int) -> tuple[np.ndarray, np.ndarray]:

@@ -165,10 +165,18 @@ def survey(options: Options, file: Path = configuration.FILE) -> Session:
 
 
 def look(options: Options, file: Path = configuration.FILE) -> Session:
-    """The study of that name where it was begun, else what a new one would be about, as `survey`."""
+    """The study of that name where it was begun, else what a new one would be about, as `survey`.
+
+    Its own metric, seed and folds hold; the space only says which networks there are.
+    """
     if _store(options).load_folds() is None:
         return survey(options, file)
-    return start(options, file)
+    opened = reopen(options, file)
+    known = opened.study.user_attrs.get("models")
+    chosen, _ = adapting.available(space.load(opened.config.search.space), opened.weights, known)
+    if chosen.adapts:
+        chosen, _ = adapting.adapted(chosen, opened.data, opened.weights)
+    return replace(opened, space=chosen)
 
 
 def _ready(config: Config, options: Options, store: StudyStore) -> Session:
