@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,11 +31,11 @@ FLAT = 4.0
 
 #: Of 64 bits a proposed pair's hashes differ in so many at most; proposals for an image, by one view and
 #: by all.
-BITS, NEAREST, MOST = 14, 4, 12
+BITS, NEAREST, MOST = 16, 4, 12
 
 #: Correlations from which on a pair is looked at closely, and is one image: of coarse pixels, of
 #: aligned ones, and of their fine detail.
-NEAR, ALIKE, DETAIL = 0.85, 0.97, 0.85
+NEAR, ALIKE, DETAIL = 0.8, 0.97, 0.85
 
 #: What two of an image's colours, blurred, may differ by in 95 % of its places, of 255.
 TINT = 40
@@ -140,7 +141,12 @@ def find(images: np.ndarray) -> Pairs:
     proposed = _proposals(grey[kept])
 
     def compared(proposal: tuple[int, int, int]) -> float:
-        return _compare(images[kept[proposal[0]]], images[kept[proposal[1]]], proposal[2])
+        one, two, view = images[kept[proposal[0]]], images[kept[proposal[1]]], proposal[2]
+        similarity = _compare(one, two, view)
+        if similarity < DETAIL:
+            # Which of them is the copy was a guess.
+            similarity = _compare(two, one, view - view % len(VIEWS))
+        return similarity
 
     with ThreadPoolExecutor(cores()) as pool:
         for (copy, other, view), similarity in zip(
@@ -225,7 +231,8 @@ def _seen_as(grey: np.ndarray, view: int) -> tuple[np.ndarray, np.ndarray]:
 def _compare(copy: np.ndarray, original: np.ndarray, view: int) -> float:
     """The correlation of fine detail of two thumbnails, aligned by an affine map; 0 where they differ.
 
-    The map maximises the enhanced correlation coefficient (Evangelidis and Psarakis, 2008).
+    The map is the view's, or one from there that maximises the enhanced correlation coefficient
+    (Evangelidis and Psarakis, 2008).
     """
     import cv2
 
@@ -235,27 +242,36 @@ def _compare(copy: np.ndarray, original: np.ndarray, view: int) -> float:
     start = np.array([[edge, 0, left * SIDE], [0, edge, top * SIDE]], np.float32)
     one, two = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (copy, original))
     until = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
-    try:
-        fit, warp = cv2.findTransformECC(one, two, start, cv2.MOTION_AFFINE, until, None, 3)
-    except cv2.error:
-        # It doesn't converge: nothing in common.
-        return 0.0
-    if fit < ALIKE or not all(SCALES[0] <= warp[i, i] <= SCALES[1] for i in (0, 1)):
+    warps = [start]
+    with suppress(cv2.error):  # It doesn't converge: little in common.
+        warps.append(
+            cv2.findTransformECC(one, two, start.copy(), cv2.MOTION_AFFINE, until, None, 3)[1]
+        )
+    return max(_agreement(copy, original, one, two, warp) for warp in warps)
+
+
+def _agreement(copy: Any, original: Any, one: Any, two: Any, warp: Any) -> float:
+    """The correlation of fine detail of a copy and an original, in grey `one` and `two`, by that map."""
+    import cv2
+
+    if not all(SCALES[0] <= warp[i, i] <= SCALES[1] for i in (0, 1)):
         return 0.0
 
     def aligned(image: Any, how: int = cv2.INTER_LINEAR) -> Any:
         return cv2.warpAffine(image, warp, (SIDE, SIDE), flags=how | cv2.WARP_INVERSE_MAP)
 
     shared = aligned(np.ones((SIDE, SIDE), np.uint8), cv2.INTER_NEAREST) > 0
-    if shared.mean() < SHARED:
+    other = aligned(two)
+    if shared.mean() < SHARED or _correlation(one[shared], other[shared]) < ALIKE:
         return 0.0
     colours = [cv2.GaussianBlur(image, (0, 0), 3) for image in (copy, aligned(original))]
     if np.quantile(cv2.absdiff(*colours).max(2)[shared], 0.95) > TINT:
         return 0.0
-    fine = [_detail(one)[shared], _detail(aligned(two))[shared]]
-    if min(part.std() for part in fine) == 0:
-        return 0.0
-    return float(np.corrcoef(*fine)[0, 1])
+    return _correlation(_detail(one)[shared], _detail(other)[shared])
+
+
+def _correlation(one: Any, two: Any) -> float:
+    return float(np.corrcoef(one, two)[0, 1]) if one.std() and two.std() else 0.0
 
 
 def _detail(grey: Any) -> Any:
