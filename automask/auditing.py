@@ -197,7 +197,7 @@ def _gaps(session: Session) -> list[Finding]:
         if len(np.unique(labels)) < 2 or len(np.unique(groups[rows])) < folds:
             continue
         features, by = _features(session, rows)
-        gap = leaks.gap(features, labels, groups[rows], _f1, folds, session.config.search.seed)
+        gap = leaks.gap(features, labels, groups[rows], folds, session.config.search.seed)
         told = (
             f"a probe on {by} has a macro-F1 of {gap.random:.3f} on random folds and {gap.grouped:.3f} "
             f"on folds by group: a gap of {gap.value:.3f} ± {1.96 * gap.error:.3f}"
@@ -238,9 +238,3 @@ def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
     blocks = small.reshape(len(rows), side, -1, side, small.shape[2] // side, 3)
     pixels = blocks.mean((2, 4), dtype=np.float32).reshape(len(rows), -1)
     return pixels, "coarse pixels (no pretrained weights at hand)"
-
-
-def _f1(target: np.ndarray, probability: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(target, probability.argmax(1), average="macro", zero_division=0))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from automask import registry
+from automask.data import one_hot
 from automask.probing import by_units, discriminants, principal
 from automask.tables import Rows
 
@@ -82,7 +83,6 @@ def leak(
     source: str, numbers: np.ndarray, labels: np.ndarray, folds: np.ndarray, seed: int
 ) -> Leak:
     """How well a small tree tells the labels from those numbers, on folds that it hasn't seen."""
-    from sklearn.metrics import f1_score
     from sklearn.tree import DecisionTreeClassifier
 
     def scored(target: np.ndarray) -> float:
@@ -94,11 +94,12 @@ def leak(
                 min_samples_leaf=leaf, class_weight="balanced", random_state=seed
             )
             said[held] = tree.fit(numbers[train], target[train]).predict(numbers[held])
-        return float(f1_score(target, said, average="macro", zero_division=0))
+        return float(macro_f1(target, one_hot(said, classes)))
 
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(labels))[:ROWS])
     numbers, labels, folds = numbers[rows], labels[rows], folds[rows]
+    macro_f1, classes = registry.get("metric", "macro_f1").function, int(labels.max()) + 1
     own = scored(labels)
     null = [scored(rng.permutation(labels)) for _ in range(SHUFFLES)]
     reached = (1 + sum(score >= own for score in null)) / (1 + SHUFFLES)
@@ -169,17 +170,15 @@ def gap(
     features: np.ndarray,
     labels: np.ndarray,
     groups: np.ndarray,
-    metric: Callable[[np.ndarray, np.ndarray], float],
     folds: int,
     seed: int,
 ) -> Gap:
-    """What a linear probe on features `[n, D]` scores more where groups are on both sides of a split.
+    """What a linear probe on features `[n, D]` gains in macro-F1 where groups are on both sides of a split.
 
     The means over `DRAWS` draws of the folds; the error is the bootstrap's over groups.
     """
-    from automask import registry
-
     split = registry.get("split", "stratified").function
+    metric = registry.get("metric", "macro_f1").function
     components, classes = principal(features), int(labels.max()) + 1
 
     def out_of_fold(by: np.ndarray | None, draw: int) -> np.ndarray:
