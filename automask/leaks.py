@@ -173,7 +173,7 @@ def gap(
     folds: int,
     seed: int,
 ) -> Gap:
-    """What a linear probe on features `[n, D]` gains in macro-F1 where groups are on both sides of a split.
+    """What a linear probe on features `[n, D]` gains in macro-F1 where splits divide groups.
 
     The means over `DRAWS` draws of the folds; the error is the bootstrap's over groups.
     """
