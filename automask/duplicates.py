@@ -200,7 +200,8 @@ def _proposals(grey: np.ndarray) -> list[tuple[int, int, int]]:
                 key = min(a, b), max(a, b), view >= len(VIEWS)
                 if value > found.get(key, (0.0, 0))[0]:
                     found[key] = value, view if a < b else -1 - view
-    kept, count = [], np.zeros(len(grey), int)
+    kept: list[tuple[int, int, int]] = []
+    count = np.zeros(len(grey), int)
     # Where everything looks alike, the nearest must do.
     for (a, b, _), (_, view) in sorted(found.items(), key=lambda item: -item[1][0]):
         if min(count[a], count[b]) < MOST:
