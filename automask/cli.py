@@ -139,6 +139,13 @@ def search(
     started = datetime.now()
     display = Display(console, trials, counted, best, session.config.search.metric)
     decode(session, display)
+    if session.store.load_findings() is None:
+        from automask import auditing
+
+        found = auditing.audit(session)
+        auditing.keep(session, found)
+        for finding in found:
+            console.print(f"note: {finding.sentence}", markup=False, soft_wrap=True)
     if not session.study.trials and "advice" not in session.study.user_attrs:
         from automask.advising import advise as measured
 
@@ -199,6 +206,49 @@ def advise(
     decode(session, Display(console, 0, 0, None, session.config.search.metric))
     for line in measured(session)[0]:
         console.print(line, markup=False, soft_wrap=True)
+
+
+@app.command()
+def audit(
+    csv: Annotated[
+        Path | None, typer.Option(help="Write all pairs of copies to this file.")
+    ] = None,
+    study: Study = "main",
+    storage: Storage = None,
+    space: Annotated[str | None, typer.Option(help="default, quick, full, or a TOML file.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all random numbers.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
+    disk: Disk = None,
+) -> None:
+    """Look for copies, leaks of labels and undeclared groups.
+
+    Nothing trains and no study is made; of a study that was begun the findings are kept.
+    """
+    from automask import session as sessions
+
+    size = bytes_of(disk) if disk is not None else None
+    options = sessions.Options(
+        study, storage, space, folds, metric, seed, weights, device, disk=size
+    )
+    session = sessions.look(options)
+    from automask import audited, auditing
+    from automask.display import Display, decode
+
+    console = _console()
+    for note in session.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
+    decode(session, Display(console, 0, 0, None, session.config.search.metric))
+    found = auditing.audit(session)
+    if session.study is not None:
+        auditing.keep(session, found)
+    audited.show(console, found)
+    if csv is not None:
+        console.print(f"wrote {audited.write_csv(csv, found):,} pairs to {csv}", markup=False)
 
 
 @app.command()

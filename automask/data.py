@@ -48,6 +48,7 @@ class Attributes:
 class Data:
     """Train and test rows with integer labels `[N]` and groups `[N]` (or None).
 
+    A study's groups are the declared ones, joined where near-duplicates are in both.
     `numbers` are those behind the attributes whose values are bands of a number.
     """
 
@@ -102,18 +103,22 @@ def prepare(tables: Tables) -> Data:
                 f"train and test share {len(shared)} ids, such as {', '.join(shared[:3])}: a test "
                 "row that is also trained on has no honest score; remove it from one of them"
             )
-    groups = tables.train.groups
     return Data(
         train=tables.train,
         test=tables.test,
         attributes=Attributes(tuple(map(str, columns)), values, classes),
         labels=labels.reshape(-1),
-        groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
+        groups=declared_groups(tables.train),
         sample=tables.sample,
         id_column=tables.id_column,
         codes=dict(tables.codes) if tables.codes else None,
         numbers=dict(tables.numbers),
     )
+
+
+def declared_groups(train: Rows) -> np.ndarray | None:
+    """The groups `[N]` of the table, as numbers, or None where it has none."""
+    return None if train.groups is None else np.unique(train.groups, return_inverse=True)[1]
 
 
 def _values(texts: Collection[str], numeric: Numeric | None) -> tuple[str, ...]:
@@ -162,13 +167,17 @@ def warn_rare(data: Data, folds: int) -> list[str]:
 
 
 def fingerprint(data: Data, folds: np.ndarray) -> dict[str, str]:
-    """What must stay the same while a study goes on, as short hashes by what they cover."""
+    """What must stay the same while a study goes on, as short hashes by what they cover.
+
+    Groups count as they were declared: which copies join them is found once and kept with the folds.
+    """
+    groups = declared_groups(data.train)
     sizes = [path.stat().st_size for path in data.train.paths]
     return {
         "data": _hash(zip(data.train.ids, sizes, strict=True)),
         "labels": _hash(
             [data.attributes.names, data.attributes.values, data.labels.tolist()]
-            + ([] if data.groups is None else [data.groups.tolist()])
+            + ([] if groups is None else [groups.tolist()])
             + [(name, n.values.tolist(), n.limits) for name, n in data.numbers.items()]
         ),
         "rows in folds": _hash(folds.tolist()),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from automask import adapting, boxes, registry, relabelling, space, weights
+from automask import adapting, boxes, duplicates, grouping, registry, relabelling, space, weights
 from automask import config as configuration
 from automask import data as dataset
 from automask.config import Config
@@ -148,7 +148,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         "weights": weights.describe(ready.weights),
     }
     hold(study, dataset.fingerprint(ready.data, folds), settings)
-    store.save_folds(ready.data.train.ids, folds)
+    store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(relabelling.FILE)
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", max(chosen.training["image_size"].corners()))
@@ -163,6 +163,21 @@ def survey(options: Options, file: Path = configuration.FILE) -> Session:
     Raises `UserError` as `start` does.
     """
     return _ready(override(configuration.load(file), options), options, StudyStore(RUNS / "cache"))
+
+
+def look(options: Options, file: Path = configuration.FILE) -> Session:
+    """The study of that name where it was begun, else what a new one would be about, as `survey`.
+
+    Its own metric, seed and folds hold; the space only says which networks there are.
+    """
+    if _store(options).load_folds() is None:
+        return survey(options, file)
+    opened = reopen(options, file)
+    known = opened.study.user_attrs.get("models")
+    chosen, _ = adapting.available(space.load(opened.config.search.space), opened.weights, known)
+    if chosen.adapts:
+        chosen, _ = adapting.adapted(chosen, opened.data, opened.weights)
+    return replace(opened, space=chosen)
 
 
 def _ready(config: Config, options: Options, store: StudyStore) -> Session:
@@ -180,7 +195,8 @@ def _ready(config: Config, options: Options, store: StudyStore) -> Session:
     adapting.refuse_idle(chosen, data)
     if any(adapting.fits(chosen).values()):
         boxes.read(data.train)
-    folds = _folds(config, data, store, options)
+    data, folds, joined = _folds(config, data, store, options)
+    notes += joined
     notes += dataset.warn_rare(data, config.search.folds) + relabelling.notes()
     from automask.study import outranked
 
@@ -225,6 +241,7 @@ def reopen(options: Options, file: Path = configuration.FILE) -> Session:
     config = override(config, begun)
     data = dataset.prepare(configuration.read(config, store.corrections))
     hold(study, dataset.fingerprint(data, folds), {})
+    data = _grouped(data, store)
     path = study.user_attrs.get("weights folder")
     if path and not Path(path).is_dir() and config.search.weights:
         path = config.search.weights
@@ -268,12 +285,23 @@ def _store(options: Options) -> StudyStore:
     return StudyStore(RUNS / options.study)
 
 
-def _folds(config: Config, data: Data, store: StudyStore, options: Options) -> np.ndarray:
-    """The study's folds: drawn once, then kept in its folder."""
+def _folds(
+    config: Config, data: Data, store: StudyStore, options: Options
+) -> tuple[Data, np.ndarray, list[str]]:
+    """The data with the study's groups, and its folds: drawn once, then kept in its folder.
+
+    A new study's groups are the declared ones, joined where near-duplicates are in both; a sentence
+    tells of that.
+    """
     folds = store.load_folds()
     count = config.search.folds
     if folds is None:
-        return dataset.draw_folds(data, config.search.split, count, config.search.seed)
+        joined = grouping.join(
+            data.groups, len(data.labels), duplicates.of(data.paths, store), count
+        )
+        data = replace(data, groups=joined.groups)
+        folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
+        return data, folds, grouping.told(joined, data.train.groups is not None)
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
         raise UserError(
@@ -284,7 +312,13 @@ def _folds(config: Config, data: Data, store: StudyStore, options: Options) -> n
         raise UserError(
             f"study '{options.study}' was begun with {folds.max() + 1} folds, not {count}{other}"
         )
-    return folds
+    return _grouped(data, store), folds, []
+
+
+def _grouped(data: Data, store: StudyStore) -> Data:
+    """The data with the groups that the study's folds were drawn with."""
+    kept = store.load_groups()
+    return data if kept is None else replace(data, groups=kept)
 
 
 def _device(name: str) -> Any:

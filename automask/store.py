@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -212,11 +213,17 @@ class StudyStore:
                     "your own"
                 ) from error
 
-    def save_folds(self, ids: Sequence[str], folds: np.ndarray) -> None:
+    def save_folds(
+        self, ids: Sequence[str], folds: np.ndarray, groups: np.ndarray | None = None
+    ) -> None:
+        """Keep the fold of each train row, and the group that it was drawn with."""
+        told = folds if groups is None else groups
+        header = ["id", "fold", "group"][: 2 if groups is None else 3]
         with written(self.folder / "folds.csv") as beside, open(beside, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["id", "fold"])
-            writer.writerows(zip(ids, folds.tolist(), strict=True))
+            writer.writerow(header)
+            rows = zip(ids, folds.tolist(), told.tolist(), strict=True)
+            writer.writerows(row[: len(header)] for row in rows)
 
     def load_folds(self) -> np.ndarray | None:
         """The fold of each train row, or None where none were drawn yet."""
@@ -225,6 +232,39 @@ class StudyStore:
             return None
         with open(file, newline="") as opened:
             return np.array([int(row["fold"]) for row in csv.DictReader(opened)])
+
+    def load_groups(self) -> np.ndarray | None:
+        """The group that each train row's fold was drawn with, or None where none were kept."""
+        with open(self.folder / "folds.csv", newline="") as opened:
+            rows = list(csv.DictReader(opened))
+        return np.array([int(row["group"]) for row in rows]) if "group" in rows[0] else None
+
+    def save_findings(self, findings: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what an audit of the study's data found."""
+        _write_json(self.folder / "audit.json", {"findings": list(findings)})
+
+    def load_findings(self) -> list[dict[str, Any]] | None:
+        """What the study's audit found, or None where there was none."""
+        file = self.folder / "audit.json"
+        return _read_json(file)["findings"] if file.exists() else None
+
+    def save_pairs(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep the near-duplicates found among images that `key` stands for, beside their maps."""
+        file = self._pairs(key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with written(file) as beside, open(beside, "wb") as opened:
+            np.savez(opened, **dict(arrays))
+
+    def load_pairs(self, key: str) -> dict[str, np.ndarray] | None:
+        """The arrays kept under that key; None where there are none, or they can't be read."""
+        try:
+            with np.load(self._pairs(key)) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def _pairs(self, key: str) -> Path:
+        return self.cache / f"pairs-{key}.npz"
 
     def save_ensemble(
         self, file: Path, facts: Mapping[str, Any], ids: Sequence[str], probability: np.ndarray

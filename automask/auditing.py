@@ -1,0 +1,240 @@
+"""The audit of a study's data: copies, conflicts, undeclared groups and what else predicts labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automask import advising, data, duplicates, leaks
+from automask.duplicates import Pairs
+from automask.errors import DiskError, UserError, full
+
+if TYPE_CHECKING:
+    from automask.session import Session
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in the data to know of: JSON throughout.
+
+    `kind` is copies, test_copies, conflicts, blank, groups, gap or label_leak. `rows` are the images
+    that it is about, each with its table, id and path (and label where it is known); `pairs` are two
+    places in `rows` each, with `similarity`, `mirrored` and `exact`.
+    """
+
+    kind: str
+    title: str
+    sentence: str
+    advice: str
+    counts: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def findings(session: Session) -> list[Finding] | None:
+    """What the study's audit found, as it is kept; None where there was none."""
+    kept = session.store.load_findings()
+    return None if kept is None else [Finding(**facts) for facts in kept]
+
+
+def audit(session: Session) -> list[Finding]:
+    """Look for everything; nothing is kept."""
+    pairs = duplicates.of(session.data.paths, session.store)
+    return [*copies(session, pairs), *_label_leaks(session), *_gaps(session)]
+
+
+def keep(session: Session, found: Sequence[Finding]) -> None:
+    session.store.save_findings([asdict(finding) for finding in found])
+
+
+def copies(session: Session, pairs: Pairs) -> list[Finding]:
+    """Near-duplicates within train, over train and test, with different labels; images of nothing."""
+    labels, count = session.data.labels, len(session.data.labels)
+    declared = data.declared_groups(session.data.train)
+    units = np.arange(count) if declared is None else declared
+    inside = pairs.rows < count
+    within = np.flatnonzero(inside.all(1))
+    first, second = pairs.rows[within].T
+    across = within[units[first] != units[second]]
+    over = np.flatnonzero(inside[:, 0] & ~inside[:, 1])
+    conflict = within[labels[first] != labels[second]]
+    found = []
+    if len(across):
+        a, b = pairs.rows[across].T
+        apart = int((session.folds[a] != session.folds[b]).sum())
+        what = "images" if declared is None else "images in different groups"
+        held = (
+            "they are held together on one side of every split"
+            if not apart
+            else f"{apart:,} pairs are on two sides of a split, so that scores are too high"
+        )
+        found.append(
+            _about(
+                session,
+                pairs.take(across),
+                "copies",
+                "near-duplicates in train",
+                f"{len(across):,} pairs of {what} show the same picture; {held}",
+                "nothing to do"
+                if not apart
+                else "begin another study, or take one of each pair out of the table",
+                {"apart": apart},
+            )
+        )
+    if len(over):
+        known = len(np.unique(pairs.rows[over, 1]))
+        found.append(
+            _about(
+                session,
+                pairs.take(over),
+                "test_copies",
+                "near-duplicates of train in test",
+                f"{known:,} of {len(session.data.test or ()):,} test images show the picture of a train "
+                "image: a test score is too high for new pictures",
+                "expect a test score above the validation score; look whether the rules allow it",
+                {"test rows": known},
+            )
+        )
+    if len(conflict):
+        mirrored = int(pairs.mirrored[conflict].sum())
+        found.append(
+            _about(
+                session,
+                pairs.take(conflict),
+                "conflicts",
+                "near-duplicates with different labels",
+                f"{len(conflict):,} pairs of train images show the same picture and have different "
+                f"labels ({mirrored:,} of them mirrored)",
+                "look at them and mend the labels; if only mirrored ones differ, left and right matter",
+                {"mirrored": mirrored},
+            )
+        )
+    if len(pairs.blank):
+        found.append(
+            Finding(
+                "blank",
+                "images of nothing",
+                f"{len(pairs.blank):,} images are of one colour or nearly so",
+                "look whether they belong to the data; they take no part in the search for copies",
+                {"images": len(pairs.blank)},
+                [_row(session, int(row)) for row in pairs.blank],
+            )
+        )
+    return found
+
+
+def _about(
+    session: Session,
+    pairs: Pairs,
+    kind: str,
+    title: str,
+    sentence: str,
+    advice: str,
+    counts: dict[str, float],
+) -> Finding:
+    """A finding on pairs, the most alike first."""
+    order = np.argsort(-pairs.similarity, kind="stable")
+    pairs = pairs.take(order)
+    involved, place = np.unique(pairs.rows, return_inverse=True)
+    told = [
+        {
+            "rows": two,
+            "similarity": round(float(pairs.similarity[i]), 4),
+            "mirrored": bool(pairs.mirrored[i]),
+            "exact": bool(pairs.exact[i]),
+        }
+        for i, two in enumerate(place.reshape(-1, 2).tolist())
+    ]
+    counts = {"pairs": len(pairs), "exact": int(pairs.exact.sum()), **counts}
+    rows = [_row(session, int(row)) for row in involved]
+    return Finding(kind, title, sentence, advice, counts, rows, told)
+
+
+def _row(session: Session, row: int) -> dict[str, Any]:
+    """An image of train or, after them, of test."""
+    of, count = session.data, len(session.data.labels)
+    if row < count:
+        label = of.attributes.describe(int(of.labels[row]))
+        path = str(of.train.paths[row])
+        return {"table": "train", "id": of.train.ids[row], "path": path, "label": label}
+    assert of.test is not None
+    test = row - count
+    return {"table": "test", "id": of.test.ids[test], "path": str(of.test.paths[test])}
+
+
+def _label_leaks(session: Session) -> list[Finding]:
+    """Names, order and sizes that predict labels, on folds of the study."""
+    seed, found = session.config.search.seed, []
+    for source, numbers in leaks.sources(session.data.train).items():
+        leak = leaks.leak(source, numbers, session.data.labels, session.folds, seed)
+        if leak.counts:
+            found.append(
+                Finding(
+                    "label_leak",
+                    f"{source} predicts the label",
+                    f"a tree that sees nothing but {source} has a macro-F1 of {leak.score:.3f} out of "
+                    f"fold, where shuffled labels give {leak.chance:.3f}",
+                    "networks see pixels only, but what made the difference may be in them: ask how the "
+                    "images of each class were collected",
+                    {"macro_f1": leak.score, "chance": leak.chance, "p": leak.p},
+                )
+            )
+    return found
+
+
+def _gaps(session: Session) -> list[Finding]:
+    """What random folds would promise too much, by the study's groups and by undeclared ones."""
+    known, folds = session.data, int(session.folds.max()) + 1
+    others = leaks.candidates(known.train, known.labels, folds)
+    asked = [*others.items()] if known.groups is None else [("", known.groups), *others.items()]
+    found = []
+    for what, groups in asked:
+        rows = leaks.drawn(groups, session.config.search.seed)
+        _, labels = np.unique(known.labels[rows], return_inverse=True)
+        if len(np.unique(labels)) < 2 or len(np.unique(groups[rows])) < folds:
+            continue
+        features, by = _features(session, rows)
+        gap = leaks.gap(features, labels, groups[rows], folds, session.config.search.seed)
+        told = (
+            f"a probe on {by} has a macro-F1 of {gap.random:.3f} on random folds and {gap.grouped:.3f} "
+            f"on folds by group: a gap of {gap.value:.3f} ± {1.96 * gap.error:.3f}"
+        )
+        counts = {"groups": len(np.unique(groups)), "gap": gap.value, "error": gap.error}
+        if what:
+            sentence = (
+                f"{what} repeats: {counts['groups']:,} values in {len(groups):,} rows; {told}"
+            )
+            advice = (
+                "make it a column and declare it: group = 'COLUMN' under [data]"
+                if gap.sure
+                else "declare it if its rows belong together; the scores hardly depend on it"
+            )
+            found.append(Finding("groups", "a group nobody declared?", sentence, advice, counts))
+        elif gap.sure:
+            advice = "nothing to do: the study's folds are by group; trust no score on random ones"
+            found.append(Finding("gap", "random folds promise too much", told, advice, counts))
+    return found
+
+
+def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
+    """Features `[n, D]` of train rows by pretrained weights where they are at hand, or coarse pixels."""
+    from automask.features import Features
+
+    if session.space is not None:
+        recipe = advising.probed(session.space, session.weights)
+        if recipe.training["pretrained"]:
+            try:
+                model = recipe["backbone"].params.get("model", recipe["backbone"].name)
+                return Features(session.task(), recipe).of(rows), f"features of {model}"
+            except (UserError, OSError, RuntimeError, ValueError) as error:
+                # Weights that can't be had: the pixels are at hand.
+                if isinstance(error, DiskError) or full(error) is not None:
+                    raise
+    small = duplicates.thumbnails([session.data.train.paths[row] for row in rows])
+    side = duplicates.COARSE
+    blocks = small.reshape(len(rows), side, -1, side, small.shape[2] // side, 3)
+    pixels = blocks.mean((2, 4), dtype=np.float32).reshape(len(rows), -1)
+    return pixels, "coarse pixels (no pretrained weights at hand)"
