@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from automask import calibration, ensembling, members, outcome, registry, submission
-from automask.ensembling import AUTO, Ensemble
+from automask.ensembling import AUTO, PLAIN, Ensemble
 from automask.errors import UserError
 from automask.session import Session
 
@@ -25,7 +25,7 @@ def run(session: Session, method: str, top: int, output: Path | None, console: C
         )
     data = session.data
     blended = ensembling.fit(
-        {"none": found}, data.labels, session.folds, data.groups, session.metric, method, top
+        {PLAIN: found}, data.labels, session.folds, data.groups, session.metric, method, top
     )
     outcome.show(session, blended, console)
     file = output or Path("submission.csv" if data.test else "out_of_fold.csv")
@@ -72,6 +72,7 @@ def _facts(session: Session, blended: Ensemble) -> dict[str, Any]:
         },
         "single": asdict(blended.single),
         "methods": {name: asdict(scores) for name, scores in blended.methods.items()},
+        "views": {name: asdict(score) for name, score in blended.views.items()},
         "members": [
             {
                 "trial": part.member.number,

@@ -16,6 +16,8 @@ from automask.scores import Metric, Score
 
 #: The name for: the method that is best where the choice of it is scored too.
 AUTO = "auto"
+#: The view of images as they are.
+PLAIN = "none"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Ensemble:
     without it, members, method, view and biases included. `validation` `[N, C]` and `test` `[M, C]` are
     the blend's, `plain` the score of the former; `test` is divided by the `temperature`, where there is
     one, and has the same likeliest classes. `calibrated` are the honest ones, each fold at the
-    temperature of the others.
+    temperature of the others. `methods` are scored on the plain view and `views`, nested, with the
+    method that was chosen, both without biases.
     """
 
     asked: str
@@ -84,6 +87,7 @@ class Ensemble:
     nested: Score
     single: Score
     methods: Mapping[str, MethodScores]
+    views: Mapping[str, Score]
     chosen: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
@@ -115,7 +119,10 @@ def fit(
     where there are but two.
     """
     plain = next(iter(views))
-    tables = {view: np.stack([m.validation for m in found]) for view, found in views.items()}
+    tables = {
+        view: np.stack([member.validation for member in found]).astype(np.float64)
+        for view, found in views.items()
+    }
     if len(np.unique(folds)) == 2:
         folds = choosing.split_in_half(folds, groups)
     pool = Pool(tables, target, folds, groups, metric, top, seed)
@@ -141,9 +148,9 @@ def fit(
                 Part(
                     members[index],
                     None if weight is None else float(weight),
-                    metric(target, table[index]),
+                    float(metric(target, table[index])),
                     float((said[index] != validation.argmax(1)).mean()),
-                    value - metric(target, blended(others)[2]) if others else 0.0,
+                    float(value - metric(target, blended(others)[2])) if others else 0.0,
                 )
             )
     test = priors.biased(
@@ -166,6 +173,7 @@ def fit(
         nested=pool.score(honest),
         single=pool.score(tables[plain][pool.best(plain, able)[0]]),
         methods={name: _scores(pool, name, able) for name in methods},
+        views={name: pool.score(pool.crossed(name, choice.method)) for name in views},
         chosen=Counter(choice.method for choice in choices),
         notes=tuple(notes),
     )

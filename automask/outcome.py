@@ -12,7 +12,7 @@ from rich.text import Text
 
 from automask import calibration, priors
 from automask.data import Data
-from automask.ensembling import Ensemble
+from automask.ensembling import PLAIN, Ensemble
 from automask.scores import ClassScore, by_attribute, by_class
 from automask.session import Session
 
@@ -28,8 +28,6 @@ def show(session: Session, blended: Ensemble, console: Console) -> None:
     name = session.config.search.metric
     for note in blended.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    _show_methods(blended, name, console)
-    _show_members(blended, name, console)
     lines = Table(box=None, pad_edge=False, show_header=False)
     lines.add_column()
     lines.add_column(no_wrap=True)
@@ -40,9 +38,12 @@ def show(session: Session, blended: Ensemble, console: Console) -> None:
         scores = by_attribute(metric, data.labels, blended.honest, data.attributes, data.groups)
         for attribute, value in scores.items():
             lines.add_row(Text(f"{attribute} alone"), Text(str(value)))
-    console.print(f"{blended.method} ensemble, {name} with 95 % intervals:")
+    seen = "" if blended.view == PLAIN else f" of view '{blended.view}'"
+    console.print(f"{blended.method} ensemble{seen}, {name} with 95 % intervals:", markup=False)
     console.print(lines)
     console.print()
+    _show_methods(blended, name, console)
+    _show_members(blended, name, console)
     _show_rest(data, blended, console)
     show_classes(data, blended.honest, console, shares(data, blended))
 
@@ -55,7 +56,11 @@ def shares(data: Data, blended: Ensemble) -> dict[str, np.ndarray]:
     said = np.bincount(probability.argmax(1), minlength=len(train)) / len(probability)
     found = {"train": train, "predicted": said}
     if len(blended.test):
-        found["estimated"] = priors.estimate(blended.test, train)
+        test = blended.test
+        if blended.biases is not None:
+            # The biases aren't what the rows look like: they come off again.
+            test = priors.weigh(test, np.exp(-blended.biases / (blended.temperature or 1)))
+        found["estimated"] = priors.estimate(test, train)
     return found
 
 
@@ -85,6 +90,9 @@ def _show_methods(blended: Ensemble, name: str, console: Console) -> None:
         f"{blended.method} is the simplest within a standard error of the best nested score",
         markup=False,
     )
+    if len(blended.views) > 1:
+        found = ", ".join(f"{view} {score.value:.4f}" for view, score in blended.views.items())
+        console.print(f"views, nested: {found}", markup=False, soft_wrap=True)
     console.print()
 
 
