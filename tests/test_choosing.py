@@ -96,18 +96,17 @@ def test_stack_learns_that_two_classes_are_swapped():
     target, table = crowd(400, 3, [2.0, 2.0])
     table[1] = table[1][:, [1, 0, 2]]
     half = np.arange(400) < 200
-    for name, low, high in (("stack", 0.75, 1.0), ("mean", 0.0, 0.7)):
+    for name, low, high in (("stack", 0.9, 1.0), ("mean", 0.0, 0.8)):
         blend = blend_of(name, table[:, half], target[half])
         assert low < accuracy(target[~half], blend(table[:, ~half])) < high
 
 
-def test_greedy_leaves_useless_members_out_and_bags_keep_more_of_the_useful_ones():
+def test_greedy_leaves_useless_members_out_and_in_bags_still_more_so():
     target, table = crowd(300, 4, [1.2] * 6 + [0.0] * 3)
     bagged = blend_of("greedy", table, target, macro_f1).weights
     alone = blend_of("greedy", table, target, macro_f1, bags=1, share=1.0, start=1).weights
     assert bagged.sum() == pytest.approx(1) and alone.sum() == pytest.approx(1)
-    assert bagged[6:].sum() < 0.1
-    assert (bagged > 0.02).sum() >= (alone > 0.02).sum()
+    assert bagged[6:].sum() < 0.08 < alone[6:].sum()
 
 
 def test_a_warm_start_is_no_longer_than_it_helps():
@@ -115,7 +114,7 @@ def test_a_warm_start_is_no_longer_than_it_helps():
     blend = blend_of("greedy", table, target, size=1, bags=1, start=25)
     np.testing.assert_allclose(blend.weights, [1, 0, 0])
     weights = blend_of("greedy", table, target, start=25).weights
-    assert weights[0] > 0.9
+    assert weights[0] > 0.7
 
 
 @pytest.mark.parametrize("metric", [accuracy, log_loss])
@@ -157,9 +156,9 @@ def test_one_member_and_a_class_that_the_rows_seen_lack(name, metric):
 
 
 def test_auto_takes_the_simplest_within_a_standard_error(quick):
-    target, table = crowd(300, 3, [1.5, 1.5, 1.5])
+    target, table = crowd(400, 3, [1.0] * 6)
     assert fit(table, target).method == "mean"
-    useless = np.stack([noisy(target, 3, 0.0, k) for k in range(6)])
+    useless = np.stack([noisy(target, 3, 0.0, k) for k in range(10)])
     spoilt = fit(np.concatenate([table, useless]), target)
     assert spoilt.method == "greedy"
     assert set(spoilt.methods) == set(QUICK)
@@ -177,8 +176,12 @@ def test_the_simplest_is_left_only_for_what_is_clearly_better():
     assert simplest(accuracy, target, [worse, right], None) == 1
     assert simplest(accuracy, target, [little, right], None) == 0
     assert simplest(accuracy, target, [right, worse], None) == 0
-    # The forty rows that differ are one group: they say no more than one row.
-    assert simplest(accuracy, target, [worse, right], np.maximum(np.arange(400) - 39, 0)) == 0
+    # Where one is better in a group and worse in another, it is the groups that count, not their rows.
+    other = right.copy()
+    other[40:60] = other[40:60, ::-1]
+    assert simplest(accuracy, target, [worse, other], None) == 1
+    groups = np.where(np.arange(400) < 40, 0, np.where(np.arange(400) < 60, 1, np.arange(400)))
+    assert simplest(accuracy, target, [worse, other], groups) == 0
 
 
 def noise(seed):
@@ -219,24 +222,25 @@ def test_a_fold_does_not_move_what_is_chosen_and_predicted_for_it(quick):
     assert (one[folds != 0] != other[folds != 0]).any()
 
 
-def test_a_view_is_taken_where_it_clearly_helps(quick):
+def test_a_view_is_taken_where_it_clearly_helps():
     target, table = crowd(300, 3, [0.8, 0.8])
     _, better = crowd(300, 3, [2.5, 2.5])
     folds = np.arange(300) % 5
 
     def chosen(other):
         views = {"none": members_of(table), "flips": members_of(other)}
-        return ensembling.fit(views, target, folds, None, macro_f1, "auto", 20)
+        return ensembling.fit(views, target, folds, None, macro_f1, "mean", 20)
 
-    assert chosen(better).view == "flips"
-    assert chosen(better).nested.value > chosen(table).nested.value
+    taken, left = chosen(better), chosen(table * 0.999 + 0.001 / 3)
+    assert (taken.view, left.view) == ("flips", "none")
+    assert taken.nested.value > left.nested.value
+    assert taken.views["flips"].value > taken.views["none"].value
     # What it predicts is the view's, too.
-    assert chosen(better).parts[0].score > chosen(table).parts[0].score
-    assert chosen(table * 0.999 + 0.001 / 3).view == "none"
+    assert taken.parts[0].score > left.parts[0].score
 
 
 @pytest.mark.parametrize("groups", [None, np.arange(60) // 4])
-def test_two_folds_are_halved_so_that_some_are_left_to_choose_by(quick, groups):
+def test_two_folds_are_halved_so_that_some_are_left_to_choose_by(groups):
     target, table = crowd(60, 2, [1.5, 1.5])
     folds = np.arange(60) // 4 % 2
     halves = choosing.split_in_half(folds, groups)
@@ -244,7 +248,7 @@ def test_two_folds_are_halved_so_that_some_are_left_to_choose_by(quick, groups):
     assert (halves // 2 == folds).all()
     if groups is not None:
         assert len(np.unique(np.stack([groups, halves]), axis=1).T) == 15
-    found = ensembling.fit({"none": members_of(table)}, target, folds, groups, accuracy, "auto", 20)
+    found = ensembling.fit({"none": members_of(table)}, target, folds, groups, accuracy, "mean", 20)
     assert found.nested.value > 0.7
 
 
@@ -273,12 +277,12 @@ def skewed(rows, seed=0):
     return target, np.stack([1 - right, right], 1)
 
 
-def test_biases_are_kept_where_classes_are_skewed_and_dropped_on_noise(quick):
+def test_biases_are_kept_where_classes_are_skewed_and_dropped_on_noise():
     target, probability = skewed(1500)
     folds = np.arange(len(target)) % 5
     hidden = probability * [0.95, 0.05]
     hidden /= hidden.sum(1, keepdims=True)
-    found = fit(hidden[None], target)
+    found = fit(hidden[None], target, "mean")
     assert found.biases is not None and found.biases[1] > found.biases[0]
     assert found.nested.value > macro_f1(target, hidden) + 0.02
     for seed in range(3):
