@@ -74,7 +74,7 @@ class Pool:
     ) -> tuple[list[int], Blend]:
         """The members, the best first, and their blend."""
         members, rows = self.best(view, among, without), self.seen(without)
-        table, target = self.views[view][np.ix_(members, rows)], self.target[rows]
+        table, target = self.views[view][members][:, rows], self.target[rows]
         plugin, rng = registry.get("ensemble", method), np.random.default_rng(self.seed)
         blend = plugin.function(table, target, self.metric, rng, **plugin.defaults)
         return members, blend
@@ -85,7 +85,7 @@ class Pool:
         key = view, method, without
         if key not in self.known:
             members, blend = self.fit(view, method, without)
-            self.known[key] = blend(self.views[view][np.ix_(members, ~self.seen(without))])
+            self.known[key] = blend(self.views[view][members][:, ~self.seen(without)])
         return self.known[key]
 
     def crossed(self, view: str, method: str, without: Folds = EVERYTHING) -> np.ndarray:
