@@ -261,7 +261,9 @@ def ensemble(
             min=1, help="How many of the best trials may join; by default those whose weights stay."
         ),
     ] = None,
-    method: Annotated[str, typer.Option(help="An ensemble plugin.")] = "greedy",
+    method: Annotated[
+        str, typer.Option(help="An ensemble plugin, or auto for the best of them.")
+    ] = "auto",
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
     device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
     disk: Disk = None,

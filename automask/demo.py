@@ -47,7 +47,7 @@ def run(folder: Path, seed: int, console: Console) -> None:
         _init(console)
         session = _search(seed, console)
         console.rule("automask ensemble", align="left")
-        blended = blending.run(session, "greedy", TOP, None, console)
+        blended = blending.run(session, "auto", TOP, None, console)
         console.rule("the hidden answers", align="left")
         true = _true_score(session)
         told = blended.nested

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from automask import registry
+from automask import calibration, choosing, priors, registry
+from automask.choosing import Blend, Pool
+from automask.errors import UserError
 from automask.recipe import Recipe
-from automask.scores import Metric, Score, score
+from automask.scores import Metric, Score
 
-Blend = Callable[[np.ndarray], np.ndarray]
+#: The name for: the method that is best where the choice of it is scored too.
+AUTO = "auto"
+#: The view of images as they are.
+PLAIN = "none"
 
 
 @dataclass(frozen=True)
@@ -31,25 +37,73 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What a member is in the blend: its weight (None for a method without weights), the share of rows
+    where its class is another than the blend's, and what the out-of-fold score loses without it."""
+
+    member: Member
+    weight: float | None
+    score: float
+    differs: float
+    adds: float
+
+
+@dataclass(frozen=True)
+class MethodScores:
+    """What a method scores on rows that it and its members were chosen without, and on all of them."""
+
+    nested: Score
+    plain: Score
+
+
+@dataclass(frozen=True)
 class Ensemble:
     """A blend of members, what it predicts and what it scores.
 
-    `weights` are zero for members left out, and None for a method without weights. `nested` is the
-    score of blends that were chosen, members included, without the rows that they are scored on.
+    `asked` is the method that was asked for, `method` the one that came of it, and `chosen` counts
+    those that came of it fold by fold. `parts` are the members with a part in the blend, which on
+    average differ from one another in a share `disagreement` of the rows.
+
+    `nested` is the score of the `honest` probabilities `[N, C]`: each fold by a blend that was chosen
+    without it, members, method, view and biases included. `validation` `[N, C]` and `test` `[M, C]` are
+    the blend's, `plain` the score of the former; `test` is divided by the `temperature`, where there is
+    one, and has the same likeliest classes. `calibrated` are the honest ones, each fold at the
+    temperature of the others. `methods` are scored on the plain view and `views`, nested, with the
+    method that was chosen, both without biases.
     """
 
+    asked: str
     method: str
-    members: tuple[Member, ...]
-    weights: np.ndarray | None
+    view: str
+    biases: np.ndarray | None
+    temperature: float | None
+    parts: tuple[Part, ...]
+    disagreement: float
     validation: np.ndarray
+    honest: np.ndarray
+    calibrated: np.ndarray
     test: np.ndarray
     plain: Score
     nested: Score
     single: Score
+    methods: Mapping[str, MethodScores]
+    views: Mapping[str, Score]
+    chosen: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        return tuple(part.member for part in self.parts)
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """`[T]`, or None for a method without weights."""
+        found = [part.weight for part in self.parts if part.weight is not None]
+        return np.array(found) if found else None
 
 
 def fit(
-    members: Sequence[Member],
+    views: Mapping[str, Sequence[Member]],
     target: np.ndarray,
     folds: np.ndarray,
     groups: np.ndarray | None,
@@ -58,42 +112,95 @@ def fit(
     top: int,
     seed: int = 0,
 ) -> Ensemble:
-    """Blend the `top` best of `members` by an ensemble plugin.
+    """Blend the `top` best of the members by an ensemble plugin, or by the one that `auto` finds.
 
-    `target` and `folds` are `[N]`; the nested score goes by the study's own folds.
+    `views` are the same members as they see an image in one way or another, the plain one first.
+    `target` and `folds` are `[N]`; the nested score goes by the study's own folds, or by their halves
+    where there are but two.
     """
-    table = np.stack([member.validation for member in members])
-    able = np.array([index for index, member in enumerate(members) if member.able])
-    chosen = able[_best(table[able], target, metric, top)].tolist()
-    blend = _blend(table[chosen], target, metric, method, seed)
-    nested = np.empty_like(table[0])
-    for fold in range(int(folds.max()) + 1):
-        seen, held = folds != fold, folds == fold
-        inside = _best(table[:, seen], target[seen], metric, top)
-        inner = _blend(table[inside][:, seen], target[seen], metric, method, seed)
-        nested[held] = inner(table[inside][:, held])
-    validation = blend(table[chosen])
+    plain = next(iter(views))
+    tables = {
+        view: np.stack([member.validation for member in found]).astype(np.float64)
+        for view, found in views.items()
+    }
+    if len(np.unique(folds)) == 2:
+        folds = choosing.split_in_half(folds, groups)
+    pool = Pool(tables, target, folds, groups, metric, top, seed)
+    methods, notes = _methods(pool, method)
+    honest, choices = choosing.nested(pool, methods)
+    choice = choosing.choose(pool, methods)
+    table, members = tables[choice.view], views[choice.view]
+    able = [index for index, member in enumerate(views[plain]) if member.able]
+
+    def blended(among: Sequence[int]) -> tuple[list[int], Blend, np.ndarray]:
+        indices, blend = pool.fit(choice.view, choice.method, choosing.EVERYTHING, among)
+        return indices, blend, priors.biased(blend(table[indices]), choice.biases)
+
+    indices, blend, validation = blended(able)
+    value = metric(target, validation)
+    weights = getattr(blend, "weights", [None] * len(indices))
+    said = table.argmax(2)
+    parts = []
+    for index, weight in zip(indices, weights, strict=True):
+        if weight is None or weight > 0:
+            others = [other for other in indices if other != index]
+            parts.append(
+                Part(
+                    members[index],
+                    None if weight is None else float(weight),
+                    float(metric(target, table[index])),
+                    float((said[index] != validation.argmax(1)).mean()),
+                    float(value - metric(target, blended(others)[2])) if others else 0.0,
+                )
+            )
+    test = priors.biased(
+        blend(np.stack([members[index].test() for index in indices])), choice.biases
+    )
+    calibrated, temperature = choosing.calibrated(pool, honest)
     return Ensemble(
-        method=method,
-        members=tuple(members[index] for index in chosen),
-        weights=getattr(blend, "weights", None),
+        asked=method,
+        method=choice.method,
+        view=choice.view,
+        biases=choice.biases,
+        temperature=temperature,
+        parts=tuple(parts),
+        disagreement=disagreement(said[indices]),
         validation=validation,
-        test=blend(np.stack([members[index].test() for index in chosen])),
-        plain=score(metric, target, validation, groups),
-        nested=score(metric, target, nested, groups),
-        single=score(metric, target, table[chosen[0]], groups),
+        honest=honest,
+        calibrated=calibrated,
+        test=test if temperature is None else calibration.temper(test, temperature),
+        plain=pool.score(validation),
+        nested=pool.score(honest),
+        single=pool.score(tables[plain][pool.best(plain, able)[0]]),
+        methods={name: _scores(pool, name, able) for name in methods},
+        views={name: pool.score(pool.crossed(name, choice.method)) for name in views},
+        chosen=Counter(choice.method for choice in choices),
+        notes=tuple(notes),
     )
 
 
-def _best(table: np.ndarray, target: np.ndarray, metric: Metric, top: int) -> list[int]:
-    """The indices of the `top` best members, the best first."""
-    scores = np.array([metric(target, member) for member in table])
-    return np.argsort(-scores, kind="stable")[:top].tolist()
+def disagreement(said: np.ndarray) -> float:
+    """The mean share of rows in which two of the members, who say the classes `[T, N]`, differ."""
+    pairs = [(said[i] != said[j]).mean() for i in range(len(said)) for j in range(i)]
+    return float(np.mean(pairs)) if pairs else 0.0
 
 
-def _blend(
-    probability: np.ndarray, target: np.ndarray, metric: Metric, method: str, seed: int
-) -> Blend:
-    plugin = registry.get("ensemble", method)
-    rng = np.random.default_rng(seed)
-    return plugin.function(probability, target, metric, rng, **plugin.defaults)
+def _methods(pool: Pool, asked: str) -> tuple[list[str], list[str]]:
+    """The methods to choose from, the simplest first; and why others can't be used here."""
+    if asked != AUTO:
+        return [registry.get("ensemble", asked).name], []
+    usable, notes = [], []
+    for name in registry.plugins("ensemble"):
+        try:
+            pool.crossed(pool.plain, name)
+            usable.append(name)
+        except UserError as error:
+            notes.append(f"not among the methods: {error}")
+    return usable, notes
+
+
+def _scores(pool: Pool, method: str, able: Sequence[int]) -> MethodScores:
+    """Without class biases, on the plain view."""
+    members, blend = pool.fit(pool.plain, method, choosing.EVERYTHING, able)
+    seen = blend(pool.views[pool.plain][members])
+    return MethodScores(pool.score(pool.crossed(pool.plain, method)), pool.score(seen))

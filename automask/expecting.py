@@ -28,46 +28,24 @@ class Effect:
     high: float
 
 
-def calibrate(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
-    """What makes chances of a blend's probabilities, from its out-of-fold ones `[N, C]`, as JSON.
+def noise(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
+    """The label noise that confident learning estimates from out-of-fold probabilities `[N, C]`, as JSON.
 
-    `temperature` (Guo et al., 2017) is the one number that makes them fit the labels best; `noise` has
-    (true class, given class, chance) of the wrong labels that confident learning estimates, and
-    `wrong` their share of all.
+    `wrong` is the share of wrong labels, `pairs` have (true class, given class, chance).
     """
-    from scipy.optimize import minimize_scalar
-
-    rows = np.arange(len(target))
-
-    def loss(log: float) -> float:
-        own = tempered(probability, float(np.exp(log)))[rows, target]
-        return -float(np.log(own.clip(1e-12)).mean())
-
-    found = minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded")
     joint = labels.audit(target, probability, folds).joint
     wrong = 1 - joint.trace() / joint.sum()
     chance = (joint / joint.sum(0).clip(1e-12)).T
     np.fill_diagonal(chance, 0)
-    noise = [[int(t), int(g), round(float(chance[t, g]), 4)] for t, g in np.argwhere(chance > 5e-5)]
-    return {
-        "temperature": round(float(np.exp(found.x)), 4),
-        "wrong": round(float(wrong), 4),
-        "noise": noise,
-    }
+    pairs = [[int(t), int(g), round(float(chance[t, g]), 4)] for t, g in np.argwhere(chance > 5e-5)]
+    return {"wrong": round(float(wrong), 4), "pairs": pairs}
 
 
-def tempered(probability: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities `[N, C]` with their logits divided by the temperature."""
-    logits = np.log(probability.astype(np.float64).clip(1e-12)) / temperature
-    shares = np.exp(logits - logits.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True)
-
-
-def without_noise(probability: np.ndarray, noise: list[list[Any]]) -> np.ndarray:
+def without_noise(probability: np.ndarray, pairs: list[list[Any]]) -> np.ndarray:
     """The chances of the true classes `[N, C]` behind those of labels that are given with `noise`."""
     classes = probability.shape[1]
     given = np.zeros((classes, classes))
-    for true, label, chance in noise:
+    for true, label, chance in pairs:
         given[label, true] = chance
     given[np.diag_indices(classes)] = 1 - given.sum(0)
     true = (probability @ np.linalg.pinv(given).T).clip(0)
@@ -108,24 +86,18 @@ def show(compared: Comparison, ensemble: EnsembleFile, source: str, console: Con
     """Print the expected gain from A to B; returns the same as sentences, none where nothing differs."""
     if not compared.differs.any():
         return []
-    facts: Mapping[str, Any] | None = ensemble.facts().get("calibration")
+    facts: Mapping[str, Any] | None = ensemble.facts().get("noise")
     console.print()
     console.print(Text(f"expected gain from A to B, an estimate by {source}", "bold"))
     if facts is None:
-        console.print(
-            "none: the ensemble was made without calibration; run automask ensemble again"
-        )
+        console.print("none: the ensemble was made by an older automask; run automask ensemble again")
         return []
-
-    def given(table: np.ndarray) -> np.ndarray:
-        return tempered(table, facts["temperature"])
-
-    plain = comparing.probability(compared, ensemble, given)
+    plain = comparing.probability(compared, ensemble)
     tables = {"labels as in train": plain}
-    if noise := facts["noise"]:
+    if pairs := facts["pairs"]:
         name = f"{facts['wrong']:.1%} wrong labels put right"
         tables[name] = comparing.probability(
-            compared, ensemble, lambda table: without_noise(given(table), noise)
+            compared, ensemble, lambda table: without_noise(table, pairs)
         )
     a, b = compared.classes.rows
     shown = Table(header_style="dim", box=None, pad_edge=False)

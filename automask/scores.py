@@ -11,7 +11,8 @@ from automask.data import Attributes
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
-RESAMPLES = 500
+#: Resamples for an interval, and for the standard error of a difference.
+RESAMPLES, COMPARED = 500, 200
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,49 @@ def score(
     Rows of one group stand or fall together, so that groups are drawn, not rows; without groups
     each row is its own.
     """
+    values = resampled(metric, target, [probability], groups, RESAMPLES)[0]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Score(metric(target, probability), float(low), float(high))
+
+
+def resampled(
+    metric: Metric,
+    target: np.ndarray,
+    tables: Sequence[np.ndarray],
+    groups: np.ndarray | None,
+    count: int,
+) -> np.ndarray:
+    """`[K, count]`: the metric of each table `[N, C]` on resamples of the groups, the same for all."""
     rng = np.random.default_rng(0)
     units = np.arange(len(target)) if groups is None else groups
     order = np.argsort(units, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(units[order])) + 1)
-    values = []
-    for _ in range(RESAMPLES):
+    values = np.empty((len(tables), count))
+    for index in range(count):
         drawn = rng.integers(len(rows), size=len(rows))
-        chosen = np.concatenate([rows[unit] for unit in drawn])
-        values.append(metric(target[chosen], probability[chosen]))
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Score(metric(target, probability), float(low), float(high))
+        # Groups of a row each need no putting together, which takes longer than the metric.
+        single = len(rows) == len(order)
+        chosen = order[drawn] if single else np.concatenate([rows[unit] for unit in drawn])
+        for table, probability in enumerate(tables):
+            values[table, index] = metric(target[chosen], probability[chosen])
+    return values
+
+
+def simplest(
+    metric: Metric, target: np.ndarray, tables: Sequence[np.ndarray], groups: np.ndarray | None
+) -> int:
+    """Which of the tables `[N, C]` to take, where they come from the simplest to the least simple.
+
+    It is the first one whose score lies within a standard error of the best (Breiman et al., 1984): the
+    error of their difference, by a bootstrap over groups in which both see the same rows.
+    """
+    scores = np.array([metric(target, table) for table in tables])
+    best = int(scores.argmax())
+    if best == 0:
+        return 0
+    values = resampled(metric, target, tables[: best + 1], groups, COMPARED)
+    errors = (values[best] - values).std(1)
+    return int(np.argmax(scores[best] - scores[: best + 1] <= errors))
 
 
 def by_attribute(

@@ -26,7 +26,7 @@ def main() -> None:
     task, data, metric = opened.task(), opened.data, opened.metric
     found = members.load(opened)
     blended = ensembling.fit(
-        found, data.labels, opened.folds, data.groups, metric, "greedy", top=20
+        {"none": found}, data.labels, opened.folds, data.groups, metric, "greedy", top=20
     )
     print(f"ensemble, nested       {blended.nested}")
     print(f"ensemble, out of fold  {blended.plain}")

@@ -1,17 +1,26 @@
 """Ensembles: `(probability [T, N, C], target [N], metric, rng) -> blend`.
 
-`blend([T, M, C]) -> [M, C]` works on any rows; where it is a weighted mean it has `weights [T]`.
+`blend([T, M, C]) -> [M, C]` works on any rows; where it is a weighted mean it has `weights [T]`. They
+stand in order, the simplest first: of methods that score the same `automask ensemble --method auto`
+takes the first.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from automask import Int, ensemble
+from automask import Float, Int, ensemble
 
 if TYPE_CHECKING:
     import numpy as np
+
+#: A greedy selection ends after so many members in a row that didn't help.
+PATIENCE = 10
+#: A bag of fewer members would force weak ones in.
+SMALLEST_BAG = 3
+#: Steps in which the regression of `stack` is found.
+STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -26,27 +35,16 @@ class WeightedMean:
         return np.tensordot(self.weights, probability, axes=1)
 
 
-@ensemble(size=Int(1, 200))
-def greedy(probability, target, metric, rng, *, size=50):
-    """Adds the member that helps most, again and again, with replacement (Caruana et al., 2004).
+@ensemble()
+def best(probability, target, metric, rng):
+    """The single best member.
 
-    Starts from the best member; of the sums met on the way the best one counts, the shorter one
-    among equals.
-    When to use: the default. Weak members do no harm.
+    When to use: one model must do.
     """
     import numpy as np
 
-    total = np.zeros_like(probability[0], dtype=np.float64)
-    counts = np.zeros(len(probability))
-    best, best_score = counts, -np.inf
-    for step in range(1, size + 1):
-        scores = [metric(target, (total + member) / step) for member in probability]
-        chosen = int(np.argmax(scores))
-        total += probability[chosen]
-        counts = counts + np.eye(len(probability))[chosen]
-        if scores[chosen] > best_score + 1e-12:
-            best, best_score = counts, scores[chosen]
-    return WeightedMean(best / best.sum())
+    scores = [metric(target, member) for member in probability]
+    return WeightedMean(np.eye(len(probability))[int(np.argmax(scores))])
 
 
 @ensemble()
@@ -60,13 +58,204 @@ def mean(probability, target, metric, rng):
     return WeightedMean(np.full(len(probability), 1 / len(probability)))
 
 
-@ensemble()
-def best(probability, target, metric, rng):
-    """The single best member.
+@dataclass(frozen=True)
+class RankMean:
+    """The mean rank of each probability among `known [T, K]`, those of each member, sorted."""
 
-    When to use: one model must do.
+    known: np.ndarray
+
+    def __call__(self, probability: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        total = np.zeros(probability.shape[1:])
+        for known, member in zip(self.known, probability, strict=True):
+            sides = [np.searchsorted(known, member, side) for side in ("left", "right")]
+            total += sum(sides) + 1
+        return total / total.sum(1, keepdims=True)
+
+
+@ensemble()
+def rank_mean(probability, target, metric, rng):
+    """The mean of ranks instead of probabilities.
+
+    A probability counts by its rank among all that the member gave to the rows seen, over rows and
+    classes together, so that a member's own order of the classes stays. Nothing changes where a member
+    is rescaled by a rising function.
+    When to use: members that are sure to very different degrees (other losses, label smoothing).
     """
     import numpy as np
 
-    scores = [metric(target, member) for member in probability]
-    return WeightedMean(np.eye(len(probability))[int(np.argmax(scores))])
+    return RankMean(np.sort(probability.reshape(len(probability), -1)))
+
+
+@dataclass(frozen=True)
+class Vote:
+    """The share of votes for each class, where each member has so much of a vote `[T]`."""
+
+    votes: np.ndarray
+
+    def __call__(self, probability: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        total = np.zeros(probability.shape[1:])
+        for vote, said in zip(self.votes, probability.argmax(2), strict=True):
+            total[np.arange(len(said)), said] += vote
+        return total / self.votes.sum()
+
+
+@ensemble()
+def hard_vote(probability, target, metric, rng):
+    """A vote a member for its likeliest class, however sure it is.
+
+    Of tied classes that of the better members wins.
+    When to use: members whose confidence can't be trusted.
+    """
+    import numpy as np
+
+    scores = np.array([metric(target, member) for member in probability])
+    places = np.argsort(np.argsort(-scores, kind="stable"))
+    # So little that it only ever decides a tie.
+    return Vote(1 - places / (2 * len(scores) ** 2 + 2))
+
+
+@ensemble(size=Int(1, 200), bags=Int(1, 50), share=Float(0.1, 1.0), start=Int(1, 25))
+def greedy(probability, target, metric, rng, *, size=50, bags=5, share=0.5, start=5):
+    """Adds the member that helps most, again and again, with replacement (Caruana et al., 2004).
+
+    Done in `bags`, each with a random `share` of the members (three or more), whose weights are
+    averaged, so that no member comes in by luck alone. Each begins with its best
+    members, as many up to `start` as score best together; of the sums of up to `size` met on the way
+    the best one counts, the shorter one among equals.
+    When to use: many members of mixed quality; weak ones do no harm.
+    """
+    import numpy as np
+
+    scores = np.array([metric(target, member) for member in probability])
+    order = np.argsort(-scores, kind="stable")
+    count = min(len(order), max(SMALLEST_BAG, int(np.ceil(share * len(order)))))
+    weights = np.zeros(len(order))
+    # Bags of all members would all be the same.
+    for _ in range(bags if count < len(order) else 1):
+        bag = order[np.sort(rng.permutation(len(order))[:count])]
+        weights[bag] += _grow(probability[bag], target, metric, size, start)
+    return WeightedMean(weights / weights.sum())
+
+
+def _grow(probability, target, metric, size, start):
+    """Weights `[T]` that sum to 1, by greedy selection from members that come best first."""
+    import numpy as np
+
+    sums = np.cumsum(probability[: min(start, size)], axis=0, dtype=np.float64)
+    scores = [metric(target, total / step) for step, total in enumerate(sums, 1)]
+    first = int(np.argmax(scores)) + 1
+    counts, total = (np.arange(len(probability)) < first).astype(float), sums[first - 1]
+    best, best_score, idle = counts, scores[first - 1], 0
+    room = np.empty_like(total)
+    for step in range(first + 1, size + 1):
+        scores = []
+        for member in probability:
+            np.add(total, member, out=room)
+            np.multiply(room, 1 / step, out=room)
+            scores.append(metric(target, room))
+        chosen = int(np.argmax(scores))
+        total += probability[chosen]
+        counts = counts + np.eye(len(counts))[chosen]
+        if scores[chosen] > best_score + 1e-12:
+            best, best_score, idle = counts, scores[chosen], 0
+        elif (idle := idle + 1) == PATIENCE:
+            break
+    return best / best.sum()
+
+
+@ensemble(evaluations=Int(50, 5000))
+def cma(probability, target, metric, rng, *, evaluations=300):
+    """Weights found by CMA-ES, an evolution strategy (Hansen and Ostermeier, 2001).
+
+    Weights are a softmax, which keeps them off the extremes; the best met count, the best member alone
+    and the plain mean among them. Used for ensembles by Purucker and Beel (2023), who found it to
+    overfit metrics of labels. Needs pip install 'automask[cma]'.
+    When to use: a smooth metric such as log_loss, and many rows.
+    """
+    import numpy as np
+
+    from automask.errors import UserError
+
+    try:
+        from cmaes import CMA
+    except ImportError as error:
+        raise UserError("ensemble 'cma' needs: pip install 'automask[cma]'") from error
+    count, flat = len(probability), probability.reshape(len(probability), -1)
+
+    def tried(weights):
+        blends = (weights @ flat).reshape(-1, *probability.shape[1:])
+        return np.array([metric(target, blend) for blend in blends])
+
+    met = np.concatenate([np.full((1, count), 1 / count), np.eye(count)])
+    scores = tried(met)
+    best, best_score = met[scores.argmax()], scores.max()
+    if count == 1:
+        return WeightedMean(best)
+    search = CMA(mean=np.zeros(count), sigma=1.0, seed=int(rng.integers(2**31)))
+    for _ in range(max(1, evaluations // search.population_size)):
+        asked = np.stack([search.ask() for _ in range(search.population_size)])
+        weights = np.exp(asked - asked.max(1, keepdims=True))
+        weights /= weights.sum(1, keepdims=True)
+        scores = tried(weights)
+        if scores.max() > best_score:
+            best, best_score = weights[scores.argmax()], scores.max()
+        search.tell(list(zip(asked, (-scores).tolist(), strict=True)))
+        if search.should_stop():
+            break
+    return WeightedMean(best)
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """A classifier on the members' log-probabilities, which are divided by `scale`."""
+
+    classifier: Any
+    scale: float
+
+    def __call__(self, probability: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        out = np.zeros(probability.shape[1:])
+        if len(out):
+            features = _centred_logs(probability) / self.scale
+            out[:, self.classifier.classes_] = self.classifier.predict_proba(features)
+        return out
+
+
+@ensemble(C=Float(1e-5, 10.0, log=True))
+def stack(probability, target, metric, rng, *, C=0.01):
+    """Logistic regression on the members' log-probabilities (Wolpert, 1992).
+
+    Learns which member to believe in which class, and which ones are confused with one another. `C` is
+    the inverse of the penalty on its weights, as in scikit-learn.
+    When to use: many rows a class, and members whose errors have a system.
+    """
+    import warnings
+
+    import numpy as np
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if len(np.unique(target)) < 2:
+        return mean(probability, target, metric, rng)
+    features = _centred_logs(probability)
+    scale = float(features.std()) or 1.0
+    classifier = LogisticRegression(C=C, max_iter=STEPS, tol=1e-3)
+    with warnings.catch_warnings():
+        # So many steps are near enough.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(features / scale, target)
+    return Stacked(classifier, scale)
+
+
+def _centred_logs(probability):
+    """`[M, T C]` log-probabilities, each row of a member around its mean."""
+    import numpy as np
+
+    logs = np.log(np.clip(probability, 1e-6, None))
+    logs -= logs.mean(2, keepdims=True)
+    return logs.transpose(1, 0, 2).reshape(probability.shape[1], -1)

@@ -28,14 +28,16 @@ def test_from_a_folder_to_a_submission(project):
     out = automask(project, "ensemble", COLUMNS="80")
     assert out.returncode == 0, out.stderr
     assert "chosen without the rows scored" in out.stdout
-    assert out.stdout.startswith("weight  trial  macro_f1  recipe")
+    assert out.stdout.splitlines()[1].startswith("chosen without the rows scored")
+    assert "method     " in out.stdout
+    assert "weight  trial  macro_f1  differs" in out.stdout
     got, sample = rows(project / "submission.csv"), rows(project / "data/sample_submission.csv")
     assert [row[0] for row in got] == [row[0] for row in sample]
     assert got[0] == ["id", "label"]
     assert {row[1] for row in got[1:]} <= {"01", "2", "NA"}
     refused(automask(project, "ensemble", "--method", "gredy"), "did you mean 'greedy'?")
     refused(automask(project, "ensemble", "--storage", "sqlite:///other.db"), "no study 'main'")
-    for method in ("mean", "best"):
+    for method in ("mean", "stack"):
         out = automask(project, "ensemble", "--method", method, "--output", f"{method}.csv")
         assert out.returncode == 0, out.stderr
         assert len(rows(project / f"{method}.csv")) == len(sample)

@@ -363,7 +363,9 @@ def test_who_cannot_predict_is_never_in_the_blend_and_does_not_move_the_nested_s
             for k in range(4)
         ]
         metric = registry.get("metric", "accuracy").function
-        return ensembling.fit(made, target, np.arange(90) % 3, None, metric, "mean", top=2)
+        return ensembling.fit(
+            {"none": made}, target, np.arange(90) % 3, None, metric, "mean", top=2
+        )
 
     everyone = blended(())
     best = everyone.members[0].number

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from test_data import tables
 
-from automask import blending, data, ensembling, registry, scores, submission
+from automask import data, ensembling, outcome, registry, scores, submission
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.tables import Rows
@@ -41,7 +41,7 @@ def crowd():
 
 def fit(crowd, method, top=8):
     target, members, folds = crowd
-    return ensembling.fit(members, target, folds, None, macro_f1, method, top)
+    return ensembling.fit({"none": members}, target, folds, None, macro_f1, method, top)
 
 
 def test_greedy_beats_its_best_member_on_data_where_errors_differ(crowd):
@@ -58,7 +58,7 @@ def test_greedy_is_never_below_the_best_member_on_the_rows_it_saw():
         target = rng.integers(0, 3, 40)
         table = np.stack([noisy(target, 3, 0.5, seed * 10 + k) for k in range(5)])
         function = registry.get("ensemble", "greedy").function
-        blend = function(table, target, macro_f1, rng)
+        blend = function(table, target, macro_f1, rng, bags=1, share=1.0)
         best = max(macro_f1(target, member) for member in table)
         assert macro_f1(target, blend(table)) >= best - 1e-12
 
@@ -71,7 +71,9 @@ def test_the_nested_score_is_blind_to_the_rows_scored():
         Member(k, None, rng.dirichlet([1, 1], 60), lambda: np.zeros((0, 2))) for k in range(60)
     ]
     accuracy = registry.get("metric", "accuracy").function
-    blended = ensembling.fit(members, target, np.arange(60) % 5, None, accuracy, "greedy", 60)
+    blended = ensembling.fit(
+        {"none": members}, target, np.arange(60) % 5, None, accuracy, "greedy", 60
+    )
     assert blended.plain.value > 0.75
     assert blended.nested.value < 0.65
 
@@ -190,7 +192,7 @@ def test_a_class_is_scored_also_where_it_is_never_said_or_has_no_rows():
 def shown(labels, probability_of):
     prepared = data.prepare(tables(labels))
     console = Console(width=80, record=True, file=io.StringIO())
-    blending.show_classes(prepared, probability_of(prepared), console)
+    outcome.show_classes(prepared, probability_of(prepared), console)
     return console.export_text()
 
 

@@ -296,6 +296,10 @@ def test_the_ensembles_facts_follow_its_submission(project, monkeypatch):
     facts = SubmissionStore(project / "runs/submissions").facts("s1")
     assert facts["study"] == "main" and facts["method"] == "mean"
     assert facts["cv"]["nested"].keys() == {"value", "low", "high"} == facts["cv"]["plain"].keys()
+    assert facts["view"] == "none" and facts["methods"].keys() == {"mean"}
+    assert len(facts["priors"]["estimated"]) == len(facts["classes"]) == 3
+    table = facts["calibration"]["after"]["reliability"]
+    assert sum(row["count"] for row in table) == 30
     folders = {folder.name for folder in (project / "runs/main/trials").iterdir()}
     assert {member["recipe"] for member in facts["members"]} <= folders
     frame = pd.read_csv("elsewhere.csv", dtype=str, keep_default_na=False)

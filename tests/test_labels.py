@@ -203,16 +203,6 @@ def test_labels_of_other_data_are_classes_of_the_study_or_come_after_them():
     assert found.tolist() == [0, 1, 2, 1] and classes == 3
 
 
-def test_the_temperature_undoes_overconfidence(planted):
-    true, *_, folds = planted
-    probability = sure(true, 4, 1.0)
-    sharpened = expecting.tempered(probability, 1 / 3)
-    plain, sharp = (
-        expecting.calibrate(true, p, folds)["temperature"] for p in (probability, sharpened)
-    )
-    assert sharp == pytest.approx(3 * plain, rel=0.02)
-
-
 def test_chances_of_true_classes_are_those_that_noise_made_into_the_given():
     true = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]])
     noise = [[0, 1, 0.1], [1, 0, 0.2], [2, 1, 0.3]]
@@ -299,9 +289,8 @@ def compared_by(tmp_path, facts):
 
 
 def test_the_expected_gain_is_told_with_whom_it_favours(tmp_path):
-    noise = [[0, 1, 0.05], [1, 0, 0.05]]
-    facts = {"calibration": {"temperature": 1.0, "wrong": 0.05, "noise": noise}}
-    text, sentences = compared_by(tmp_path, facts)
+    noise = {"wrong": 0.05, "pairs": [[0, 1, 0.05], [1, 0, 0.05]]}
+    text, sentences = compared_by(tmp_path, {"noise": noise})
     assert "what A says in 0% and what B says in 100%" in text
     gains = [float(line.split()[-4]) for line in text.splitlines() if "accuracy" in line]
     # A quarter of the rows, each 0.9 against 0.1; without the noise (0.85 / 0.9) surer.
@@ -309,6 +298,6 @@ def test_the_expected_gain_is_told_with_whom_it_favours(tmp_path):
     assert len(sentences) == 5 and "5.0% wrong labels put right: +0." in sentences[2]
 
 
-def test_an_ensemble_that_was_not_calibrated_says_so(tmp_path):
+def test_an_older_ensemble_says_so(tmp_path):
     text, sentences = compared_by(tmp_path, {})
     assert "run automask ensemble again" in text and sentences == []

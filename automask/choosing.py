@@ -1,0 +1,163 @@
+"""What an ensemble is made of, chosen without the rows that it is then scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from automask import calibration, priors, registry
+from automask.scores import Metric, Score, score, simplest
+
+Blend = Callable[[np.ndarray], np.ndarray]
+Folds = frozenset[int]
+
+EVERYTHING: Folds = frozenset()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The method, the view and the class biases `[C]` (or none), and what says so: `honest` `[n, C]` are
+    the probabilities of the rows that it was chosen by, each from a blend that never saw it."""
+
+    method: str
+    view: str
+    biases: np.ndarray | None
+    honest: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The members' out-of-fold probabilities, `[T, N, C]` a view (a way to look at an image, the plain
+    one first), and blends of the `top` best of them.
+
+    Everything is fitted without the rows of some folds, which alone it may be scored on.
+    """
+
+    views: Mapping[str, np.ndarray]
+    target: np.ndarray
+    folds: np.ndarray
+    groups: np.ndarray | None
+    metric: Metric
+    top: int
+    seed: int
+    known: dict[tuple[str, str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
+
+    @property
+    def plain(self) -> str:
+        """The first view."""
+        return next(iter(self.views))
+
+    def seen(self, without: Folds) -> np.ndarray:
+        """bool `[N]`: the rows outside those folds."""
+        return ~np.isin(self.folds, list(without))
+
+    def groups_of(self, rows: np.ndarray) -> np.ndarray | None:
+        return None if self.groups is None else self.groups[rows]
+
+    def score(self, probability: np.ndarray) -> Score:
+        return score(self.metric, self.target, probability, self.groups)
+
+    def best(
+        self, view: str, among: Sequence[int] | None = None, without: Folds = EVERYTHING
+    ) -> list[int]:
+        """The `top` members, the best first; `among` are those that may be one."""
+        rows = self.seen(without)
+        table, target = self.views[view][:, rows], self.target[rows]
+        indices = np.arange(len(table)) if among is None else np.array(among)
+        scores = np.array([self.metric(target, table[index]) for index in indices])
+        return indices[np.argsort(-scores, kind="stable")[: self.top]].tolist()
+
+    def fit(
+        self, view: str, method: str, without: Folds, among: Sequence[int] | None = None
+    ) -> tuple[list[int], Blend]:
+        """The members, the best first, and their blend."""
+        members, rows = self.best(view, among, without), self.seen(without)
+        table, target = self.views[view][members][:, rows], self.target[rows]
+        plugin, rng = registry.get("ensemble", method), np.random.default_rng(self.seed)
+        blend = plugin.function(table, target, self.metric, rng, **plugin.defaults)
+        return members, blend
+
+    def outside(self, view: str, method: str, without: Folds) -> np.ndarray:
+        """`[m, C]`: the rows of those folds, by a blend fitted on the others. Remembered, since the
+        folds k and j are left out together for either's sake."""
+        key = view, method, without
+        if key not in self.known:
+            members, blend = self.fit(view, method, without)
+            self.known[key] = blend(self.views[view][members][:, ~self.seen(without)])
+        return self.known[key]
+
+    def crossed(self, view: str, method: str, without: Folds = EVERYTHING) -> np.ndarray:
+        """`[n, C]`: the rows outside those folds, each fold of them by a blend that saw neither."""
+        out = np.empty(self.views[view].shape[1:])
+        for fold in np.unique(self.folds[self.seen(without)]).tolist():
+            left = without | {fold}
+            held = self.folds[~self.seen(left)] == fold
+            out[self.folds == fold] = self.outside(view, method, left)[held]
+        return out[self.seen(without)]
+
+
+def choose(pool: Pool, methods: Sequence[str], without: Folds = EVERYTHING) -> Choice:
+    """The method, then the view, then biases or none, by the rows outside the folds `without` alone.
+
+    The method is the one with the best nested score, the simplest among equals. Another view than the
+    plain one, or biases, must gain more than a standard error.
+    """
+    rows = pool.seen(without)
+    target, groups, folds = pool.target[rows], pool.groups_of(rows), pool.folds[rows]
+    found = [pool.crossed(pool.plain, method, without) for method in methods]
+    method = methods[int(np.argmax([pool.metric(target, table) for table in found]))]
+    views = list(pool.views)
+    found = [pool.crossed(view, method, without) for view in views]
+    index = simplest(pool.metric, target, found, groups)
+    view, honest = views[index], found[index]
+    if not priors.by_label(pool.metric, target, honest):
+        return Choice(method, view, None, honest)
+    crossed = np.empty_like(honest)
+    for fold in np.unique(folds):
+        held = folds == fold
+        biases = priors.fit_biases(target[~held], honest[~held], pool.metric)
+        crossed[held] = priors.biased(honest[held], biases)
+    if simplest(pool.metric, target, [honest, crossed], groups) == 0:
+        return Choice(method, view, None, honest)
+    return Choice(method, view, priors.fit_biases(target, honest, pool.metric), crossed)
+
+
+def nested(pool: Pool, methods: Sequence[str]) -> tuple[np.ndarray, list[Choice]]:
+    """`[N, C]`: each fold by a choice made, blend and all, without it; and these choices.
+
+    All of the choosing is inside: members, method, view and biases.
+    """
+    out = np.empty(pool.views[pool.plain].shape[1:])
+    choices = []
+    for fold in np.unique(pool.folds).tolist():
+        choice = choose(pool, methods, frozenset({fold}))
+        held = pool.outside(choice.view, choice.method, frozenset({fold}))
+        out[pool.folds == fold] = priors.biased(held, choice.biases)
+        choices.append(choice)
+    return out, choices
+
+
+def calibrated(pool: Pool, honest: np.ndarray) -> tuple[np.ndarray, float | None]:
+    """`honest` `[N, C]`, each fold at the temperature of the others; that of all rows where it helps.
+
+    It helps where the log loss of the former is lower by more than a standard error.
+    """
+    out = np.empty_like(honest)
+    for fold in np.unique(pool.folds):
+        held = pool.folds == fold
+        found = calibration.temperature(pool.target[~held], honest[~held])
+        out[held] = calibration.temper(honest[held], found)
+    helps = simplest(calibration.log_likelihood, pool.target, [honest, out], pool.groups)
+    return out, calibration.temperature(pool.target, honest) if helps else None
+
+
+def split_in_half(folds: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Two folds as four, where a group stays whole: without one, others are left to choose by."""
+    units = np.arange(len(folds)) if groups is None else groups
+    out = 2 * folds
+    for fold in np.unique(folds):
+        rows = folds == fold
+        out[rows] += np.unique(units[rows], return_inverse=True)[1] % 2
+    return out

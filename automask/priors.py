@@ -1,0 +1,67 @@
+"""How common each class is: biases that a metric rewards, and shares among rows without labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from automask.data import one_hot
+from automask.scores import Metric
+
+#: What a class's bias is changed by, the small changes first, in so many rounds over the classes.
+STEPS, ROUNDS = (0.1, -0.1, 0.2, -0.2, 0.4, -0.4, 0.8, -0.8, 1.6, -1.6), 2
+
+
+def by_label(metric: Metric, target: np.ndarray, probability: np.ndarray) -> bool:
+    """Does the metric see the likeliest class only? Tried out on these rows."""
+    said = one_hot(probability.argmax(1), probability.shape[1])
+    return bool(np.isclose(metric(target, said), metric(target, probability), atol=1e-12))
+
+
+def weigh(probability: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Each class's probability times its factor `[C]`, so that a row sums to 1 again."""
+    out = probability * factors
+    return out / np.maximum(out.sum(1, keepdims=True), 1e-300)
+
+
+def biased(probability: np.ndarray, biases: np.ndarray | None) -> np.ndarray:
+    """With `biases` `[C]` added to the log-probabilities; unchanged without any."""
+    return probability if biases is None else weigh(probability, np.exp(biases))
+
+
+def fit_biases(target: np.ndarray, probability: np.ndarray, metric: Metric) -> np.ndarray:
+    """The biases `[C]` on log-probabilities at which a metric of labels is highest.
+
+    By coordinate search: class after class, the smallest change among equals.
+    """
+    logs = np.log(np.clip(probability, 1e-15, None))
+    biases, eye = np.zeros(logs.shape[1]), np.eye(logs.shape[1])
+    best = metric(target, eye[logs.argmax(1)])
+    for _ in range(ROUNDS):
+        before = best
+        for label in range(len(biases)):
+            others = logs + biases
+            others[:, label] = -np.inf
+            other, rival, chosen = others.argmax(1), others.max(1), 0.0
+            for step in STEPS:
+                own = logs[:, label] + biases[label] + step
+                value = metric(target, eye[np.where(own > rival, label, other)])
+                if value > best + 1e-12:
+                    best, chosen = value, step
+            biases[label] += chosen
+        if best == before:
+            break
+    return biases
+
+
+def estimate(probability: np.ndarray, priors: np.ndarray) -> np.ndarray:
+    """The shares of the classes `[C]` among rows without labels, by EM (Saerens et al., 2002).
+
+    `probability` `[M, C]` come from a model trained where the shares were `priors`, and are calibrated.
+    What a class looks like must be the same in both.
+    """
+    shares = priors
+    for _ in range(1000):
+        before, shares = shares, weigh(probability, shares / priors).mean(0)
+        if np.abs(shares - before).max() < 1e-7:
+            break
+    return shares
