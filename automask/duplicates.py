@@ -75,8 +75,8 @@ class Pairs:
 
     def take(self, which: np.ndarray) -> Pairs:
         """Some of the pairs."""
-        parts = self.rows, self.similarity, self.mirrored, self.exact
-        return Pairs(*(part[which] for part in parts), self.blank)
+        parts = {k: part[which] for k, part in self.arrays.items() if k != "blank"}
+        return Pairs(**parts, blank=self.blank)
 
 
 def of(paths: Sequence[Path], store: StudyStore) -> Pairs:
@@ -240,7 +240,7 @@ def _compare(copy: np.ndarray, original: np.ndarray, view: int) -> float:
     if view >= len(VIEWS):
         original = np.ascontiguousarray(original[:, ::-1])
     left, top, edge = VIEWS[view % len(VIEWS)]
-    start = np.array([[edge, 0, left * SIDE], [0, edge, top * SIDE]], np.float32)
+    start: Any = np.array([[edge, 0, left * SIDE], [0, edge, top * SIDE]], np.float32)
     one, two = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (copy, original))
     until = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     warps = [start]

@@ -90,7 +90,9 @@ def show(compared: Comparison, ensemble: EnsembleFile, source: str, console: Con
     console.print()
     console.print(Text(f"expected gain from A to B, an estimate by {source}", "bold"))
     if facts is None:
-        console.print("none: the ensemble was made by an older automask; run automask ensemble again")
+        console.print(
+            "none: the ensemble was made by an older automask; run automask ensemble again"
+        )
         return []
     plain = comparing.probability(compared, ensemble)
     tables = {"labels as in train": plain}

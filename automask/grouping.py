@@ -27,7 +27,7 @@ def join(groups: np.ndarray | None, rows: int, pairs: Pairs, folds: int) -> Join
     copies only; a declared group stays whole whatever its size.
     """
     units = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
-    inside = pairs.take((pairs.rows < rows).all(1))
+    inside = pairs.take(np.asarray((pairs.rows < rows).all(1)))
     component = _components(units, inside.rows)
     large = np.bincount(component, minlength=1) > max(2, rows // folds)
     # One declared group is no chain.

@@ -52,7 +52,7 @@ def load(file: Path = FILE) -> list[Correction]:
     table.refuse_empty(("id", "target", "old", "new"))
     columns = [table[column] for column in COLUMNS]
     found = [
-        Correction(*cells, where=table.at([row]))
+        Correction(**dict(zip(COLUMNS, cells, strict=True)), where=table.at([row]))
         for row, cells in enumerate(zip(*columns, strict=True))
     ]
     seen: set[tuple[str, str]] = set()

@@ -248,7 +248,7 @@ class StudyStore:
         file = self.folder / "audit.json"
         return _read_json(file)["findings"] if file.exists() else None
 
-    def save_pairs(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+    def save_pairs(self, key: str, arrays: Mapping[str, Any]) -> None:
         """Keep the near-duplicates found among images that `key` stands for, beside their maps."""
         file = self._pairs(key)
         file.parent.mkdir(parents=True, exist_ok=True)
