@@ -240,14 +240,14 @@ def _compare(copy: np.ndarray, original: np.ndarray, view: int) -> float:
     if view >= len(VIEWS):
         original = np.ascontiguousarray(original[:, ::-1])
     left, top, edge = VIEWS[view % len(VIEWS)]
-    start: Any = np.array([[edge, 0, left * SIDE], [0, edge, top * SIDE]], np.float32)
+    start = np.array([[edge, 0, left * SIDE], [0, edge, top * SIDE]], np.float32)
     one, two = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (copy, original))
+    # The stubs know no call without a mask, which the function takes.
+    align: Any = cv2.findTransformECC
     until = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     warps = [start]
     with suppress(cv2.error):  # It doesn't converge: little in common.
-        warps.append(
-            cv2.findTransformECC(one, two, start.copy(), cv2.MOTION_AFFINE, until, None, 3)[1]
-        )
+        warps.append(align(one, two, start.copy(), cv2.MOTION_AFFINE, until, None, 3)[1])
     return max(_agreement(copy, original, one, two, warp) for warp in warps)
 
 
