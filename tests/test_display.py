@@ -71,7 +71,9 @@ def test_the_live_view_fits_the_terminal(width, height):
     assert len(text) < height
     assert text[0].split() == ["trial", "state", "macro_f1", "time", "recipe"]
     assert any("fold 5, epoch 20 of 20" in line for line in text)
-    assert any("about 3 min left" in line for line in text), "20 trials of 8 s, sooner than the hour"
+    assert any("about 3 min left" in line for line in text), (
+        "20 trials of 8 s, sooner than the hour"
+    )
 
 
 def test_the_deadline_counts_where_it_comes_first():
