@@ -151,7 +151,9 @@ def _told(values: Sequence[Any]) -> str:
         return "none of them"
     if all(_is_number(value) for value in values) and len(set(values)) > 1:
         return f"{min(values):.3g} to {max(values):.3g}"
-    counts = Counter(map(str, values)).most_common()
+    counts = Counter(
+        f"{value:.3g}" if isinstance(value, float) else str(value) for value in values
+    ).most_common()
     more = f" and {len(counts) - 4} more" if len(counts) > 4 else ""
     return ", ".join(f"{value} {count}×" for value, count in counts[:4]) + more
 

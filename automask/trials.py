@@ -189,6 +189,8 @@ def show(
         rows.append(("folds", ", ".join(f"{v:.4f}" for _, v in sorted(scores.items()))))
     if "seconds" in known:
         rows.append(("time", duration(known["seconds"])))
+    if "cost" in known:
+        rows.append(("cost", f"{known['cost']:,.0f} GFLOP"))
     if trial.datetime_complete:
         rows.append(("ended", f"{trial.datetime_complete:%Y-%m-%d %H:%M}"))
     rows.append(("came by", origin(study, trial)))
