@@ -223,7 +223,7 @@ def begun(options: Options, file: Path = configuration.FILE) -> Options:
         return options
     study = find(options, file)[2]
     known = study.user_attrs.get("fingerprint", {})
-    told = {
+    told: dict[str, Any] = {
         "space": known.get("space", "").rpartition(" ")[0] or None,
         "folds": int(known["folds"]) if "folds" in known else None,
         "metric": known.get("metric"),

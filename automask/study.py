@@ -49,9 +49,13 @@ class ReseededTPE(optuna.samplers.TPESampler):
         return super().sample_relative(_inside(study), trial, search_space)
 
     def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
     ) -> Any:
-        return super().sample_independent(_inside(study), trial, name, distribution)
+        return super().sample_independent(_inside(study), trial, param_name, param_distribution)
 
 
 def _inside(study: optuna.Study) -> optuna.Study:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,22 @@ STATES = {
     "waiting": TrialState.WAITING,
 }
 
-SORTS = {
-    "number": lambda trial: trial.number,
-    "score": lambda trial: -score(trial) if score(trial) is not None else float("inf"),
-    "seconds": lambda trial: -trial.user_attrs.get("seconds", 0.0),
-}
-
 
 def score(trial: FrozenTrial) -> float | None:
     """The score of a complete trial."""
     return trial.values[0] if trial.state == TrialState.COMPLETE else None
+
+
+def _by_score(trial: FrozenTrial) -> float:
+    value = score(trial)
+    return float("inf") if value is None else -value
+
+
+SORTS: dict[str, Callable[[FrozenTrial], float]] = {
+    "number": lambda trial: trial.number,
+    "score": _by_score,
+    "seconds": lambda trial: -trial.user_attrs.get("seconds", 0.0),
+}
 
 
 def recipe_of(trial: FrozenTrial) -> Recipe | None:
@@ -94,9 +100,9 @@ def _pair(text: str, recipes: Sequence[dict[str, Any]]) -> tuple[str, str]:
     if key not in names:
         raise UserError(f"--where {text}: unknown '{key}'{did_you_mean(key, names)}")
     present = {str(recipe[key]) for recipe in recipes if key in recipe}
-    known = present | set(plugins.get(key, ()))
-    if not any(_same(one, value) for one in known):
-        raise UserError(f"--where {text}: no trial has that {key}{did_you_mean(value, known)}")
+    values = present | set(plugins.get(key, ()))
+    if not any(_same(one, value) for one in values):
+        raise UserError(f"--where {text}: no trial has that {key}{did_you_mean(value, values)}")
     return key, value
 
 
@@ -196,7 +202,10 @@ def show(
     rows.append(("came by", origin(study, trial)))
     if recipe:
         kept = store.trial(recipe)
-        named = {"probabilities": kept.has, "weights": lambda fold: kept.weights(fold).exists()}
+        named: dict[str, Callable[[int], bool]] = {
+            "probabilities": kept.has,
+            "weights": lambda fold: kept.weights(fold).exists(),
+        }
         for name, has in named.items():
             count = sum(map(has, range(folds)))
             told = f"of {count} of {folds} folds, in {kept.folder}" if count else "none kept"
