@@ -1,7 +1,7 @@
 """What a search shows, in a terminal and without one."""
 
 import io
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +14,13 @@ from automask.overview import Ended, Overview, joined
 from automask.progress import Step
 from automask.search import Event
 
+NOW = 1e9
 TARGET = np.array([0, 1] * 20)
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock(monkeypatch):
+    monkeypatch.setattr("automask.display.time", SimpleNamespace(time=lambda: NOW))
 
 
 def right(rows):
@@ -63,7 +69,7 @@ def test_the_live_view_fits_the_terminal(width, height):
     made = recipe()
     many = nothing(*(Ended(n, "complete", made, 0.4, 8.0) for n in range(30)))
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True)
-    display = Display(console, many, trials=50, deadline=time.time() + 3600, folds=5)
+    display = Display(console, many, trials=50, deadline=NOW + 3600, folds=5)
     for number in range(30, 33):
         display.tell(Event("step", number, made, Step(4, 20, 20, np.nan)))
     lines = console.render_lines(display._render(), pad=False)
@@ -77,7 +83,7 @@ def test_the_live_view_fits_the_terminal(width, height):
 
 
 def test_the_deadline_counts_where_it_comes_first():
-    assert "0 s so far, about 7 s left" in shown(True, deadline=time.time() + 7.4)
+    assert "0 s so far, about 7 s left" in shown(True, deadline=NOW + 7)
 
 
 def test_more_workers_are_done_sooner():
@@ -95,7 +101,7 @@ def test_elsewhere_each_trial_is_a_plain_line():
 def test_the_ensemble_so_far_is_better_than_its_members_and_told_with_the_trial_that_brought_it():
     made = recipe()
     tables = iter([right(range(0, 24)), right(range(16, 40)), right([])])
-    overview = Overview("macro_f1", TARGET, lambda recipe: next(tables))
+    overview = Overview("macro_f1", TARGET, lambda recipe: next(tables, None))
     for number, value in enumerate((0.6, 0.61, 0.1)):
         overview.add(Ended(number, "complete", made, value, 1.0, at=100.0))
     assert overview.best.trial == overview.blended.trial == 1, "the third is no help"
