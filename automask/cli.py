@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask import lab_cli, labels_cli
+from automask import lab_cli, labels_cli, study_cli
 from automask.errors import UserError
 from automask.units import bytes_of, seconds_of
 
@@ -121,23 +121,24 @@ def search(
     )
     session = sessions.start(options)
 
+    from automask import overview
     from automask import workers as crew
     from automask.display import Display, decode, summary
     from automask.search import FAILURES_IN_A_ROW, Limits
-    from automask.study import complete, failures_at_the_end, finished, release
+    from automask.study import failures_at_the_end, release
 
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     limits = Limits(trials, begin + seconds if seconds is not None else None)
-    before = finished(session.study)
-    counted = sum(trial.state.name != "FAIL" for trial in before)
-    if before:
-        console.print(f"going on after {counted} finished trials")
-    ranked = complete(session.study)
-    best = ranked[0].values[0] if ranked else None
+    before = overview.of(session)
+    if before.ended:
+        console.print(f"going on after {len(before.counted)} finished trials")
     started = datetime.now()
-    display = Display(console, trials, counted, best, session.config.search.metric)
+    crew_size = workers or crew.automatic(device)
+    display = Display(
+        console, before, trials, limits.deadline, crew_size, session.config.search.folds
+    )
     decode(session, display)
     if session.store.load_findings() is None:
         from automask import auditing
@@ -155,7 +156,7 @@ def search(
             console.print(f"note: {line}", markup=False, soft_wrap=True)
     try:
         with display:
-            ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
+            ending = crew.run(session, limits, crew_size, display.tell)
     except KeyboardInterrupt:
         release(session.study, session.store)
         summary(session, console, "interrupted, and everything finished is kept")
@@ -199,11 +200,13 @@ def advise(
     )
     from automask.advising import advise as measured
     from automask.display import Display, decode
+    from automask.overview import Overview
 
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, 0, 0, None, session.config.search.metric))
+    nothing = Overview(session.config.search.metric, session.data.labels, lambda recipe: None)
+    decode(session, Display(console, nothing))
     for line in measured(session)[0]:
         console.print(line, markup=False, soft_wrap=True)
 
@@ -323,6 +326,7 @@ def demo(
     story.run(folder, seed, _console())
 
 
+app.add_typer(study_cli.app)
 app.add_typer(lab_cli.app)
 app.add_typer(labels_cli.app)
 

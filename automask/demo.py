@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from automask import blending, config, data, describe, drawing, scores, workers
+from automask import blending, config, data, describe, drawing, overview, scores, workers
 from automask import session as sessions
 from automask.disk import TOP
 from automask.display import Display
@@ -81,8 +81,9 @@ def _search(seed: int, console: Console) -> Session:
     options = Options(study=f"seed-{seed}", space="demo", folds=FOLDS, seed=seed)
     session = sessions.start(options)
     limits = Limits(TRIALS, time.time() + SECONDS)
-    with Display(console, TRIALS, 0, None, "macro_f1") as display:
-        ending = workers.run(session, limits, workers.automatic("auto"), display.tell)
+    count, before = workers.automatic("auto"), overview.of(session)
+    with Display(console, before, TRIALS, limits.deadline, count, FOLDS) as display:
+        ending = workers.run(session, limits, count, display.tell)
         if not complete(session.study):
             # On a slow machine: one complete trial, however long it takes.
             workers.run(session, Limits(1), 1, display.tell)

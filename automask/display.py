@@ -6,7 +6,7 @@ In a terminal that is live, elsewhere a plain line a trial.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
@@ -18,28 +18,50 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from automask.overview import Ended, Overview
 from automask.prepared import prepare
+from automask.progress import Step
 from automask.recipe import Recipe
 from automask.search import Event, Note
 from automask.session import Session
 from automask.study import complete, finished
+from automask.units import duration
 
 SHOWN = 12
 
 STYLES = {"complete": "green", "pruned": "yellow"}
 
 
+@dataclass(frozen=True)
+class Running:
+    """A trial under way: where it is, and since when (Unix time, None where that isn't known)."""
+
+    number: int
+    recipe: Recipe
+    where: str
+    since: float | None = None
+
+
 class Display:
-    """A context that is told a search's events. `done` counts trials finished before it began."""
+    """A context that is told a search's events.
+
+    The search ends at `trials` counted ones or at `deadline` (Unix time), and `workers` share it.
+    """
 
     def __init__(
-        self, console: Console, trials: int, done: int, best: float | None, metric: str
+        self,
+        console: Console,
+        overview: Overview,
+        trials: int = 0,
+        deadline: float | None = None,
+        workers: int = 1,
+        folds: int = 1,
     ) -> None:
-        self.console, self.trials, self.best, self.metric = console, trials, best, metric
-        self.before, self.begin = done, time.time()
-        self.states: Counter[str] = Counter()
-        self.running: dict[int, Event] = {}
-        self.ended: list[Event] = []
+        self.console, self.overview = console, overview
+        self.trials, self.deadline, self.workers, self.folds = trials, deadline, workers, folds
+        self.begin = time.time()
+        self.running: dict[int, Running] = {}
+        self.steps: dict[int, Step] = {}
         self.notes: set[str] = set()
         self.live = Live(get_renderable=self._render, console=console, refresh_per_second=4)
 
@@ -63,55 +85,118 @@ class Display:
                 self.console.print(f"note: {event.text}", soft_wrap=True, markup=False)
             self.notes.add(event.text)
             return
+        number = event.number
         if event.what != "end":
-            self.running[event.number] = event
+            known = self.running.get(number)
+            since = known.since if known else time.time()
+            if event.step is not None:
+                self.steps[number] = event.step
+            self.running[number] = Running(number, event.recipe, _where(event.step), since)
             return
-        self.running.pop(event.number, None)
-        self.states[event.state] += 1
-        self.ended.append(event)
-        if event.value is not None:
-            self.best = event.value if self.best is None else max(self.best, event.value)
+        self.running.pop(number, None)
+        share = 1.0 if event.state == "complete" else _share(self.steps.get(number), self.folds)
+        trial = Ended(
+            number,
+            event.state,
+            event.recipe,
+            event.value,
+            event.seconds,
+            share,
+            message=event.message,
+        )
+        self.overview.add(trial)
         if not self.console.is_terminal:
-            self.console.print(self._line(event), soft_wrap=True, markup=False)
-
-    def _line(self, event: Event) -> str:
-        value = "" if event.value is None else f" {event.value:.4f}"
-        why = f": {event.message}" if event.message else ""
-        best = "" if self.best is None else f" (best {self.best:.4f})"
-        said = f"{event.state}{value} in {event.seconds:.0f} s{best}"
-        return f"trial {event.number}: {said}, {event.recipe.describe()}{why}"
+            self.console.print(line(trial, self.overview), soft_wrap=True, markup=False)
 
     def _render(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in ("trial", "state", self.metric, "time"):
-            table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
-        table.add_column("recipe")
-        for event in self.ended[-SHOWN:]:
-            best = event.value is not None and event.value == self.best
-            value = "" if event.value is None else f"{event.value:.4f}{' *' if best else '  '}"
-            table.add_row(
-                str(event.number),
-                Text(event.state, STYLES.get(event.state, "red")),
-                Text(value, "bold" if best else ""),
-                f"{event.seconds:.0f} s",
-                Text(event.recipe.describe()),
-            )
-        for event in sorted(self.running.values(), key=lambda event: event.number):
-            step = event.step
-            where = "starting" if step is None else f"fold {step.fold + 1}, epoch {step.epoch}"
-            of = "" if step is None else f" of {step.epochs}"
-            recipe = Text(event.recipe.describe())
-            table.add_row(str(event.number), Text(where + of, "cyan"), "", "", recipe)
-        counted = self.before + self.states["complete"] + self.states["pruned"]
-        bar = ProgressBar(total=self.trials, completed=counted, width=20)
-        failed = sum(self.states.values()) - self.states["complete"] - self.states["pruned"]
-        told = [f"{counted} of {self.trials} trials", f"{self.states['pruned']} pruned"]
-        told += [f"{failed} failed"] if failed else []
-        told += [f"best {self.best:.4f}"] if self.best is not None else []
-        told += [f"{(time.time() - self.begin) / 60:.1f} min"]
-        progress = Table.grid(padding=(0, 2))
-        progress.add_row(bar, Text(", ".join(told)))
-        return Group(table, Text(), progress)
+        now = time.time()
+        running = sorted(self.running.values(), key=lambda trial: trial.number)
+        told = sentences(self.overview, now, self.trials)
+        left = self._left(now)
+        ahead = f", about {duration(left)} left" if left is not None else ""
+        told.append(f"{duration(now - self.begin)} so far{ahead}")
+        # Longer than the terminal, the lines below the table would be cut off.
+        room = self.console.height - len(running) - len(told) - 4
+        bar = ProgressBar(total=self.trials, completed=len(self.overview.counted), width=20)
+        table = trials_table(self.overview, running, now, max(1, min(SHOWN, room)))
+        return Group(table, Text(), *map(Text, told), bar)
+
+    def _left(self, now: float) -> float | None:
+        """How many seconds the search goes on, by the clock or by what its trials took so far."""
+        ways = [self.deadline - now] if self.deadline is not None else []
+        if mean := self.overview.mean_seconds:
+            done = sum(min(mean, now - (trial.since or now)) for trial in self.running.values())
+            ahead = (self.trials - len(self.overview.counted)) * mean - done
+            ways.append(ahead / self.workers)
+        return max(0.0, min(ways)) if ways else None
+
+
+def line(trial: Ended, overview: Overview) -> str:
+    """A trial that has ended in one plain line, with the best and the blend so far."""
+    value = "" if trial.value is None else f" {trial.value:.4f}"
+    why = f": {trial.message}" if trial.message else ""
+    known = (("best", overview.best), ("ensemble so far", overview.blended))
+    scores = ", ".join(f"{name} {reached.value:.4f}" for name, reached in known if reached)
+    said = f"{trial.state}{value} in {trial.seconds:.0f} s{f' ({scores})' if scores else ''}"
+    return f"trial {trial.number}: {said}, {trial.recipe.describe()}{why}"
+
+
+def trials_table(overview: Overview, running: list[Running], now: float, shown: int) -> Table:
+    """The trials that ended last and those under way, a row each."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("trial", "state", overview.metric, "time"):
+        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
+    table.add_column("recipe")
+    for trial in overview.ended[-shown:]:
+        best = overview.best is not None and trial.number == overview.best.trial
+        value = "" if trial.value is None else f"{trial.value:.4f}{' *' if best else '  '}"
+        table.add_row(
+            str(trial.number),
+            Text(trial.state, STYLES.get(trial.state, "red")),
+            Text(value, "bold" if best else ""),
+            duration(trial.seconds),
+            one_line(trial.recipe),
+        )
+    for under_way in running:
+        since = "" if under_way.since is None else duration(now - under_way.since)
+        recipe = one_line(under_way.recipe)
+        table.add_row(str(under_way.number), Text(under_way.where, "cyan"), "", since, recipe)
+    return table
+
+
+def one_line(recipe: Recipe) -> Text:
+    """A recipe in a table, cut where the terminal ends."""
+    return Text(recipe.describe(), no_wrap=True, overflow="ellipsis")
+
+
+def sentences(overview: Overview, now: float, trials: int = 0) -> list[str]:
+    """What the trials come to, a line each; `trials` is how many there will be, 0 if not known."""
+    states, counted = overview.states, len(overview.counted)
+    of = f" of {trials}" if trials else ""
+    failed = f", {states['failed']} failed" if states["failed"] else ""
+    told = [
+        f"{counted}{of} trials: {states['complete']} complete, {states['pruned']} pruned{failed}"
+    ]
+    known = (("best", overview.best), ("ensemble so far", overview.blended))
+    for name, reached in known:
+        if reached:
+            ago = duration(now - reached.at)
+            told.append(f"{name} {reached.value:.4f}, since trial {reached.trial}, {ago} ago")
+    share, seconds = overview.saved
+    if share:
+        told.append(f"pruning left out {share:.0%} of the training, about {duration(seconds)}")
+    return told
+
+
+def _where(step: Step | None) -> str:
+    if step is None:
+        return "starting"
+    return f"fold {step.fold + 1}, epoch {step.epoch} of {step.epochs}"
+
+
+def _share(step: Step | None, folds: int) -> float:
+    """The share of a trial's training that was done at its last step."""
+    return 0.0 if step is None else (step.fold + step.epoch / step.epochs) / folds
 
 
 def decode(session: Session, display: Display) -> None:

@@ -85,6 +85,22 @@ class Recipe:
         }
         return cls(choices, dict(data["training"]))
 
+    def wishes(self) -> dict[str, Any]:
+        """Its values by the names that a space gives them, such as ``loss`` and ``loss.focal.gamma``."""
+        named: dict[str, Any] = {f"training.{key}": value for key, value in self.training.items()}
+        for kind, choice in self.choices.items():
+            named[kind] = choice.name
+            named |= {f"{kind}.{choice.name}.{key}": v for key, v in choice.params.items()}
+        return named
+
+    def flat(self) -> dict[str, Any]:
+        """Its values by short names, such as ``loss``, ``loss.gamma`` and ``training.epochs``."""
+        named: dict[str, Any] = {}
+        for kind, choice in self.choices.items():
+            named[kind] = choice.name
+            named |= {f"{kind}.{key}": value for key, value in choice.params.items()}
+        return named | {f"training.{key}": value for key, value in self.training.items()}
+
     def to_json(self) -> str:
         """One line with sorted keys: equal recipes give equal text."""
         return json.dumps(self.to_dict(), sort_keys=True)

@@ -28,7 +28,7 @@ from automask.ranges import Categorical, Float, Int, Range
 from automask.recipe import Recipe
 from automask.space import Space
 from automask.store import StudyStore
-from automask.study import failures_at_the_end, put_back, release
+from automask.study import GIVEN, OUTSIDE, failures_at_the_end, put_back, release
 
 FAILURES_IN_A_ROW = 10
 PROPOSALS = 20
@@ -137,6 +137,8 @@ class Searcher:
         for _ in range(PROPOSALS):
             trial = self.study.ask()
             recipe = self.space.sample(_suggester(trial))
+            if given := trial.user_attrs.get(GIVEN):
+                recipe = Recipe.from_dict(given)
             used = {
                 t.user_attrs["hash"]
                 for t in self.study.get_trials(deepcopy=False)
@@ -150,6 +152,32 @@ class Searcher:
             trial.set_user_attr("reason", "duplicate")
             self.study.tell(trial, state=TrialState.FAIL)
         return f"nothing new in {PROPOSALS} proposals: the space seems to be exhausted"
+
+    def run_one(self, recipe: Recipe) -> int:
+        """Train this recipe, from inside the space or from outside; the number of its trial."""
+        with FileLock(self.store.worker_lock(self.worker)):
+            with FileLock(self.store.lock):
+                trial = self._claim(recipe)
+            self._run(trial, recipe)
+        return trial.number
+
+    def _claim(self, recipe: Recipe) -> optuna.Trial:
+        """The recipe's trial, taken from the queue if it waits there. Only called under the lock."""
+        release(self.study, self.store)
+        queue = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        found = [trial for trial in queue if trial.user_attrs.get("hash") == recipe.hash]
+        if not found:
+            nearest, free = self.space.preferring(recipe.wishes())
+            attributes = {GIVEN: recipe.to_dict(), "recipe": recipe.to_dict(), "hash": recipe.hash}
+            if nearest.hash != recipe.hash:
+                attributes[OUTSIDE] = True
+            self.study.enqueue_trial(free, user_attrs=attributes)
+            found = self.study.get_trials(deepcopy=False)[-1:]
+        self.study._storage.set_trial_state_values(found[0]._trial_id, TrialState.RUNNING)
+        trial = optuna.Trial(self.study, found[0]._trial_id)
+        self.space.sample(_suggester(trial))
+        trial.set_user_attr("worker", self.worker)
+        return trial
 
     def _run(self, trial: optuna.Trial, recipe: Recipe) -> None:
         begin = time.time()

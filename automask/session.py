@@ -220,21 +220,46 @@ def _ready(config: Config, options: Options, store: StudyStore) -> Session:
     )
 
 
+def find(
+    options: Options, file: Path = configuration.FILE
+) -> tuple[Config, StudyStore, optuna.Study]:
+    """A study that was begun, without its data.
+
+    Raises `UserError` where there is none of that name.
+    """
+    config, store = configuration.load(file), _store(options)
+    if store.load_folds() is None:
+        known = sorted(f.parent.name for f in RUNS.glob("*/folds.csv"))
+        raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
+    return config, store, open_study(config, options, store, make=False)
+
+
+def begun(options: Options, file: Path = configuration.FILE) -> Options:
+    """The options with what the study was begun with, if it was, where they say nothing else."""
+    if _store(options).load_folds() is None:
+        return options
+    study = find(options, file)[2]
+    known = study.user_attrs.get("fingerprint", {})
+    told: dict[str, Any] = {
+        "space": known.get("space", "").rpartition(" ")[0] or None,
+        "folds": int(known["folds"]) if "folds" in known else None,
+        "metric": known.get("metric"),
+        "seed": int(known["seed"]) if "seed" in known else None,
+        "weights": study.user_attrs.get("weights folder"),
+    }
+    return replace(options, **{k: v for k, v in told.items() if getattr(options, k) is None})
+
+
 def reopen(options: Options, file: Path = configuration.FILE) -> Session:
     """A study that was searched, for what comes after: its own metric, folds and
     corrected labels hold.
 
     Raises `UserError` where there is none of that name, or where the data have changed since.
     """
-    config = configuration.load(file)
-    store = _store(options)
-    folds = store.load_folds()
-    if folds is None:
-        known = sorted(f.parent.name for f in RUNS.glob("*/folds.csv"))
-        raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
     from automask.study import hold
 
-    study = open_study(config, options, store, make=False)
+    config, store, study = find(options, file)
+    folds = cast(np.ndarray, store.load_folds())
     identity = study.user_attrs.get("fingerprint", {})
     metric, seed = identity.get("metric"), int(identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)

@@ -150,11 +150,11 @@ def load(name: str) -> Space:
     """
     if name in shipped():
         text = (resources.files("automask.search_spaces") / f"{name}.toml").read_text("utf-8")
-        return _parse(text, name, adapts=True)
+        return parse(text, name, adapts=True)
     if not Path(name).is_file():
         raise UserError(f"no search space '{name}'{did_you_mean(name, shipped())}")
     try:
-        return _parse(Path(name).read_text("utf-8"), name, adapts=False)
+        return parse(Path(name).read_text("utf-8"), name, adapts=False)
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: isn't UTF-8 text: {error}") from error
 
@@ -186,7 +186,16 @@ def fitting_epochs(epochs: Range, rows: int) -> Range:
     return Categorical(*dict.fromkeys(scaled))
 
 
-def _parse(text: str, name: str, adapts: bool) -> Space:
+def parse(
+    text: str,
+    name: str,
+    adapts: bool,
+    what: str = "search space",
+    further: Callable[[dict[str, Any]], Iterable[str]] = lambda table: (),
+) -> Space:
+    """The space of a TOML text; `what` it is called in the `UserError` that tells its mistakes, those
+    that `further` finds included.
+    """
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -194,14 +203,14 @@ def _parse(text: str, name: str, adapts: bool) -> Space:
     errors: list[str] = []
     for key in table.keys() - SEARCHED.keys() - {"training"}:
         known = [*SEARCHED, "training"]
-        errors.append(f"[{key}]: a space has no such kind{did_you_mean(key, known)}")
+        errors.append(f"[{key}]: a {what.split()[-1]} has no such kind{did_you_mean(key, known)}")
     competitors = {kind: _competitors(kind, table, adapts, errors) for kind in SEARCHED}
     training = _training(table.get("training", {}), errors)
     domains = _domains(competitors, training)
     joined = {kind: _own(kind) if adapts else [] for kind in SEARCHED}
     asked = {k: [v for v in values if v not in joined.get(k, ())] for k, values in domains.items()}
-    errors += rules.mistakes(asked, domains)
-    collect(errors, f"search space {name}:")
+    errors += [*rules.mistakes(asked, domains), *further(table)]
+    collect(errors, f"{what} {name}:")
     return Space(name, competitors, training, adapts)
 
 
@@ -268,5 +277,5 @@ def _narrowed(
             errors.append(f"{where}.{key}: {error}")
     for key, range_ in ranges.items():
         if isinstance(range_, Text) and key not in wanted:
-            errors.append(f"{where}.{key}: is open text; give a list of names")
+            errors.append(f"{where}.{key}: is open text; give a name, or a list of them")
     return ranges

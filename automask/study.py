@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from datetime import datetime
 from typing import Any
 
 import optuna
 from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from automask.disk import TOP
@@ -15,11 +17,15 @@ from automask.errors import UserError, full
 from automask.pruner import TwoStage
 from automask.store import RUNS, StudyStore
 
+#: Attributes of trials that were asked for by name: the recipe, and whether it is outside the space.
+GIVEN, OUTSIDE = "given", "outside"
+
 
 class ReseededTPE(optuna.samplers.TPESampler):
     """TPE whose draws for a trial depend on the seed, the trial's number and the trials before it.
 
-    A study that was interrupted and resumed so proposes what it would have proposed otherwise.
+    A study that was interrupted and resumed so proposes what it would have proposed otherwise. It learns
+    nothing from trials of recipes from outside the space, which have no place among its parameters.
     """
 
     def __init__(self, seed: int) -> None:
@@ -31,6 +37,36 @@ class ReseededTPE(optuna.samplers.TPESampler):
         self._rng.rng.seed(seed)
         self._random_sampler._rng.rng.seed(seed)
         super().before_trial(study, trial)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return super().infer_relative_search_space(_inside(study), trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return super().sample_relative(_inside(study), trial, search_space)
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return super().sample_independent(_inside(study), trial, param_name, param_distribution)
+
+
+def _inside(study: optuna.Study) -> optuna.Study:
+    """The study without its trials of recipes from outside the space."""
+    seen, trials = copy.copy(study), study._get_trials
+
+    def inside(*args: Any, **options: Any) -> list[FrozenTrial]:
+        return [trial for trial in trials(*args, **options) if OUTSIDE not in trial.user_attrs]
+
+    vars(seen)["_get_trials"] = inside
+    return seen
 
 
 def open_study(url: str, name: str, seed: int, folds: int, make: bool = True) -> optuna.Study:
@@ -110,7 +146,7 @@ def release(study: optuna.Study, store: StudyStore) -> None:
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = trial.user_attrs.get("worker")
-        if worker is None or not _alive(store, worker):
+        if worker is None or not alive(store, worker):
             put_back(study, trial._trial_id)
 
 
@@ -119,7 +155,8 @@ def put_back(study: optuna.Study, trial_id: int) -> None:
     study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
-def _alive(store: StudyStore, worker: str) -> bool:
+def alive(store: StudyStore, worker: str) -> bool:
+    """Does the process of that worker live, on this machine?"""
     file = store.worker_lock(worker)
     if not file.exists():
         return False

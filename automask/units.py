@@ -16,6 +16,14 @@ def seconds_of(text: str) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
+def duration(seconds: float) -> str:
+    """Seconds as people say them, such as 45 s, 12 min or 2 h 5 min."""
+    minutes = round(seconds / 60)
+    if seconds < 99.5:
+        return f"{max(0.0, seconds):.0f} s"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def bytes_of(text: str) -> int:
     """The bytes of 500MB, 20GB or 1.5TB; raises `UserError` for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]B)", text.strip().upper())

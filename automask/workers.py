@@ -13,10 +13,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
+import optuna
+
 from automask import mirroring
 from automask import session as sessions
 from automask.errors import UserError, full, told
 from automask.machine import cores
+from automask.recipe import Recipe
 from automask.search import Event, Limits, Note, Searcher
 from automask.session import Options, Session
 from automask.store import RUNS
@@ -70,6 +73,12 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
         raise
     finally:
         _wait(list(pipes.values()))
+
+
+def run_one(session: Session, recipe: Recipe, tell: Tell) -> int:
+    """Train a recipe that was given, in this process; the number of its trial."""
+    session.study.pruner = optuna.pruners.NopPruner()
+    return _searcher(session, Limits(0), tell).run_one(recipe)
 
 
 def _shares(options: Options, workers: int) -> list[Options]:

@@ -1,0 +1,54 @@
+"""A recipe as a TOML file: a search space in which everything has one value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from automask import space
+from automask.errors import UserError
+from automask.recipe import Recipe
+
+
+def text(recipe: Recipe) -> str:
+    """The recipe as TOML; `read` gives the same recipe again, to the last digit."""
+    tables = {"training": recipe.training}
+    tables |= {f"{kind}.{choice.name}": choice.params for kind, choice in recipe.choices.items()}
+    # TOML writes texts, numbers and truth as JSON does.
+    return "\n".join(
+        "\n".join(
+            [f"[{name}]", *(f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in p.items())]
+        )
+        + "\n"
+        for name, p in tables.items()
+    )
+
+
+def read(file: Path) -> Recipe:
+    """The recipe in a file; what it doesn't mention is as the plugins and automask have it by default.
+
+    Raises `UserError` with every mistake in it, a line each.
+    """
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; automask show NUMBER --toml FILE writes one")
+    try:
+        content = file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: isn't UTF-8 text: {error}") from error
+    fixed = space.parse(content, str(file), adapts=False, what="recipe", further=_open)
+    return fixed.preferring({})[0]
+
+
+def _open(table: dict[str, Any]) -> Iterator[str]:
+    """A sentence for everything that has not one value."""
+    for kind, listed in table.items():
+        if not isinstance(listed, dict):
+            continue
+        if kind != "training" and len(listed) > 1:
+            yield f"[{kind}]: a recipe has one {kind}, not {', '.join(listed)}"
+        for name, params in {"": listed}.items() if kind == "training" else listed.items():
+            for key, value in params.items() if isinstance(params, dict) else ():
+                if isinstance(value, dict | list):
+                    yield f"{'.'.join(filter(None, (kind, name, key)))}: a recipe has one value here"

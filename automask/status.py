@@ -1,0 +1,59 @@
+"""How a study is doing that runs in another process, or doesn't: what `automask status` tells."""
+
+from __future__ import annotations
+
+import time
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+
+from automask import overview
+from automask.display import SHOWN, Running, sentences, trials_table
+from automask.overview import fold_scores
+from automask.recipe import Recipe
+from automask.session import Session
+from automask.study import alive
+from automask.units import duration
+
+
+def show(session: Session, console: Console) -> None:
+    """Print the trials by state, those under way, the best and the blend so far. Changes nothing."""
+    trials, now = session.study.get_trials(deepcopy=False), time.time()
+    found, folds = overview.of(session), int(session.folds.max()) + 1
+    taken_up = [t for t in trials if t.state == TrialState.RUNNING and "recipe" in t.user_attrs]
+    at_work = {t.number for t in taken_up if alive(session.store, t.user_attrs.get("worker", ""))}
+    running = [_running(trial, folds, trial.number in at_work) for trial in taken_up]
+    if found.ended or running:
+        console.print(trials_table(found, running, now, SHOWN))
+        console.print()
+    for sentence in sentences(found, now):
+        console.print(sentence, markup=False, soft_wrap=True)
+    waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+    if waiting:
+        console.print(f"{waiting} in the queue")
+    if found.counted:
+        console.print(f"a trial takes {duration(found.mean_seconds)} in the mean")
+    console.print(_said(found, len(at_work), len(taken_up) - len(at_work), now), soft_wrap=True)
+
+
+def _running(trial: FrozenTrial, folds: int, at_work: bool) -> Running:
+    """Where a trial is by the scores that it reported: epochs between them are in no storage."""
+    where = f"fold {min(len(fold_scores(trial)) + 1, folds)} of {folds}"
+    since = trial.datetime_start.timestamp() if trial.datetime_start else None
+    recipe = Recipe.from_dict(trial.user_attrs["recipe"])
+    return Running(trial.number, recipe, where if at_work else "abandoned", since)
+
+
+def _said(found: overview.Overview, at_work: int, abandoned: int, now: float) -> str:
+    """Does anybody work on it?"""
+    told = f"{at_work} of its trials {'is' if at_work == 1 else 'are'} in training on this machine"
+    if not at_work:
+        last = (
+            f"; its last trial ended {duration(now - found.ended[-1].at)} ago"
+            if found.ended
+            else ""
+        )
+        told = f"nothing of it is in training on this machine{last}"
+    if abandoned:
+        told += f"; {abandoned} abandoned (or on another machine): the next search takes them up"
+    return told

@@ -1,0 +1,156 @@
+"""The commands for looking at a study, while it runs and after, and for repeating one of its trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automask.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer()
+
+Study = Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")]
+Storage = Annotated[
+    str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
+]
+
+
+@app.command()
+def status(study: Study = "main", storage: Storage = None) -> None:
+    """Tell how a study is doing, also while it runs elsewhere."""
+    from automask import session as sessions
+    from automask import status as telling
+
+    telling.show(sessions.reopen(sessions.Options(study, storage)), _console())
+
+
+@app.command("trials")
+def list_trials(
+    study: Study = "main",
+    storage: Storage = None,
+    state: Annotated[
+        str | None, typer.Option(help="complete, pruned, failed, running or waiting.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A value that they have, as loss=focal or training.epochs=8; again for more."
+        ),
+    ] = None,
+    sort: Annotated[str, typer.Option(help="number, score or seconds.")] = "number",
+    top: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write them with all values to a file.")] = None,
+) -> None:
+    """List trials by state, values and score."""
+    from automask import session as sessions
+    from automask import trials
+
+    opened = sessions.find(sessions.Options(study, storage))[2]
+    metric = opened.user_attrs.get("fingerprint", {}).get("metric", "score")
+    found = trials.of(opened)
+    chosen = trials.choose(found, state, where or (), sort, top)
+    console = _console()
+    if chosen:
+        console.print(trials.table(chosen, metric))
+    console.print(f"{len(chosen)} of {len(found)} trials")
+    if csv is not None:
+        trials.write(chosen, metric, csv)
+        console.print(f"wrote {csv}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def show(
+    number: Annotated[int, typer.Argument(help="The trial's number.")],
+    study: Study = "main",
+    storage: Storage = None,
+    toml: Annotated[
+        Path | None, typer.Option(help="Write its recipe, for automask train FILE.")
+    ] = None,
+) -> None:
+    """Tell all of one trial: recipe, scores, time, what is kept."""
+    from automask import recipefile, trials
+    from automask import session as sessions
+    from automask.store import written
+
+    _, store, opened = sessions.find(sessions.Options(study, storage))
+    trial, folds = trials.find(opened, number), store.load_folds()
+    assert folds is not None
+    console, recipe = _console(), trials.recipe_of(trial)
+    trials.show(opened, store, int(folds.max()) + 1, trial, console)
+    if toml is None:
+        return
+    if recipe is None:
+        raise UserError(f"trial {number} waits in the queue and has no recipe yet")
+    with written(toml) as beside:
+        beside.write_text(recipefile.text(recipe), encoding="utf-8")
+    console.print(f"wrote {toml}: automask train {toml}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def train(
+    file: Annotated[
+        Path, typer.Argument(help="A recipe, as automask show NUMBER --toml writes it.")
+    ],
+    study: Study = "main",
+    storage: Storage = None,
+    space: Annotated[str | None, typer.Option(help="Of a study that isn't begun yet.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Of a study that isn't begun yet.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Of a study that isn't begun yet.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="Of a study that isn't begun yet."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
+) -> None:
+    """Train one recipe as a trial of a study, which it joins.
+
+    A study that isn't there is begun as automask.toml says. What FILE doesn't mention is as the plugins
+    have it by default; it may be outside the study's space.
+    """
+    from automask import recipefile
+    from automask import session as sessions
+
+    recipe = recipefile.read(file)
+    options = sessions.Options(study, storage, space, folds, metric, seed, weights, device)
+    from automask import repeating
+    from automask.study import release
+
+    session, console = repeating.prepare(recipe, options), _console()
+    name = session.config.search.metric
+    if before := repeating.known(session, recipe):
+        console.print(f"trial {before.number} has this recipe: {name} {before.values[0]:.4f}")
+        return
+    try:
+        trial = repeating.train(session, recipe, console)
+    except KeyboardInterrupt:
+        release(session.study, session.store)
+        console.print("interrupted; the same command goes on from there")
+        raise typer.Exit(130) from None
+    if not trial.values:
+        known = trial.user_attrs
+        raise UserError(f"{file}: {known.get('reason', 'failed')}: {known.get('message', '')}")
+    console.print(
+        f"trial {trial.number}: {name} {trial.values[0]:.4f}, kept for automask ensemble",
+        markup=False,
+    )
+
+
+@app.command()
+def importance(study: Study = "main", storage: Storage = None) -> None:
+    """Tell which choices and values mattered, and the best ones."""
+    from automask import importance as mattering
+    from automask import session as sessions
+
+    mattering.show(sessions.find(sessions.Options(study, storage))[2], _console())
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
