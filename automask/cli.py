@@ -198,15 +198,14 @@ def advise(
             disk=size,
         )
     )
+    from automask import overview
     from automask.advising import advise as measured
     from automask.display import Display, decode
-    from automask.overview import Overview
 
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    nothing = Overview(session.config.search.metric, session.data.labels, lambda recipe: None)
-    decode(session, Display(console, nothing))
+    decode(session, Display(console, overview.empty(session)))
     for line in measured(session)[0]:
         console.print(line, markup=False, soft_wrap=True)
 
@@ -239,13 +238,13 @@ def audit(
         study, storage, space, folds, metric, seed, weights, device, disk=size
     )
     session = sessions.look(options)
-    from automask import audited, auditing
+    from automask import audited, auditing, overview
     from automask.display import Display, decode
 
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, 0, 0, None, session.config.search.metric))
+    decode(session, Display(console, overview.empty(session)))
     found = auditing.audit(session)
     if session.study is not None:
         auditing.keep(session, found)

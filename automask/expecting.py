@@ -29,7 +29,7 @@ class Effect:
 
 
 def noise(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
-    """The label noise that confident learning estimates from out-of-fold probabilities `[N, C]`, as JSON.
+    """The label noise that confident learning finds in out-of-fold probabilities `[N, C]`, as JSON.
 
     `wrong` is the share of wrong labels, `pairs` have (true class, given class, chance).
     """

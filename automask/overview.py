@@ -113,6 +113,11 @@ def joined(
     return plugin.function(pair, target, metric, rng, **plugin.defaults)(pair)
 
 
+def empty(session: Session) -> Overview:
+    """That of a session without trials."""
+    return Overview(session.config.search.metric, session.data.labels, lambda recipe: None)
+
+
 def of(session: Session) -> Overview:
     """The overview of a session's study, with all trials that have ended."""
     folds = session.folds

@@ -168,7 +168,11 @@ class Searcher:
         found = [trial for trial in queue if trial.user_attrs.get("hash") == recipe.hash]
         if not found:
             nearest, free = self.space.preferring(recipe.wishes())
-            attributes = {GIVEN: recipe.to_dict(), "recipe": recipe.to_dict(), "hash": recipe.hash}
+            attributes: dict[str, Any] = {
+                GIVEN: recipe.to_dict(),
+                "recipe": recipe.to_dict(),
+                "hash": recipe.hash,
+            }
             if nearest.hash != recipe.hash:
                 attributes[OUTSIDE] = True
             self.study.enqueue_trial(free, user_attrs=attributes)
