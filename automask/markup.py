@@ -26,7 +26,7 @@ def render(facts: Facts, pictures: Mapping[str, str]) -> str:
         "hardest": ("Hardest images", cards.hardest(facts, pictures)),
         "looked": ("Where it looked", cards.looked(facts)),
         "suspects": ("Label suspects", cards.suspects(facts, pictures)),
-        "leaks": ("Leaks", cards.leaks(facts, pictures)),
+        "leaks": ("Audit", cards.leaks(facts, pictures)),
     }
     told = {key: part for key, part in sections.items() if part[1]}
     links = "".join(f'<a href="#{key}">{title}</a>' for key, (title, _) in told.items())
