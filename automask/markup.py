@@ -98,8 +98,8 @@ def _score(facts: Facts) -> str:
 bootstrapped; the first row is the one to trust.</p>
 <div class="panel"><table><thead><tr><th>{text_of(facts["metric"])}</th><th></th>
 <th class="n spare">95 % interval</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>
-<div class="panel"><h3>Members</h3><table><thead><tr><th class="n">weight</th><th class="n">trial</th>
-<th>recipe</th></tr></thead><tbody>{parts}</tbody></table></div>"""
+<div class="panel"><h3>Members</h3><table class="members"><thead><tr><th class="n">weight</th>
+<th class="n">trial</th><th>recipe</th></tr></thead><tbody>{parts}</tbody></table></div>"""
 
 
 def _search(facts: Facts) -> str:
