@@ -125,7 +125,7 @@ def _search(facts: Facts) -> str:
 
 
 def _importance(facts: Facts) -> str:
-    shares = list(facts["importance"].items())[:10]
+    shares = [item for item in facts["importance"].items() if item[1] >= 0.005][:10]
     complete = sum(trial["state"] == "complete" for trial in facts["history"])
     if not shares:
         return f'<p class="note">{complete} complete trials are too few, or too alike, to say.</p>'
