@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from automask import cards, ensembling, looked, markup, members, outcome, page, submission
+from automask import cards, ensembling, looked, markup, members, evaluation, page, submission
 from automask import data as dataset
 from automask.data import Data
 from automask.disk import TOP
@@ -68,7 +68,7 @@ def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> 
     blended = ensembling.fit(
         still, data.labels, session.folds, data.groups, session.metric, method, TOP
     )
-    hard = outcome.hardest(data.labels, blended.validation)
+    hard = evaluation.hardest(data.labels, blended.validation)
     trials = history(session)
     return {
         "study": session.options.study,
@@ -81,10 +81,10 @@ def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> 
         "history": trials,
         "importance": importance(session),
         "pruning": pruning(trials, int(session.folds.max()) + 1),
-        "tables": outcome.tables(data, blended.validation),
-        "reliability": outcome.reliability(data.labels, blended.validation),
+        "tables": evaluation.tables(data, blended.validation),
+        "reliability": evaluation.reliability(data.labels, blended.validation),
         "hardest": [
-            outcome.described(data, blended.validation, row) for row in hard[:HARDEST].tolist()
+            evaluation.described(data, blended.validation, row) for row in hard[:HARDEST].tolist()
         ],
         "looked": _looked(session, blended.validation, hard),
     }

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from automask import charts, looked, markup, outcome, report
+from automask import charts, looked, markup, evaluation, report
 from automask.data import Attributes
 from automask.network import Backbone, Network, build
 from automask.pruner import step_number
@@ -165,10 +165,10 @@ def arrays(rows):
 @given(tables)
 def test_bins_and_mistakes_account_for_every_row(rows):
     target, probability = arrays(rows)
-    found = outcome.reliability(target, probability)
+    found = evaluation.reliability(target, probability)
     assert sum(row["rows"] for row in found["bins"]) == len(target)
     assert 0 <= found["error"] <= 1 and abs(found["surer"]) <= found["error"] + 1e-9
-    hard = outcome.hardest(target, probability)
+    hard = evaluation.hardest(target, probability)
     assert sorted(hard.tolist()) == np.flatnonzero(probability.argmax(1) != target).tolist()
     of_given = probability[hard, target[hard]]
     assert (np.diff(of_given) >= 0).all()
@@ -176,15 +176,15 @@ def test_bins_and_mistakes_account_for_every_row(rows):
 
 def test_a_model_that_is_as_sure_as_right_has_no_error():
     probability = np.array([[0.75, 0.25]] * 4)
-    assert outcome.reliability(np.array([0, 0, 0, 1]), probability)["error"] == pytest.approx(0)
+    assert evaluation.reliability(np.array([0, 0, 0, 1]), probability)["error"] == pytest.approx(0)
     sure = np.array([[1.0, 0.0]] * 4)
-    found = outcome.reliability(np.array([0, 0, 1, 1]), sure)
+    found = evaluation.reliability(np.array([0, 0, 1, 1]), sure)
     assert found["error"] == found["surer"] == pytest.approx(0.5)
 
 
 def test_the_most_frequent_mistakes_come_first():
     counts = np.array([[9, 2, 0], [5, 9, 1], [0, 0, 9]])
-    assert outcome.confused(counts) == [(1, 0, 5), (0, 1, 2), (1, 2, 1)]
+    assert evaluation.confused(counts) == [(1, 0, 5), (0, 1, 2), (1, 2, 1)]
 
 
 def test_what_pruning_saved_goes_by_how_far_a_trial_came():
@@ -216,7 +216,7 @@ def test_charts_are_well_formed_whatever_they_name():
         trial(2, "complete", 0.5, 0.5),
         trial(3, "complete", 0.4, 0.5),
     ]
-    bins = outcome.reliability(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))["bins"]
+    bins = evaluation.reliability(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))["bins"]
     drawn = {
         "history": charts.history(trials),
         "confusion": charts.confusion(np.array([[3, 1], [0, 0]]), [NASTY, "b"]),
