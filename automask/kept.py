@@ -42,6 +42,14 @@ def keep(file: Path, name: str | None, data: Data | None) -> Facts:
     wants, where the same file is kept already, or another under that name.
     """
     _check(file, data)
+    with KEPT.locked():
+        facts = _facts_of(file, name)
+        KEPT.save(facts["name"], file, facts)
+    return facts
+
+
+def _facts_of(file: Path, name: str | None) -> Facts:
+    """What is known of a submission to be kept, under a name that is free."""
     sha256, names = digest(file), KEPT.names()
     for other in names:
         if KEPT.facts(other)["sha256"] == sha256:
@@ -57,9 +65,7 @@ def keep(file: Path, name: str | None, data: Data | None) -> Facts:
     made |= ensemble.facts() if ensemble else {}
     date = datetime.now(UTC).isoformat(timespec="microseconds")
     first: Facts = {"name": name, "date": date, "file": str(file), "sha256": sha256}
-    facts = first | made | {"commit": _commit(), "leaderboard": None}
-    KEPT.save(name, file, facts)
-    return facts
+    return first | made | {"commit": _commit(), "leaderboard": None}
 
 
 def _check(file: Path, data: Data | None) -> None:

@@ -136,6 +136,31 @@ def vote(
     )
 
 
+@app.command()
+def report(
+    study: Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")] = "main",
+    storage: Annotated[
+        str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
+        "report.html"
+    ),
+    device: Annotated[str, typer.Option(help="Where pictures are looked at.")] = "auto",
+) -> None:
+    """Write one page on a study: its search, score, mistakes.
+
+    Nothing is trained.
+    """
+    from automask import report as reports
+    from automask import session as sessions
+    from automask.errors import told
+
+    console = _console()
+    session = sessions.reopen(sessions.Options(study, storage, device=device))
+    size = reports.write(session, output, lambda text: console.print(text, markup=False))
+    console.print(f"wrote {output}: {told(size)}", markup=False, soft_wrap=True)
+
+
 def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]

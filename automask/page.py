@@ -91,9 +91,14 @@ def render(names: Sequence[str], content: object) -> str:
 
 def thumbnail(path: Path) -> str:
     """A JPEG of at most `EDGE` pixels a side, as base64."""
+    return jpeg(decode(path, 2 * EDGE))
+
+
+def jpeg(pixels: np.ndarray) -> str:
+    """Pixels uint8 `[H, W, 3]` as a JPEG of at most `EDGE` pixels a side, in base64."""
     from PIL import Image
 
-    image = Image.fromarray(decode(path, 2 * EDGE))
+    image = Image.fromarray(pixels)
     image.thumbnail((EDGE, EDGE))
     out = io.BytesIO()
     image.save(out, "JPEG", quality=80)

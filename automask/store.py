@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from automask.disk import Item, Room
 from automask.errors import DiskError, UserError, told
@@ -311,6 +312,13 @@ class SubmissionStore:
 
     folder: Path = RUNS / "submissions"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else keeps a submission meanwhile, so that no name is taken twice."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / "keeping.lock"):
+            yield
+
     def names(self) -> list[str]:
         """Those kept, the oldest first."""
         kept = [(_read_json(file)["date"], file.stem) for file in self.folder.glob("*.json")]
@@ -324,7 +332,6 @@ class SubmissionStore:
 
     def save(self, name: str, file: Path, facts: Mapping[str, Any]) -> None:
         """Keep a copy of `file`; the facts come last: where they are, it is whole."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         with written(self.csv(name)) as beside:
             shutil.copyfile(file, beside)
         self.save_facts(name, facts)

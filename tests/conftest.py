@@ -1,6 +1,7 @@
 """Small competitions drawn on the spot, and the command line run as a user runs it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,3 +109,23 @@ def inside(project, monkeypatch) -> Path:
     """The same, with the test standing in it."""
     monkeypatch.chdir(project)
     return project
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium whose downloads go to `downloads/`."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium isn't installed")
+    driver, program = shutil.which("chromedriver"), shutil.which("chromium")
+    if driver is None or program is None:
+        pytest.skip("no chromium and chromedriver here (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    (tmp_path / "downloads").mkdir()
+    options.add_experimental_option(
+        "prefs", {"download.default_directory": str(tmp_path / "downloads")}
+    )
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -227,6 +229,60 @@ def test_labels_that_the_data_do_not_have_are_refused(masks):
             run(*command)
 
 
+#: What may be wrong with a file, as bytes made from its header and rows, and a word of the sentence.
+WRONG = {
+    "other ids": (lambda head, body: [head, ["q", *body[0][1:]], *body[1:]], "'q' is no id"),
+    "too few rows": (lambda head, body: [head, *body[1:]], "lacks 1 of 21 ids"),
+    "an id twice": (lambda head, body: [head, *body, body[0]], "more than once"),
+    "an unknown label": (lambda head, body: [head, [body[0][0], "no such"], *body[1:]], "no label"),
+    "an empty cell": (lambda head, body: [head, [body[0][0], ""], *body[1:]], "is empty"),
+    "no such column": (lambda head, body: [[head[0], "other"], *body], "column"),
+    "the id alone": (lambda head, body: [[row[0]] for row in [head, *body]], "column"),
+    "a row too long": (lambda head, body: [head, [*body[0], "1"], *body[1:]], "3 cells"),
+    "no rows": (lambda head, body: [head], "no rows"),
+    "nothing": (lambda head, body: [], "nothing in it"),
+    "no text": (None, "UTF-8"),
+    "no file": (None, "bad.csv"),
+    "a folder": (None, "bad.csv"),
+}
+COMMANDS = {
+    "vote": ("vote", "good.csv", "bad.csv"),
+    "vote, first": ("vote", "bad.csv", "good.csv"),
+    "compare": ("compare", "good.csv", "bad.csv"),
+    "compare, first": ("compare", "bad.csv", "good.csv"),
+    "compare --html": ("compare", "good.csv", "bad.csv", "--html", "out.html"),
+    "submit": ("submit", "bad.csv"),
+    "merge": ("merge", "bad.csv", "gender.csv", "age.csv"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_whatever_is_wrong_every_command_says_it(masks, command, what, monkeypatch, capsys):
+    values = {"mask": "wear", "gender": "male", "age": "<30"}
+    for name, value in values.items():
+        write(f"{name}.csv", ("ImageID", name), [(id, value) for id in masks])
+    shutil.copy("a.csv", "good.csv")
+    change, word = WRONG[what]
+    if change is not None:
+        head, *body = rows("mask.csv" if command == "merge" else "a.csv")
+        with open("bad.csv", "w", newline="") as opened:
+            csv.writer(opened, lineterminator="\n").writerows(change(head, body))
+    elif what == "no text":
+        Path("bad.csv").write_bytes(b"ImageID,ans\n\xff\xfe,1\n")
+    elif what == "a folder":
+        Path("bad.csv").mkdir()
+    before = sorted(Path().rglob("*"))
+    monkeypatch.setattr("sys.argv", ["automask", *COMMANDS[command]])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and said.err.startswith("error: ")
+    assert word in said.err and "bad.csv" in said.err, said.err
+    # Nothing was written.
+    assert sorted(Path().rglob("*")) == before
+
+
 def test_weights_that_do_not_fit_are_refused(bare):
     for weights in ("1", "1,0", "1,x", "1,nan"):
         with pytest.raises(UserError, match="--weights"):
@@ -261,6 +317,22 @@ def test_a_submission_is_kept_once_and_its_score_noted(masks, tmp_path):
     assert "0.7525" in said
     # No row of the others is 1; of equals the older is named.
     assert "s2 differs most from s1: in 100.0% of the rows" in said
+
+
+def test_of_submissions_kept_at_once_each_has_its_own_name(masks, tmp_path, monkeypatch):
+    slow = SubmissionStore.save
+
+    def save(*arguments):
+        time.sleep(0.05)  # long enough for others to look for a free name
+        slow(*arguments)
+
+    monkeypatch.setattr(SubmissionStore, "save", save)
+    files = [
+        write(f"f{i}.csv", ("ImageID", "ans"), [(name, i) for name in masks]) for i in range(4)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda file: kept.keep(Path(file), None, None)["name"], files))
+    assert sorted(found) == sorted(SubmissionStore().names()) == ["s1", "s2", "s3", "s4"]
 
 
 def test_a_commit_is_noted_where_there_is_one(masks, tmp_path):
@@ -344,25 +416,6 @@ def test_what_labels_hold_stays_text():
     inside = text.partition('id="data">')[2].partition("</script>")[0]
     assert json.loads(inside) == {"cells": [nasty]}
     assert "http://" not in text and "https://" not in text
-
-
-@pytest.fixture
-def browser(tmp_path):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium isn't installed")
-    driver, program = shutil.which("chromedriver"), shutil.which("chromium")
-    if driver is None or program is None:
-        pytest.skip("no chromium and chromedriver here (Debian: chromium, chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    (tmp_path / "downloads").mkdir()
-    options.add_experimental_option(
-        "prefs", {"download.default_directory": str(tmp_path / "downloads")}
-    )
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
 
 
 def test_in_a_browser_rows_are_filtered_stepped_through_and_decided(browser, masks, tmp_path):

@@ -1,0 +1,185 @@
+"""Charts as SVG text, drawn in the page's own colours: each a function of nothing but its numbers.
+
+What a mark stands for is in its `<title>`, and what a chart shows in its `aria-label`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+WIDTH, HEIGHT = 480, 250
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers within the range, at most so many."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def history(trials: Sequence[dict]) -> str:
+    """Each trial's score where it has one, and the best so far as a line.
+
+    A trial is `number`, `state` (complete, pruned or failed), `value`, `best` and `recipe`; a pruned
+    one's value is the last that it reported.
+    """
+    values = [trial["value"] for trial in trials if trial["value"] is not None]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    pad = (high - low or abs(high) or 1) * 0.08
+    first, last = trials[0]["number"], trials[-1]["number"]
+
+    def x(number: float) -> float:
+        share = (number - first) / (last - first) if last > first else 0.5
+        return LEFT + 10 + share * (WIDTH - LEFT - RIGHT - 20)
+
+    def y(value: float) -> float:
+        share = (value - low + pad) / (high - low + 2 * pad)
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+    marks, path = [], ""
+    for trial in trials:
+        at, value = x(trial["number"]), trial["value"]
+        if trial["best"] is not None:
+            # A step: the best holds until a better one is there.
+            path += (
+                f"H{at:.1f}V{y(trial['best']):.1f}" if path else f"M{at:.1f} {y(trial['best']):.1f}"
+            )
+        if value is None:
+            continue
+        told = f"trial {trial['number']}, {trial['state']}, {value:.4f}: {trial['recipe']}"
+        if trial["state"] == "complete":
+            shape = f'<circle class="dot" cx="{at:.1f}" cy="{y(value):.1f}" r="4">'
+            marks.append(f"{shape}<title>{escape(told)}</title></circle>")
+        else:
+            cross = f"M{at - 3.5:.1f} {y(value) - 3.5:.1f}l7 7m0 -7l-7 7"
+            marks.append(f'<path class="cross" d="{cross}"><title>{escape(told)}</title></path>')
+    grid = _grid_y([(y(tick), f"{tick:g}") for tick in ticks(low - pad, high + pad)])
+    numbers = sorted({round(tick) for tick in ticks(first, last, 6)})
+    grid += "".join(_label(x(number), HEIGHT - 16, str(number)) for number in numbers)
+    grid += _label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 2, "trial")
+    line = f'<path class="line" d="{path}"/>' if path else ""
+    said = f"{len(values)} scores over {len(trials)} trials, the best {high:.4f}"
+    return _svg(WIDTH, HEIGHT, said, grid + line + "".join(marks))
+
+
+def whisker(value: float, low: float, high: float, begin: float, end: float) -> str:
+    """A score with its interval on a scale from `begin` to `end`, as wide as there is place."""
+
+    def x(number: float) -> str:
+        share = (number - begin) / (end - begin) if end > begin else 0.5
+        return f"{100 * min(1.0, max(0.0, share)):.1f}%"
+
+    line = f'<line class="whisker" x1="{x(low)}" x2="{x(high)}" y1="8" y2="8"/>'
+    return (
+        f'<svg class="strip" width="100%" height="16" aria-hidden="true">'
+        f'<line class="rail" x1="0" x2="100%" y1="8" y2="8"/>{line}'
+        f'<circle class="dot" cx="{x(value)}" cy="8" r="4.5"/></svg>'
+    )
+
+
+def reliability(bins: Sequence[dict]) -> str:
+    """How often the likeliest class is right against how likely it was said to be, a dot a bin.
+
+    A bin is `low`, `high`, `rows`, mean `confidence` and `accuracy`; a dot's area goes by its rows.
+    """
+    most = max((row["rows"] for row in bins), default=0)
+    if not most:
+        return ""
+    side = HEIGHT - TOP - BOTTOM
+    right = LEFT + side + 36
+
+    def x(share: float) -> float:
+        return LEFT + 12 + share * side
+
+    def y(share: float) -> float:
+        return HEIGHT - BOTTOM - share * side
+
+    levels = (0, 0.25, 0.5, 0.75, 1)
+    grid = _grid_y([(y(level), f"{level:.0%}") for level in levels], right)
+    grid += "".join(_label(x(level), HEIGHT - 16, f"{level:.0%}") for level in levels[::2])
+    grid += f'<path class="ideal" d="M{x(0):.1f} {y(0):.1f}L{x(1):.1f} {y(1):.1f}"/>'
+    dots, points = "", []
+    for row in bins:
+        if not row["rows"]:
+            continue
+        at, up = x(row["confidence"]), y(row["accuracy"])
+        points.append(f"{at:.1f},{up:.1f}")
+        told = f"{row['rows']:,} rows said {row['confidence']:.0%}, right {row['accuracy']:.0%}"
+        radius = 2.5 + 7 * math.sqrt(row["rows"] / most)
+        dots += (
+            f'<circle class="dot soft" cx="{at:.1f}" cy="{up:.1f}" r="{radius:.1f}">'
+            f"<title>{told}</title></circle>"
+        )
+    line = f'<polyline class="line" points="{" ".join(points)}"/>'
+    said = "share of right answers by the probability said, in ten bins"
+    below = _label((x(0) + x(1)) / 2, HEIGHT - 2, "probability said")
+    return _svg(right, HEIGHT, said, grid + below + line + dots)
+
+
+def confusion(counts: np.ndarray, names: Sequence[str]) -> str:
+    """Rows by their given class (down) and the likeliest (across) `[K, K]`, as shares of the row."""
+    size = len(names)
+    cell = max(20, min(52, 420 // size))
+    margin = 20 + min(110, 7 * max(map(len, names)))
+    side = cell * size
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    out = []
+    for row, name in enumerate(names):
+        middle = cell * (row + 0.5)
+        short = escape(name if len(name) <= 16 else f"{name[:15]}…")
+        label = f'class="name">{short}<title>{escape(name)}</title></text>'
+        out.append(
+            f'<text x="{margin - 8}" y="{margin + middle + 4:.1f}" text-anchor="end" {label}'
+            f'<text transform="translate({margin + middle + 4:.1f} {margin - 8}) rotate(-90)" {label}'
+        )
+        for column in range(size):
+            count, share = int(counts[row, column]), float(shares[row, column])
+            if not count:
+                continue
+            at = f'x="{margin + column * cell}" y="{margin + row * cell}"'
+            kind = "right" if row == column else "wrong"
+            told = escape(f"{name} taken for {names[column]}: {count:,} rows, {share:.0%}")
+            out.append(
+                f'<rect class="{kind}" {at} width="{cell - 1}" height="{cell - 1}" '
+                f'fill-opacity="{0.06 + 0.94 * share:.3f}"><title>{told}</title></rect>'
+            )
+            strong = " strong" if share > 0.55 else ""
+            size_of = 11 if cell >= 30 else 9
+            out.append(
+                f'<text class="count{strong}" font-size="{size_of}" text-anchor="middle" '
+                f'x="{margin + (column + 0.5) * cell - 0.5:.1f}" '
+                f'y="{margin + (row + 0.5) * cell + size_of * 0.36:.1f}">{count}</text>'
+            )
+    frame = f'<rect class="frame" x="{margin - 0.5}" y="{margin - 0.5}" width="{side}" height="{side}"/>'
+    said = f"rows by given and by likeliest class, {size} classes"
+    return _svg(margin + side + 2, margin + side + 2, said, frame + "".join(out))
+
+
+def _grid_y(lines: Sequence[tuple[float, str]], right: float = WIDTH - RIGHT) -> str:
+    return "".join(
+        f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text class="tick" x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+        for y, text in lines
+    )
+
+
+def _label(x: float, y: float, text: str) -> str:
+    return f'<text class="tick" x="{x:.1f}" y="{y:g}" text-anchor="middle">{escape(text)}</text>'
+
+
+def _svg(width: float, height: float, said: str, inside: str) -> str:
+    return (
+        f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" style="--w: {width:g}px" role="img" '
+        f'aria-label="{escape(said)}">{inside}</svg>'
+    )

@@ -1,0 +1,104 @@
+"""What came out of a study, as plain facts from labels `[N]` and out-of-fold probabilities `[N, C]`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from automask.data import Data
+from automask.scores import by_class
+
+Facts = dict[str, Any]
+
+BINS = 10
+#: Of more values than these only the pairs most often confused are told, and the worst are listed.
+MOST_NAMES, WORST, PAIRS = 30, 30, 12
+
+
+def tables(data: Data, probability: np.ndarray) -> list[Facts]:
+    """Class by class and, of several attributes, value by value: scores, confusion, most mistakes."""
+    attributes = data.attributes
+    names = [attributes.describe(label) for label in range(len(attributes.classes))]
+    parts = [(" × ".join(attributes.names), names, data.labels, probability.argmax(1))]
+    if len(attributes.names) > 1:
+        for index, name in enumerate(attributes.names):
+            target = attributes.classes[data.labels, index]
+            said = attributes.marginal(probability, index).argmax(1)
+            parts.append((name, list(attributes.values[index]), target, said))
+    return [table(*part) for part in parts]
+
+
+def table(title: str, names: list[str], target: np.ndarray, said: np.ndarray) -> Facts:
+    """Scores of each class by name, the worst first, counts `[K, K]` of few classes, and mistakes."""
+    rows = [asdict(row) for row in by_class(target, said, names)]
+    for row in rows:
+        row |= {key: None for key in ("precision", "recall", "f1") if np.isnan(row[key])}
+    worst = sorted(rows, key=lambda row: (row["f1"] or 0.0, row["name"]))
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, (target, said), 1)
+    return {
+        "title": title,
+        "classes": len(names),
+        "rows": worst[: WORST if len(names) > MOST_NAMES else len(names)],
+        "names": names,
+        "counts": counts.tolist() if len(names) <= MOST_NAMES else None,
+        "pairs": [
+            {"given": names[given], "said": names[other], "rows": rows}
+            for given, other, rows in confused(counts)
+        ],
+    }
+
+
+def confused(counts: np.ndarray) -> list[tuple[int, int, int]]:
+    """(given, likeliest, rows) of the mistakes in a confusion matrix, the most frequent first."""
+    off = counts.copy()
+    np.fill_diagonal(off, 0)
+    order = np.argsort(-off, axis=None, kind="stable")[:PAIRS]
+    pairs = [divmod(int(place), len(off)) for place in order]
+    return [(given, said, int(off[given, said])) for given, said in pairs if off[given, said]]
+
+
+def reliability(target: np.ndarray, probability: np.ndarray) -> Facts:
+    """Ten equally wide bins of the likeliest class's probability, and the expected calibration error:
+    the mean distance of what was said from what was right, by rows (Naeini et al., 2015)."""
+    said, right = probability.max(1), probability.argmax(1) == target
+    index = np.minimum((said * BINS).astype(int), BINS - 1)
+    bins, error = [], 0.0
+    for number in range(BINS):
+        inside = index == number
+        rows = int(inside.sum())
+        confidence = float(said[inside].mean()) if rows else 0.0
+        accuracy = float(right[inside].mean()) if rows else 0.0
+        error += rows / len(target) * abs(confidence - accuracy)
+        bins.append(
+            {
+                "low": number / BINS,
+                "high": (number + 1) / BINS,
+                "rows": rows,
+                "confidence": confidence,
+                "accuracy": accuracy,
+            }
+        )
+    surer = float(said.mean() - right.mean())
+    return {"bins": bins, "error": error, "surer": surer}
+
+
+def hardest(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """The rows that were mistaken, those first whose given class was least likely."""
+    given = probability[np.arange(len(target)), target]
+    order = np.lexsort((-probability.max(1), given))
+    return order[probability.argmax(1)[order] != target[order]]
+
+
+def described(data: Data, probability: np.ndarray, row: int) -> Facts:
+    """A train row with its given and likeliest class and the probability of each."""
+    given, likely = int(data.labels[row]), int(probability[row].argmax())
+    return {
+        "id": data.train.ids[row],
+        "given": data.attributes.describe(given),
+        "likely": data.attributes.describe(likely),
+        "of_given": float(probability[row, given]),
+        "of_likely": float(probability[row, likely]),
+    }

@@ -1,0 +1,150 @@
+"""Where a network looked: Grad-CAM (Selvaraju et al., 2017), by captum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automask.members import head_alone, other_weights, trained
+from automask.recipe import Recipe
+from automask.session import Session
+from automask.store import TrialStore
+from automask.study import complete
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from automask.network import Network
+
+
+@dataclass(frozen=True)
+class Look:
+    """One train row by the network of the fold that never saw it.
+
+    `pixels` are what the network was given, uint8 `[S, S, 3]`; `heat` `[S, S]` is from 0 to 1, all 0
+    where nothing spoke for the class `said`; `probability` is that class's.
+    """
+
+    row: int
+    pixels: np.ndarray
+    heat: np.ndarray
+    said: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What one trial's networks looked at, and the layer whose map tells it."""
+
+    trial: int
+    recipe: Recipe
+    layer: str
+    rows: tuple[Look, ...]
+
+
+def look(session: Session, rows: np.ndarray) -> Looks | str:
+    """Maps of the given train rows by the best trial whose weights are kept, or why there are none."""
+    if find_spec("captum") is None:
+        return "captum isn't installed: pip install 'automask[report]'"
+    count = int(session.folds.max()) + 1
+    for trial in complete(session.study):
+        recipe = Recipe.from_dict(trial.user_attrs["recipe"])
+        store = session.store.trial(recipe)
+        if store.has_weights(count):
+            return _look(session, trial.number, recipe, store, rows)
+    return "no trial's weights are kept, as --disk left no room for them"
+
+
+def _look(
+    session: Session, number: int, recipe: Recipe, store: TrialStore, rows: np.ndarray
+) -> Looks | str:
+    import torch
+    from safetensors.torch import load_file
+
+    task = session.task()
+    found: dict[int, Look] = {}
+    layer = ""
+    for fold in np.unique(session.folds[rows]).tolist():
+        state = load_file(store.weights(fold))
+        if head_alone(state) and (why := other_weights(session)):
+            return why
+        network = trained(task, recipe, state, fold).eval()
+        own = rows[session.folds[rows] == fold]
+        pixels = np.ascontiguousarray(task.pixels(recipe, fold)[own])
+        images = torch.from_numpy(pixels).to(task.device, torch.float32)
+        layer = spatial_layer(network, images[:1])
+        if not layer:
+            return (
+                f"{recipe.describe()}, the best trial with weights, ends in no map with places: a "
+                "transformer's tokens have none that Grad-CAM could colour"
+            )
+        heat, probability = grad_cam(network, layer, images)
+        said = probability.argmax(1)
+        for index, row in enumerate(own.tolist()):
+            sure = float(probability[index, said[index]])
+            found[row] = Look(row, pixels[index], heat[index], int(said[index]), sure)
+    return Looks(number, recipe, layer, tuple(found[row] for row in rows.tolist()))
+
+
+def spatial_layer(network: Network, images: torch.Tensor) -> str:
+    """The name of the last module that gives a map `[B, C, H, W]` with places; empty without one.
+
+    Where sequences of tokens come after the last such map, that is a patch embedding, which is no
+    answer.
+    """
+    import torch
+
+    name = ""
+
+    def watch(module_name: str) -> object:
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
+            nonlocal name
+            if not isinstance(output, torch.Tensor):
+                return
+            if output.ndim == 4 and output.shape[2] == output.shape[3] > 1:
+                name = module_name
+            elif output.ndim == 3 and output.shape[1] > 1:
+                name = ""
+
+        return hook
+
+    modules = network.backbone.named_modules(prefix="backbone")
+    hooks = [module.register_forward_hook(watch(name)) for name, module in modules]  # type: ignore[arg-type]
+    try:
+        with torch.no_grad():
+            network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return name
+
+
+def grad_cam(network: Network, layer: str, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """For each image what spoke for its likeliest class, float32 `[B, S, S]` from 0 to 1, and the
+    probabilities `[B, C]`."""
+    import torch
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    with torch.no_grad():
+        probability = network(images).float().softmax(-1)
+    cam = LayerGradCam(network, network.get_submodule(layer))
+    maps = cam.attribute(images, target=probability.argmax(1), relu_attributions=True).detach()
+    maps = LayerAttribution.interpolate(maps, images.shape[1:3], "bilinear")[:, 0]
+    highest = maps.amax((1, 2), keepdim=True)
+    heat = torch.where(highest > 0, maps / highest.clamp_min(1e-12), torch.zeros_like(maps))
+    return heat.float().cpu().numpy(), probability.cpu().numpy()
+
+
+def painted(look: Look, edge: int) -> np.ndarray:
+    """The picture in grey with its heat in colour, uint8 `[edge, edge, 3]`."""
+    import cv2
+
+    grey = cv2.cvtColor(look.pixels, cv2.COLOR_RGB2GRAY)
+    grey = cv2.resize(grey, (edge, edge), interpolation=cv2.INTER_CUBIC)
+    heat = cv2.resize(look.heat, (edge, edge), interpolation=cv2.INTER_LINEAR)[..., None]
+    colour = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    return (grey[..., None] * (1 - 0.65 * heat) + colour * 0.65 * heat).astype(np.uint8)

@@ -1,0 +1,214 @@
+"""The report's facts as HTML: each section a pure function, left out where it has nothing to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from automask import cards, charts
+from automask.cards import figure_of, text_of
+
+Facts = Mapping[str, Any]
+
+
+def render(facts: Facts, pictures: Mapping[str, str]) -> str:
+    """The page's text; `pictures` are base64 JPEGs by id. Whatever the facts hold, it stays text."""
+    template = resources.files("automask").joinpath("report.html").read_text("utf-8")
+    sections = {
+        "score": ("Score", _score(facts)),
+        "history": ("Search", _search(facts)),
+        "classes": ("Classes", _classes(facts)),
+        "confusion": ("Confusion", _confusion(facts)),
+        "reliability": ("Reliability", _reliability(facts)),
+        "hardest": ("Hardest images", cards.hardest(facts, pictures)),
+        "looked": ("Where it looked", cards.looked(facts)),
+        "suspects": ("Label suspects", cards.suspects(facts, pictures)),
+        "leaks": ("Audit", cards.leaks(facts, pictures)),
+    }
+    told = {key: part for key, part in sections.items() if part[1]}
+    links = "".join(f'<a href="#{key}">{title}</a>' for key, (title, _) in told.items())
+    body = "\n".join(
+        f'<section id="{key}"><h2>{title}</h2>{text}</section>'
+        for key, (title, text) in told.items()
+    )
+    page = f"{_header(facts)}\n<nav><div>{links}</div></nav>\n<main>\n{body}\n</main>\n{_footer(facts)}"
+    before, _, rest = template.partition("{{title}}")
+    middle, _, after = rest.partition("{{body}}")
+    return before + text_of(f"automask: study {facts['study']}") + middle + page + after
+
+
+def length(seconds: float) -> str:
+    """Seconds as people say them, such as 1 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _header(facts: Facts) -> str:
+    score, trials = facts["scores"][0], facts["history"]
+    count = {s: sum(t["state"] == s for t in trials) for s in ("complete", "pruned", "failed")}
+    figures = {
+        "trials": len(trials),
+        "complete": count["complete"],
+        "pruned": count["pruned"],
+        **({"failed": count["failed"]} if count["failed"] else {}),
+        "folds": facts["folds"],
+        "training time": length(facts["pruning"]["spent"]),
+    }
+    strip = "".join(f"<div><dt>{k}</dt><dd>{text_of(v)}</dd></div>" for k, v in figures.items())
+    told = "".join(f"<br>{text_of(line)}." for line in facts["data"])
+    return f"""<header>
+<p class="kicker">automask report, {text_of(facts["date"])}</p>
+<h1>Study {text_of(facts["study"])}</h1>
+<div class="headline">
+<p class="score"><span class="metric">{text_of(facts["metric"])}</span><b>{score["value"]:.3f}</b>
+<span>95 % interval {score["low"]:.3f} to {score["high"]:.3f}</span></p>
+<p class="means"><strong>What to expect on new images like these.</strong> Each row was scored by
+networks that never saw it, in a blend that was chosen without it.{told}</p>
+</div>
+<dl class="figures">{strip}</dl>
+</header>"""
+
+
+def _score(facts: Facts) -> str:
+    scores, blend = facts["scores"], facts["blend"]
+    begin, end = min(s["low"] for s in scores), max(s["high"] for s in scores)
+    rows = "".join(
+        f'<tr class="{"" if index else "first"}"><td>{text_of(s["name"])}</td>'
+        f'<td class="n">{s["value"]:.4f}</td>'
+        f'<td class="n dim spare">{s["low"]:.4f} to {s["high"]:.4f}</td>'
+        f'<td class="wide">{charts.whisker(s["value"], s["low"], s["high"], begin, end)}</td></tr>'
+        for index, s in enumerate(scores)
+    )
+    members = blend["members"]
+    parts = "".join(
+        f'<tr><td class="n">{figure_of(m["weight"], ".2f")}</td><td class="n">{m["trial"]}</td>'
+        f"<td>{text_of(m['recipe'])}</td></tr>"
+        for m in members
+    )
+    method = f"the {text_of(blend['method'])} ensemble of {len(members)} trials"
+    if len(members) == 1:
+        method = f"the {text_of(blend['method'])} ensemble, which is one trial alone"
+    run = "" if blend["run"] else " No <code>automask ensemble</code> was run yet."
+    return f"""<p class="note">Everything below is of {method}, out of fold.{run} Intervals are
+bootstrapped; the first row is the one to trust.</p>
+<div class="panel"><table><thead><tr><th>{text_of(facts["metric"])}</th><th></th>
+<th class="n spare">95 % interval</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>
+<div class="panel"><h3>Members</h3><table class="members"><thead><tr><th class="n">weight</th>
+<th class="n">trial</th><th>recipe</th></tr></thead><tbody>{parts}</tbody></table></div>"""
+
+
+def _search(facts: Facts) -> str:
+    chart, pruning = charts.history(facts["history"]), facts["pruning"]
+    failed = [trial for trial in facts["history"] if trial["state"] == "failed"]
+    pruned = pruning["pruned"]
+    saved = (
+        f"The pruner stopped {pruned} of {len(facts['history'])} trials and saved roughly "
+        f"{length(pruning['saved'])} of training, beside {length(pruning['spent'])} that were spent."
+        if pruned
+        else "The pruner stopped no trial."
+    )
+    if failed:
+        reasons = sorted({trial["reason"] or "failed" for trial in failed})
+        saved += f" {len(failed)} failed: {text_of(', '.join(reasons))}."
+    legend = """<ul class="legend">
+<li><svg width="10" height="10"><circle class="dot" cx="5" cy="5" r="4.5"/></svg>complete</li>
+<li><svg width="10" height="10"><path class="cross" d="M1 1l8 8m0 -8l-8 8"/></svg>pruned, last score</li>
+<li><svg width="18" height="10"><path class="line" d="M0 5h18"/></svg>best so far</li></ul>"""
+    return f"""<p class="note">{saved}</p>
+<div class="grid"><div class="panel"><h3>Trials</h3>{chart}{legend}</div>
+<div class="panel"><h3>What mattered</h3>{_importance(facts)}</div></div>"""
+
+
+def _importance(facts: Facts) -> str:
+    shares = [item for item in facts["importance"].items() if item[1] >= 0.005][:10]
+    complete = sum(trial["state"] == "complete" for trial in facts["history"])
+    if not shares:
+        return f'<p class="note">{complete} complete trials are too few, or too alike, to say.</p>'
+    rows = "".join(
+        f'<tr><td>{text_of(name)}</td><td class="wide"><span class="bar" style="--v:{share:.3f}">'
+        f'</span></td><td class="n">{share:.0%}</td></tr>'
+        for name, share in shares
+    )
+    few = " With so few trials this is a hint at most." if complete < 50 else ""
+    return f"""<table><tbody>{rows}</tbody></table><p class="note">Share of each hyperparameter in
+reaching the best tenth of {complete} complete trials (PED-ANOVA).{few}</p>"""
+
+
+def _classes(facts: Facts) -> str:
+    tables = sorted(facts["tables"], key=lambda table: table["classes"])
+    return f"""<p class="note">Precision: of those said to be it, how many are. Recall: of those that
+are, how many were found. The worst come first.</p>
+<div class="grid">{"".join(map(_class_table, tables))}</div>"""
+
+
+def _class_table(table: Facts) -> str:
+    rows = "".join(
+        f'<tr><td>{text_of(row["name"])}</td><td class="n dim">{row["rows"]:,}</td>'
+        f'<td class="n spare">{figure_of(row["precision"])}</td>'
+        f'<td class="n spare">{figure_of(row["recall"])}</td><td class="n">{figure_of(row["f1"])}</td>'
+        f'<td class="wide"><span class="bar" style="--v:{row["f1"] or 0:.3f}"></span></td></tr>'
+        for row in table["rows"]
+    )
+    rest = table["classes"] - len(table["rows"])
+    more = f'<p class="note">{rest} better ones are not listed.</p>' if rest else ""
+    whole = " whole" if " × " in table["title"] else ""
+    return f"""<div class="panel long{whole}"><h3>{text_of(table["title"])}</h3>
+<table class="classes"><thead><tr><th>class</th>
+<th class="n">rows</th><th class="n spare">precision</th><th class="n spare">recall</th>
+<th class="n">F1</th><th></th></tr></thead><tbody>{rows}</tbody></table>{more}</div>"""
+
+
+def _confusion(facts: Facts) -> str:
+    tables = sorted(facts["tables"], key=lambda table: -table["classes"])
+    largest, *others = [_matrix(table) for table in tables if table["counts"] is not None] or [""]
+    beside = "".join([*others, _mistaken(facts["tables"][0]["pairs"])])
+    return f"""<p class="note">Given classes down, likeliest classes across; a darker cell is a larger
+share of its row.</p><div class="grid">{largest}<div class="stack">{beside}</div></div>"""
+
+
+def _matrix(table: Facts) -> str:
+    chart = charts.confusion(np.array(table["counts"]), table["names"])
+    title = text_of(table["title"])
+    return f'<div class="panel"><h3>{title}</h3><div class="scroll">{chart}</div></div>'
+
+
+def _mistaken(pairs: Sequence[Facts]) -> str:
+    rows = "".join(
+        f"<tr><td>{text_of(pair['given'])}</td><td>{text_of(pair['said'])}</td>"
+        f'<td class="n">{pair["rows"]:,}</td><td class="wide"><span class="bar b" '
+        f'style="--v:{pair["rows"] / pairs[0]["rows"]:.3f}"></span></td></tr>'
+        for pair in pairs
+    )
+    if not rows:
+        return ""
+    return f"""<div class="panel"><h3>Most often mistaken</h3><table><thead><tr><th>given</th>
+<th>taken for</th><th class="n">rows</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>"""
+
+
+def _reliability(facts: Facts) -> str:
+    found = facts["reliability"]
+    chart = charts.reliability(found["bins"])
+    way = "surer" if found["surer"] > 0 else "less sure"
+    rows = "".join(
+        f'<tr><td>{row["low"]:.0%} to {row["high"]:.0%}</td><td class="n">{row["rows"]:,}</td>'
+        f'<td class="n">{row["confidence"]:.1%}</td><td class="n">{row["accuracy"]:.1%}</td></tr>'
+        for row in found["bins"]
+        if row["rows"]
+    )
+    return f"""<p class="note">When it says 80 %, is it right in 8 of 10? On average probability and
+truth are {found["error"]:.1%} apart (expected calibration error), and it is {way} than right, by
+{abs(found["surer"]):.1%}.</p>
+<div class="grid"><div class="panel"><h3>Right, by probability said</h3>{chart}
+<ul class="legend"><li><svg width="18" height="10"><path class="ideal" d="M0 5h18"/></svg>as sure as
+right</li><li>larger dot: more rows</li></ul></div>
+<div class="panel"><h3>In numbers</h3><table><thead><tr><th>probability</th><th class="n">rows</th>
+<th class="n">said</th><th class="n">right</th></tr></thead><tbody>{rows}</tbody></table></div></div>"""
+
+
+def _footer(facts: Facts) -> str:
+    return "<footer>Made by automask. This file needs no network.</footer>"
