@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,12 @@ from automask.session import Session
 from automask.store import TrialStore
 from automask.study import complete
 from automask.weights import describe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from automask.network import Network
+    from automask.task import Task
 
 
 def load(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:
@@ -73,25 +80,41 @@ def _has_new_rows(session: Session, store: TrialStore) -> bool:
     return session.data.test is not None and any(store.test_key(fold) != key for fold in folds)
 
 
+def other_weights(session: Session) -> str:
+    """Why networks can't be made again as the study made them; empty where they can."""
+    begun, now = session.study.user_attrs["fingerprint"]["weights"], describe(session.weights)
+    return (begun != now) * (
+        f"the study's backbones are those of weights ({begun}), and there is ({now}); bring back the "
+        "folder that it was searched with"
+    )
+
+
+def trained(task: Task, recipe: Recipe, state: dict[str, Tensor], fold: int) -> Network:
+    """A fold's network as it was stored: whole or, where only the head trained, with the recipe's own
+    backbone."""
+    from automask.network import build
+
+    network = build(recipe, task.data.attributes, task.weights, task.seed, fold)
+    network.load_state_dict(state, strict=not head_alone(state))
+    return network.to(task.device)
+
+
+def head_alone(state: dict[str, Tensor]) -> bool:
+    """Does a stored network hold nothing but the head?"""
+    return all(name.startswith("head.") for name in state)
+
+
 def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
     """Replace the stored test probabilities of every fold by those of the present test rows."""
     from safetensors.torch import load_file
 
-    from automask.network import build, predict
+    from automask.network import predict
 
     task = session.task()
     for fold in range(int(session.folds.max()) + 1):
         state = load_file(store.weights(fold))
-        # Where only the head trained, the backbone is the recipe's own.
-        head_only = all(name.startswith("head.") for name in state)
-        begun, now = session.study.user_attrs["fingerprint"]["weights"], describe(session.weights)
-        if head_only and begun != now:
-            raise UserError(
-                f"new test rows can't be predicted: the study's backbones are those of weights "
-                f"({begun}), and there is ({now}); bring back the folder that it was searched with"
-            )
-        network = build(recipe, session.data.attributes, task.weights, task.seed, fold)
-        network.load_state_dict(state, strict=not head_only)
-        network.to(task.device)
+        if head_alone(state) and (why := other_weights(session)):
+            raise UserError(f"new test rows can't be predicted: {why}")
+        network = trained(task, recipe, state, fold)
         test = predict(network, task.pixels(recipe, fold), task.test_rows, task.device)
         store.replace_test(fold, np.asarray(test), task.test_key)
