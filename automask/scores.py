@@ -49,17 +49,30 @@ def score(
     Rows of one group stand or fall together, so that groups are drawn, not rows; without groups
     each row is its own.
     """
+    values = resampled(metric, target, [probability], groups, RESAMPLES)[0]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Score(metric(target, probability), float(low), float(high))
+
+
+def resampled(
+    metric: Metric,
+    target: np.ndarray,
+    tables: Sequence[np.ndarray],
+    groups: np.ndarray | None,
+    count: int,
+) -> np.ndarray:
+    """`[K, count]`: the metric of each table `[N, C]` on resamples of the groups, the same for all."""
     rng = np.random.default_rng(0)
     units = np.arange(len(target)) if groups is None else groups
     order = np.argsort(units, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(units[order])) + 1)
-    values = []
-    for _ in range(RESAMPLES):
+    values = np.empty((len(tables), count))
+    for index in range(count):
         drawn = rng.integers(len(rows), size=len(rows))
         chosen = np.concatenate([rows[unit] for unit in drawn])
-        values.append(metric(target[chosen], probability[chosen]))
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Score(metric(target, probability), float(low), float(high))
+        for table, probability in enumerate(tables):
+            values[table, index] = metric(target[chosen], probability[chosen])
+    return values
 
 
 def by_attribute(
@@ -90,3 +103,19 @@ def by_class(target: np.ndarray, said: np.ndarray, names: Sequence[str]) -> list
     )
     columns = (rows.tolist(), precision.tolist(), recall.tolist(), f1.tolist())
     return [ClassScore(*row) for row in zip(names, *columns, strict=True)]
+
+
+def difference(
+    metric: Metric,
+    target: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    groups: np.ndarray | None,
+) -> tuple[float, float]:
+    """By how much the metric of `after` `[N, C]` is above that of `before`, and the standard error.
+
+    That is by a bootstrap over groups in which both see the same rows.
+    """
+    values = resampled(metric, target, [before, after], groups, RESAMPLES)
+    gain = metric(target, after) - metric(target, before)
+    return gain, float((values[1] - values[0]).std(ddof=1))

@@ -226,6 +226,19 @@ class StudyStore:
         with open(file, newline="") as opened:
             return np.array([int(row["fold"]) for row in csv.DictReader(opened)])
 
+    def save_pseudo(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep the pseudo-labels that the study learns from."""
+        with written(self.folder / "pseudo.npz") as beside, open(beside, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    def load_pseudo(self) -> dict[str, np.ndarray] | None:
+        """The pseudo-labels, or None where the study learns from none."""
+        file = self.folder / "pseudo.npz"
+        if not file.exists():
+            return None
+        with np.load(file) as arrays:
+            return dict(arrays)
+
     def save_ensemble(
         self, file: Path, facts: Mapping[str, Any], ids: Sequence[str], probability: np.ndarray
     ) -> None:
