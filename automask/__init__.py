@@ -23,6 +23,7 @@ optimizer = KINDS["optimizer"]
 scheduler = KINDS["scheduler"]
 metric = KINDS["metric"]
 ensemble = KINDS["ensemble"]
+tta = KINDS["tta"]
 
 __all__ = [
     "Categorical",
@@ -46,4 +47,5 @@ __all__ = [
     "sampling",
     "scheduler",
     "split",
+    "tta",
 ]

@@ -106,6 +106,9 @@ def search(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
     disk: Disk = None,
+    pseudo: Annotated[
+        str | None, typer.Option(help="Also train on test rows that this earlier study is sure of.")
+    ] = None,
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     import time
@@ -117,7 +120,7 @@ def search(
     size = bytes_of(disk) if disk is not None else None
     begin = time.time()
     options = sessions.Options(
-        study, storage, space, folds, metric, seed, weights, device, disk=size
+        study, storage, space, folds, metric, seed, weights, device, disk=size, pseudo=pseudo
     )
     session = sessions.start(options)
 
@@ -163,6 +166,10 @@ def search(
         console.print("the same command goes on from there")
         raise typer.Exit(130) from None
     summary(session, console, ending)
+    if session.pseudo:
+        from automask.pseudo import verdict
+
+        console.print(verdict(session), markup=False, soft_wrap=True)
     failed = failures_at_the_end(session.study.get_trials(deepcopy=False), started)
     if len(failed) >= FAILURES_IN_A_ROW:
         raise typer.Exit(2)

@@ -282,6 +282,23 @@ def _ensemble(function: Callable[..., Any]) -> None:
     _expect(bool(np.allclose(out.sum(1), 1)), "a blend's rows must sum to 1")
 
 
+def _tta(function: Callable[..., Any]) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    for rows, size in ((2, SIZE), (1, SIZE), (2, 33)):
+        images = 255 * torch.rand(rows, 3, size, size)
+        before = images.clone()
+        views, again = function(images), function(images)
+        _expect(len(views) > 0, "gives no view")
+        _expect(torch.equal(images, before), "changes the images that it is given")
+        for view, same in zip(views, again, strict=True):
+            _expect(view.shape == images.shape, f"{tuple(images.shape)} became {tuple(view.shape)}")
+            _expect(view.dtype == images.dtype, f"gives {view.dtype}, not {images.dtype}")
+            _expect(bool((view >= -1e-3).all() & (view <= 255 + 1e-3).all()), "leaves 0 to 255")
+            _expect(torch.equal(view, same), "the same images must give the same views")
+
+
 PROBES: dict[str, Callable[[Callable[..., Any]], None]] = {
     "reader": _reader,
     "split": _split,
@@ -299,4 +316,5 @@ PROBES: dict[str, Callable[[Callable[..., Any]], None]] = {
     "scheduler": _scheduler,
     "metric": _metric,
     "ensemble": _ensemble,
+    "tta": _tta,
 }

@@ -93,8 +93,10 @@ class Features:
             return self.plain(fold)
         index = self._key(fold), epoch % VIEWS
         if index not in self.views:
-            out = np.empty((len(self.task.data.labels), self.D), np.float32)
             pixels = self.task.pixels(self.recipe, fold)
+            # Of test rows those alone are trained on that have pseudo-labels.
+            rows = len(pixels if self.task.pseudo else self.task.data.labels)
+            out = np.empty((rows, self.D), np.float32)
             self._fill(out, pixels, augment, seed=self.task.seed * VIEWS + epoch % VIEWS)
             self.views[index] = out
         return self.views[index]

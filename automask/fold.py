@@ -69,9 +69,8 @@ class FoldTrainer:
         classes = len(task.data.attributes.classes)
         counts = np.bincount(self.labels, minlength=classes)
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
-        self.targets = torch.eye(classes, device=task.device)[
-            torch.as_tensor(self.labels, device=task.device)
-        ]
+        targets = task.targets(fold)[task.target_of(self.rows, self.labels)]
+        self.targets = torch.from_numpy(targets).to(task.device)
         self.optimizer = call(recipe, "optimizer", parameter_groups(network))
         self.augment = call(recipe, "augmentation", recipe.training["image_size"])
         self.rng = np.random.default_rng([task.seed, fold])

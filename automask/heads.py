@@ -52,7 +52,8 @@ def fit_heads(
         functools.partial(
             registry.get("loss", recipe["loss"].name).function, **recipe["loss"].params
         ),
-        torch.stack([side.label_of_row for side in sides]),
+        torch.stack([side.targets for side in sides]),
+        torch.stack([side.target_of_row for side in sides]),
         torch.stack([side.counts for side in sides]),
         features.D,
         [side.mix for side in sides] if mixing.mixes(recipe) else [],
@@ -142,9 +143,10 @@ class _Side:
         self.task, self.recipe, self.features, self.fold = task, recipe, features, fold
         _, self.scored = task.fold_rows(fold)
         self.rows, self.labels = task.training_part(recipe, fold)
-        table = np.zeros(len(task.data.labels), np.int64)
-        table[self.rows] = self.labels
-        self.label_of_row = torch.as_tensor(table, device=task.device)
+        table = np.zeros(len(task.data.labels) + len(task.test_rows), np.int64)
+        table[self.rows] = task.target_of(self.rows, self.labels)
+        self.target_of_row = torch.as_tensor(table, device=task.device)
+        self.targets = torch.from_numpy(task.targets(fold)).to(task.device)
         self.rng = np.random.default_rng([task.seed, fold])
         mixer = np.random.default_rng([task.seed, fold, 2])
         self.mix = functools.partial(mixing.mixed, recipe, mixer)
@@ -158,7 +160,7 @@ class _Side:
         return made.to(self.task.device)
 
     def draw(self) -> Drawn:
-        """An epoch of this fold as rows of the train table."""
+        """An epoch of this fold as rows of the whole table."""
         return draw(self.recipe, self.labels, self._own_features, self.rng).of(self.rows)
 
     def result(self, head: nn.Module) -> FoldResult:

@@ -18,6 +18,7 @@ from automask.ranges import Categorical
 from automask.search import Note
 from automask.session import Session
 from automask.space import Space
+from automask.study import complete
 
 #: About how many rows are looked at, at which edge in pixels, with how many patches.
 ROWS, SIZE, PATCHES = 1000, 32, 128
@@ -38,6 +39,11 @@ def settled(session: Session, tell: Callable[[Note], None]) -> Session:
     """
     if session.space is None or not session.space.adapts or not undecided(session.space):
         return session
+    return session if keeps(session, tell) else replace(session, space=without_flips(session.space))
+
+
+def keeps(session: Session, tell: Callable[[Note], None]) -> bool:
+    """Do mirrored images keep their class? Measured once a study; the user is told."""
     known = session.study.user_attrs.get(ATTRIBUTE)
     if known is None:
         found = _measured(session)
@@ -47,7 +53,7 @@ def settled(session: Session, tell: Callable[[Note], None]) -> Session:
             known = found
             session.study.set_user_attr(ATTRIBUTE, known)
     tell(Note(known["note"]))
-    return session if known["kept"] else replace(session, space=without_flips(session.space))
+    return bool(known["kept"])
 
 
 def undecided(space: Space) -> bool:
@@ -197,10 +203,15 @@ def _pixels(session: Session, rows: np.ndarray) -> np.ndarray:
     """uint8 `[n, S, S, 3]` of train rows, small."""
     import cv2
 
-    assert session.space is not None
     images = session.images()
     size = min(SIZE, images.largest)
-    large = images.at(next(iter(session.space.competitors["resize"])), images.largest)
+    # After a search its best recipe stands in for the space.
+    resize = (
+        next(iter(session.space.competitors["resize"]))
+        if session.space
+        else complete(session.study)[0].user_attrs["recipe"]["resize"]["name"]
+    )
+    large = images.at(resize, images.largest)
     return np.stack(
         [cv2.resize(large[row], (size, size), interpolation=cv2.INTER_AREA) for row in rows]
     )

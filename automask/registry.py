@@ -111,6 +111,7 @@ KINDS: dict[str, Kind] = {
         Kind("scheduler", ("optimizer", "steps_per_epoch", "epochs")),
         Kind("metric", ("target", "probability")),
         Kind("ensemble", ("probability", "target", "metric", "rng")),
+        Kind("tta", ("images",)),
     )
 }
 

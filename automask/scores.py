@@ -123,3 +123,19 @@ def by_class(target: np.ndarray, said: np.ndarray, names: Sequence[str]) -> list
     )
     columns = (rows.tolist(), precision.tolist(), recall.tolist(), f1.tolist())
     return [ClassScore(*row) for row in zip(names, *columns, strict=True)]
+
+
+def difference(
+    metric: Metric,
+    target: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    groups: np.ndarray | None,
+) -> tuple[float, float]:
+    """By how much the metric of `after` `[N, C]` is above that of `before`, and the standard error.
+
+    That is by a bootstrap over groups in which both see the same rows.
+    """
+    values = resampled(metric, target, [before, after], groups, RESAMPLES)
+    gain = metric(target, after) - metric(target, before)
+    return gain, float((values[1] - values[0]).std(ddof=1))

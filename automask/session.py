@@ -27,6 +27,7 @@ from automask.weights import Weights
 if TYPE_CHECKING:
     import optuna
 
+    from automask.pseudo import Pseudo
     from automask.task import Task
 
 
@@ -47,6 +48,7 @@ class Options:
     device: str = "auto"
     threads: int | None = None
     disk: int | None = None
+    pseudo: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Session:
 
     `largest` is the edge in pixels at which images are decoded; `space` is None where nothing will be
     searched; `notes` are sentences for the user. Caches and weights may take `cap` bytes, and
-    `workers` train side by side.
+    `workers` train side by side. Folds also train on the `pseudo`-labels of an earlier study, if any.
     """
 
     config: Config
@@ -70,6 +72,7 @@ class Session:
     notes: tuple[str, ...] = ()
     cap: float = math.inf
     workers: int = 1
+    pseudo: Pseudo | None = None
 
     @property
     def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -124,6 +127,7 @@ class Session:
             cache=self.store.cache,
             weights=self.weights,
             device=_device(self.options.device),
+            pseudo=self.pseudo,
         )
 
 
@@ -133,11 +137,19 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
     the storage, or a study that was begun with something else.
     """
-    ready = _ready(override(configuration.load(file), options), options, _store(options))
-    config, store, chosen, folds = ready.config, ready.store, ready.space, ready.folds
-    assert chosen is not None
+    from automask import pseudo
     from automask.study import hold
 
+    config, store = override(configuration.load(file), options), _store(options)
+    source = _source(options, store, file)
+    taken = store.load_folds() if source is None else source.folds
+    if options.pseudo and options.folds is None and taken is not None:
+        config = override(config, Options(folds=int(taken.max()) + 1))
+    ready = _ready(config, options, store, source)
+    chosen, folds = ready.space, ready.folds
+    assert chosen is not None
+    test_key = dataset.test_fingerprint(ready.data)
+    made = pseudo.make(source, ready.metric) if source else pseudo.load(store, test_key)
     study = ready.study or open_study(config, options, store)
     settings = {
         "folds": str(config.search.folds),
@@ -147,14 +159,20 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         "space": f"{chosen.name} {chosen.fingerprint}",
         "weights": weights.describe(ready.weights),
     }
+    learns_from = options.pseudo or (made.source if made else None)
+    if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
+        settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
     hold(study, dataset.fingerprint(ready.data, folds), settings)
+    if source and made:
+        pseudo.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(relabelling.FILE)
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", max(chosen.training["image_size"].corners()))
     study.set_user_attr("disk", ready.cap)
     study.set_user_attr("models", None if ready.weights else chosen.models())
-    return replace(ready, study=study)
+    told = made.notes(ready.data.attributes) if made else ()
+    return replace(ready, study=study, pseudo=made, notes=ready.notes + told)
 
 
 def survey(options: Options, file: Path = configuration.FILE) -> Session:
@@ -180,8 +198,13 @@ def look(options: Options, file: Path = configuration.FILE) -> Session:
     return replace(opened, space=chosen)
 
 
-def _ready(config: Config, options: Options, store: StudyStore) -> Session:
-    """Everything read and checked; the study is None where none was begun in `store`."""
+def _ready(
+    config: Config, options: Options, store: StudyStore, source: Session | None = None
+) -> Session:
+    """Everything read and checked; the study is None where none was begun in `store`.
+
+    The folds are those of `source`, where there is one.
+    """
     chosen = space.load(config.search.space)
     checkpoints = weights.read_folder(Path(config.search.weights)) if config.search.weights else {}
     # A study that goes on keeps its models, whether or not a hub answers today.
@@ -195,8 +218,11 @@ def _ready(config: Config, options: Options, store: StudyStore) -> Session:
     adapting.refuse_idle(chosen, data)
     if any(adapting.fits(chosen).values()):
         boxes.read(data.train)
-    data, folds, joined = _folds(config, data, store, options)
-    notes += joined
+    if source is None:
+        data, folds, joined = _folds(config, data, store, options)
+        notes += joined
+    else:
+        data, folds = _grouped(data, source.store), source.folds
     notes += dataset.warn_rare(data, config.search.folds) + relabelling.notes()
     from automask.study import outranked
 
@@ -308,6 +334,27 @@ def _store(options: Options) -> StudyStore:
             f"{' or '.join(quoted(RESERVED))}"
         )
     return StudyStore(RUNS / options.study)
+
+
+def _source(options: Options, store: StudyStore, file: Path) -> Session | None:
+    """The study whose predictions a new one is to learn from, if any.
+
+    Raises `UserError` where there is none of that name, or where its data or folds were others.
+    """
+    name = options.pseudo
+    if name == options.study:
+        raise UserError(
+            f"--pseudo {name}: a study can't learn from itself; name the new one with --study"
+        )
+    if name is None or store.load_folds() is not None:
+        return None
+    source = reopen(replace(options, study=name, pseudo=None), file)
+    if options.folds not in (None, count := int(source.folds.max()) + 1):
+        raise UserError(
+            f"--folds {options.folds}: study '{name}' has {count} folds, and what it predicts is honest "
+            "in these alone; leave out --folds"
+        )
+    return source
 
 
 def _folds(

@@ -16,23 +16,25 @@ from automask.steps import Loss
 class Stacked:
     """One backward pass for all heads, `[recipes, folds]`, each on its fold's batch.
 
-    `labels` are `[folds, N]`: those of a row that two folds train on may differ.
+    `targets` `[folds, T, C]` are all that there are, `target_of_row` `[folds, N]` says which of them a
+    row has: those of a row that two folds train on may differ.
     """
 
     def __init__(
         self,
         heads: list[list[nn.Module]],
         loss: Loss,
-        labels: Tensor,
+        targets: Tensor,
+        target_of_row: Tensor,
         class_counts: Tensor,
         D: int,
         mixes: Sequence[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = (),
     ) -> None:
         self.mixes = mixes
-        self.heads, self.loss, self.labels, self.counts = heads, loss, labels, class_counts
-        classes = class_counts.shape[-1]
-        self.eye = torch.eye(classes, device=labels.device)
-        self.by_row = _goes_by_row(loss, classes)
+        self.heads, self.loss, self.counts = heads, loss, class_counts
+        self.targets, self.target_of_row = targets, target_of_row
+        self.folds = torch.arange(len(targets), device=targets.device)[:, None]
+        self.by_row = _goes_by_row(loss, class_counts.shape[-1])
         self.joint = _stacked(heads[0][0], D)
 
     def __call__(
@@ -47,9 +49,9 @@ class Stacked:
         `parameters` are `[recipes, folds, ...]` by name, `rows` of the view `[folds, B]`; of each fold
         the first `lengths` rows count.
         """
-        inputs = torch.from_numpy(read(view, *rows)).to(self.labels.device)
-        chosen = torch.from_numpy(rows.rows).to(self.labels.device)
-        target = self.eye[self.labels.gather(1, chosen)]
+        inputs = torch.from_numpy(read(view, *rows)).to(self.targets.device)
+        chosen = torch.from_numpy(rows.rows).to(self.targets.device)
+        target = self.targets[self.folds, self.target_of_row.gather(1, chosen)]
         if self.mixes:
             self._mix(inputs, target, lengths)
         losses = self._losses(self._logits(parameters, inputs), target, lengths)

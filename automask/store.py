@@ -42,10 +42,18 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class TrialStore:
-    """The folder of one recipe: its folds' probabilities, and weights as far as there is `room`."""
+    """The folder of one recipe: its folds' probabilities, and weights as far as there is `room`.
+
+    `view` names what the images went through; its probabilities lie beside those of plain ones.
+    """
 
     folder: Path
     room: Room = field(default_factory=Room)
+    view: str = ""
+
+    def under(self, view: str) -> TrialStore:
+        """The same recipe's probabilities under a view of the images."""
+        return replace(self, view=view)
 
     def has(self, fold: int) -> bool:
         return self._probabilities(fold).exists()
@@ -56,19 +64,23 @@ class TrialStore:
         if self.has_weights(fold):
             self._save_weights(fold, result)
         # The probabilities come last: where they are, the fold is whole.
-        self._save_probabilities(fold, result)
+        self.save_probabilities(fold, result)
 
     def load(self, fold: int) -> FoldResult:
         """The fold's probabilities, without its weights."""
         with np.load(self._probabilities(fold)) as arrays:
             return FoldResult(arrays["validation"], arrays["test"], str(arrays["test_key"]))
 
+    def holds(self, fold: int, key: str) -> bool:
+        """Is the fold there, with the probabilities of the test rows that `key` identifies?"""
+        return self.has(fold) and self.test_key(fold) == key
+
     def test_key(self, fold: int) -> str:
         """What identifies the test rows that the fold's probabilities are of."""
         return self.load(fold).test_key
 
     def replace_test(self, fold: int, test: np.ndarray, key: str) -> None:
-        self._save_probabilities(fold, replace(self.load(fold), test=test, test_key=key))
+        self.save_probabilities(fold, replace(self.load(fold), test=test, test_key=key))
 
     def out_of_fold(self, folds: np.ndarray) -> np.ndarray:
         """float32 probabilities `[N, C]` of the train rows, each by the fold that never saw it."""
@@ -108,7 +120,8 @@ class TrialStore:
                 "them count by their probabilities, but can't predict test rows that come later"
             )
 
-    def _save_probabilities(self, fold: int, result: FoldResult) -> None:
+    def save_probabilities(self, fold: int, result: FoldResult) -> None:
+        """Keep a fold's probabilities, in place of older ones."""
         with written(self._probabilities(fold)) as beside, open(beside, "wb") as file:
             np.savez(
                 file,
@@ -118,7 +131,7 @@ class TrialStore:
             )
 
     def _probabilities(self, fold: int) -> Path:
-        return self.folder / f"fold{fold}.npz"
+        return self.folder / f"fold{fold}{self.view and '-'}{self.view}.npz"
 
 
 @dataclass(frozen=True)
@@ -266,6 +279,18 @@ class StudyStore:
 
     def _pairs(self, key: str) -> Path:
         return self.cache / f"pairs-{key}.npz"
+    def save_pseudo(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep the pseudo-labels that the study learns from."""
+        with written(self.folder / "pseudo.npz") as beside, open(beside, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    def load_pseudo(self) -> dict[str, np.ndarray] | None:
+        """The pseudo-labels, or None where the study learns from none."""
+        file = self.folder / "pseudo.npz"
+        if not file.exists():
+            return None
+        with np.load(file) as arrays:
+            return dict(arrays)
 
     def save_ensemble(
         self, file: Path, facts: Mapping[str, Any], ids: Sequence[str], probability: np.ndarray

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,10 +20,16 @@ from automask.prepared import Prepared, prepare
 from automask.recipe import Recipe
 from automask.weights import Weights
 
+if TYPE_CHECKING:
+    from automask.pseudo import Pseudo
+
 
 @dataclass(frozen=True)
 class Task:
-    """All that trials of a study share. `folds` is the fold of each train row `[N]`."""
+    """All that trials of a study share. `folds` is the fold of each train row `[N]`.
+
+    With `pseudo` each fold also trains on test rows, whose numbers follow those of train.
+    """
 
     data: Data
     folds: np.ndarray
@@ -33,6 +39,7 @@ class Task:
     cache: Path
     weights: Mapping[str, Weights]
     device: torch.device
+    pseudo: Pseudo | None = None
 
     @cached_property
     def score(self) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -67,8 +74,28 @@ class Task:
     def training_part(self, recipe: Recipe, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows to train on, without those that the recipe's labelling leaves out, and their labels.
 
-        Raises `TrialError` where that leaves less than two classes.
+        Pseudo-labelled rows come last. Raises `TrialError` where that leaves less than two classes.
         """
+        rows, labels = self._real_part(recipe, fold)
+        if self.pseudo is None:
+            return rows, labels
+        more = len(self.data.labels) + self.pseudo.rows(fold)
+        return np.append(rows, more), np.append(labels, self.pseudo.labels(fold))
+
+    def targets(self, fold: int) -> np.ndarray:
+        """float32 `[C, C]`, what each class is to be predicted as; with pseudo-labels `[C + M, C]`, what
+        each test row is besides."""
+        classes = np.eye(len(self.data.attributes.classes), dtype=np.float32)
+        return (
+            classes if self.pseudo is None else np.append(classes, self.pseudo.probability[fold], 0)
+        )
+
+    def target_of(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Which of the `targets` each of the rows, of these labels, has."""
+        beyond = rows - len(self.data.labels)
+        return np.where(beyond < 0, labels, len(self.data.attributes.classes) + beyond)
+
+    def _real_part(self, recipe: Recipe, fold: int) -> tuple[np.ndarray, np.ndarray]:
         rows, _ = self.fold_rows(fold)
         if not self.data.numbers:
             return rows, self.data.labels[rows]

@@ -1,0 +1,223 @@
+"""Pseudo-labels: test rows of which an earlier study is sure, as further rows to train on (Lee, 2013).
+
+Those that fold k trains on are by the earlier study's k-th networks alone, which never saw fold k's
+rows. How networks are blended and what counts as sure goes by the other folds' out-of-fold rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automask import registry
+from automask.data import Attributes, test_fingerprint
+from automask.disk import TOP
+from automask.errors import UserError
+from automask.recipe import Recipe
+from automask.scores import Metric, difference
+from automask.store import StudyStore, TrialStore
+from automask.study import complete
+
+if TYPE_CHECKING:
+    from automask.session import Session
+
+Blend = Callable[[np.ndarray], np.ndarray]
+
+#: Out of fold, predictions as confident as a pseudo-label are right at least so often.
+PRECISION = 0.95
+
+#: Up to so many classes are listed with their rows.
+MOST_CLASSES = 30
+
+
+@dataclass(frozen=True)
+class Pseudo:
+    """What a study learns from the study `source`.
+
+    `probability` float32 `[K, M, C]` of the test rows that `test_key` identifies, as each fold is to
+    learn them where they reach its `confidence` `[K]`; `before` float32 `[N, C]` is what the earlier
+    study predicted out of fold, blends chosen without the rows that they predict.
+    """
+
+    source: str
+    test_key: str
+    probability: np.ndarray
+    confidence: np.ndarray
+    before: np.ndarray
+
+    def rows(self, fold: int) -> np.ndarray:
+        """The test rows that a fold trains on, in order."""
+        return np.flatnonzero(self.probability[fold].max(1) >= self.confidence[fold])
+
+    def labels(self, fold: int) -> np.ndarray:
+        """The likeliest class of each of these rows."""
+        return self.probability[fold][self.rows(fold)].argmax(1)
+
+    @property
+    def said(self) -> str:
+        """How many rows at which confidence, over folds."""
+        folds = [k for k in range(len(self.confidence)) if len(self.rows(k))]
+        rows = _span([f"{len(self.rows(fold)):,}" for fold in folds])
+        return f"{rows} test rows a fold at confidence ≥ {_span(_figures(self.confidence[folds]))}"
+
+    def notes(self, attributes: Attributes) -> tuple[str, ...]:
+        """Sentences on the rows of each fold, class by class where these aren't many."""
+        lines = []
+        for fold, confidence in enumerate(self.confidence.tolist()):
+            labels = self.labels(fold)
+            if not len(labels):
+                lines.append(f"fold {fold + 1}: no test row is sure enough to train on")
+                continue
+            counts = np.bincount(labels, minlength=len(attributes.classes)).tolist()
+            listed = ", ".join(f"{attributes.describe(k)} {n}" for k, n in enumerate(counts))
+            shown = listed if len(counts) <= MOST_CLASSES else f"{np.count_nonzero(counts)} classes"
+            lines.append(
+                f"fold {fold + 1} also trains on {len(labels):,} of {len(self.probability[fold]):,} "
+                f"test rows, at confidence ≥ {confidence:.3f}: {shown}"
+            )
+        return (f"pseudo-labels are those of study '{self.source}'", *lines)
+
+
+def make(source: Session, metric: Metric) -> Pseudo:
+    """The pseudo-labels of a study that was searched.
+
+    Raises `UserError` where it has no test rows, predicted other ones, or is sure of none of them.
+    """
+    name, data, folds = source.options.study, source.data, source.folds
+    if data.test is None:
+        raise UserError(
+            f"--pseudo {name}: there is no test table, so that nothing can be learned of it"
+        )
+    stores = _complete(source)
+    if not stores:
+        raise UserError(f"--pseudo {name}: it has no complete trial yet; search it first")
+    key, count = test_fingerprint(data), int(folds.max()) + 1
+    able = [store for store in stores if all(store.holds(fold, key) for fold in range(count))]
+    if not able:
+        raise UserError(
+            f"--pseudo {name}: what it predicted were other test rows; automask ensemble --study {name} "
+            "predicts the present ones by stored weights"
+        )
+    table = np.stack([store.out_of_fold(folds) for store in able])
+    shape = (count, len(data.test), table.shape[2])
+    probability, confidence = np.empty(shape, np.float32), np.empty(count)
+    for fold in range(count):
+        seen = folds != fold
+        chosen, blend = _blend(table[:, seen], data.labels[seen], metric)
+        probability[fold] = blend(np.stack([able[index].load(fold).test for index in chosen]))
+        known = blend(table[chosen][:, seen])
+        confidence[fold] = sure(known.max(1), known.argmax(1) == data.labels[seen])
+    made = Pseudo(
+        name, key, probability, confidence, out_of_fold(table, data.labels, folds, metric)
+    )
+    if not any(len(made.rows(fold)) for fold in range(count)):
+        raise UserError(
+            f"--pseudo {name}: of no test row is it as sure as where it is right "
+            f"{PRECISION:.0%} of the time out of fold; search without --pseudo"
+        )
+    return made
+
+
+def sure(confidence: np.ndarray, right: np.ndarray) -> float:
+    """The smallest confidence from which on predictions are right in `PRECISION` of all cases.
+
+    One right and one wrong are added (Laplace), so that a few right ones prove nothing; infinite where
+    there is none. Both are `[N]`.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    falling = confidence[order]
+    hits, count = np.cumsum(right[order]), np.arange(1, len(order) + 1)
+    # Rows of one confidence stand or fall together.
+    last = np.append(np.diff(falling) < 0, True)
+    good = falling[last & ((hits + 1) / (count + 2) >= PRECISION)]
+    return float(good[-1]) if len(good) else np.inf
+
+
+def out_of_fold(
+    table: np.ndarray, target: np.ndarray, folds: np.ndarray, metric: Metric
+) -> np.ndarray:
+    """float32 `[N, C]` from members' `[T, N, C]`: each fold by a blend that the others chose."""
+    out = np.empty(table.shape[1:], np.float32)
+    for fold in range(int(folds.max()) + 1):
+        seen, held = folds != fold, folds == fold
+        chosen, blend = _blend(table[:, seen], target[seen], metric)
+        out[held] = blend(table[chosen][:, held])
+    return out
+
+
+def verdict(session: Session) -> str:
+    """Whether the pseudo-labels are worth it, on real rows, in a sentence; empty where none is made yet.
+
+    They are where the score rises by more than the standard error of the difference.
+    """
+    learned, stores, data = session.pseudo, _complete(session), session.data
+    if learned is None or not stores:
+        return ""
+    table = np.stack([store.out_of_fold(session.folds) for store in stores])
+    after = out_of_fold(table, data.labels, session.folds, session.metric)
+    gain, error = difference(session.metric, data.labels, learned.before, after, data.groups)
+    kept = gain > error
+    scores = [session.metric(data.labels, some) for some in (learned.before, after)]
+    name = session.options.study if kept else learned.source
+    return (
+        f"pseudo-labels: {learned.said}; out of fold {scores[0]:.4f} → {scores[1]:.4f} "
+        f"({gain:+.4f}, standard error {error:.4f}), {'kept' if kept else 'not kept'}: "
+        f"run automask ensemble --study {name}"
+    )
+
+
+def save(store: StudyStore, learned: Pseudo) -> None:
+    store.save_pseudo({name: np.asarray(value) for name, value in asdict(learned).items()})
+
+
+def load(store: StudyStore, test_key: str) -> Pseudo | None:
+    """What the study learns from, as it was when it began; None where it learns from nothing.
+
+    Raises `UserError` where the test rows are others by now.
+    """
+    arrays = store.load_pseudo()
+    if arrays is None:
+        return None
+    learned = Pseudo(
+        source=str(arrays["source"]),
+        test_key=str(arrays["test_key"]),
+        probability=arrays["probability"],
+        confidence=arrays["confidence"],
+        before=arrays["before"],
+    )
+    if learned.test_key != test_key:
+        raise UserError(
+            f"study '{store.folder.name}' has pseudo-labels of other test rows than there are now: go "
+            "on with those that it began with, or begin another with --study NAME"
+        )
+    return learned
+
+
+def _complete(session: Session) -> list[TrialStore]:
+    """The complete trials whose probabilities are there, the best first."""
+    count = int(session.folds.max()) + 1
+    trials = complete(session.study)
+    stores = [session.store.trial(Recipe.from_dict(t.user_attrs["recipe"])) for t in trials]
+    return [store for store in stores if all(store.has(fold) for fold in range(count))]
+
+
+def _blend(table: np.ndarray, target: np.ndarray, metric: Metric) -> tuple[np.ndarray, Blend]:
+    """Which members join, the best on these rows, and how they are blended."""
+    scores = np.array([metric(target, member) for member in table])
+    chosen = np.argsort(-scores, kind="stable")[:TOP]
+    greedy = registry.get("ensemble", "greedy")
+    rng = np.random.default_rng(0)
+    return chosen, greedy.function(table[chosen], target, metric, rng, **greedy.defaults)
+
+
+def _figures(values: np.ndarray) -> list[str]:
+    return [f"{value:.3f}" for value in values]
+
+
+def _span(texts: Sequence[str]) -> str:
+    """The least and the most of them, or the one that all are."""
+    ordered = sorted(texts, key=lambda text: float(text.replace(",", "")))
+    return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"

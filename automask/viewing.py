@@ -1,0 +1,233 @@
+"""Members under test-time augmentation: their stored weights predict several views of each image."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from automask import members as stored
+from automask import mirroring, registry
+from automask.data import test_fingerprint
+from automask.ensembling import Member
+from automask.features import IN_TRAINING_ALONE
+from automask.network import Network, in_batches
+from automask.recipe import Recipe
+from automask.session import Session
+from automask.store import FoldResult, TrialStore
+from automask.task import Task
+
+PLAIN = "none"
+
+Views = Callable[[Tensor], Sequence[Tensor]]
+
+
+def candidates(session: Session, say: Callable[[str], None]) -> list[str]:
+    """The plugins to choose among: those that mirror only where mirrored images keep their class.
+
+    That is measured once a study, here where no search has.
+    """
+    every = list(registry.plugins("tta"))
+    turning = {name for name in every if mirrors(_plugin(name))}
+    if not turning or mirroring.keeps(session, lambda note: say(note.text)):
+        return every
+    return [name for name in every if name not in turning]
+
+
+def mirrors(views: Views) -> bool:
+    """Does any view turn left and right round? Tried on an image that is brighter to the right."""
+    ramp = torch.linspace(0, 255, 64).expand(1, 3, 64, 64)
+    return any(bool(view[..., 0].mean() > view[..., -1].mean()) for view in views(ramp))
+
+
+def views(
+    session: Session,
+    members: Sequence[Member],
+    names: Sequence[str],
+    say: Callable[[str], None] = lambda text: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, list[Member]]:
+    """By the name of each tta plugin the same members, in order, with what they predict under it.
+
+    What isn't kept from an earlier time is predicted by stored weights, and then kept. A member without
+    them stays as it is under every name, and `say` is told. `progress` counts folds of members.
+    """
+    folds, key = range(int(session.folds.max()) + 1), test_fingerprint(session.data)
+    wanted = [name for name in names if name != PLAIN]
+    able, unable, jobs = set(), [], []
+    for member in members:
+        store = session.store.trial(member.recipe)
+        if not store.has_weights(len(folds)) or (
+            member.recipe.training["pretrained"] and stored.other_weights(session)
+        ):
+            unable.append(str(member.number))
+            continue
+        able.add(member.number)
+        for fold in folds:
+            missing = [n for n in wanted if not _under(store, n).holds(fold, key)]
+            jobs += [_Job(member.recipe, store, fold, missing)] if missing else []
+    if unable and wanted:
+        say(
+            "without the weights that they were made of, views of the images can't be predicted: "
+            f"trials {', '.join(unable)} stay as they are"
+        )
+    if jobs:
+        _predict_all(session, jobs, say, progress)
+    return {
+        name: [
+            _seen(session, member, name) if name in wanted and member.number in able else member
+            for member in members
+        ]
+        for name in names
+    }
+
+
+def predict(
+    network: Network, pixels: np.ndarray, rows: np.ndarray, device: torch.device, views: Views
+) -> np.ndarray:
+    """float32 `[n, C]`: the mean over views of the probabilities of rows of uint8 `[N, S, S, 3]`."""
+    network.eval()
+
+    def batch(part: np.ndarray) -> Tensor:
+        seen = _viewed(pixels, part, device, views)
+        return torch.stack([network(view).float().softmax(-1) for view in seen]).mean(0)
+
+    with torch.inference_mode():
+        return in_batches(batch, rows).numpy()
+
+
+class _Job(NamedTuple):
+    """A fold of a member, to predict under some plugins."""
+
+    recipe: Recipe
+    store: TrialStore
+    fold: int
+    names: list[str]
+
+
+class _Frozen:
+    """Features of views by a backbone that many heads share: each row's are computed once.
+
+    `[rows]` gives float32 `[n, views, D]`.
+    """
+
+    def __init__(self, network: Network, pixels: np.ndarray, views: Views) -> None:
+        self.network, self.pixels, self.views = network.eval(), pixels, views
+        self.known = np.zeros(len(pixels), bool)
+        self.table = torch.zeros(0)
+
+    def __getitem__(self, rows: np.ndarray) -> Tensor:
+        new = rows[~self.known[rows]]
+        if len(new):
+            with torch.inference_mode():
+                found = in_batches(self._batch, new)
+            if not len(self.table):
+                self.table = torch.zeros(len(self.pixels), *found.shape[1:])
+            self.table[new] = found
+            self.known[new] = True
+        return self.table[rows]
+
+    def _batch(self, rows: np.ndarray) -> Tensor:
+        device = self.network.scale.device
+        seen = _viewed(self.pixels, rows, device, self.views)
+        return torch.stack([self.network.features(view) for view in seen], 1)
+
+    def predict(self, head: torch.nn.Module, rows: np.ndarray) -> np.ndarray:
+        """float32 `[n, C]` by a head, as `predict` has it of a whole network."""
+        device = self.network.scale.device
+        with torch.inference_mode():
+            logits = head(self[rows].flatten(0, 1).to(device)).float()
+            return logits.softmax(-1).unflatten(0, (len(rows), -1)).mean(1).cpu().numpy()
+
+
+def _predict_all(
+    session: Session,
+    jobs: Sequence[_Job],
+    say: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Keep what each job's stored network predicts of its scored rows and of the test rows."""
+    task, begin = session.task(), time.monotonic()
+    say(
+        f"predicting {len({id(job.recipe) for job in jobs})} trials under "
+        f"{', '.join(sorted({name for job in jobs for name in job.names}))} by their stored weights, "
+        "which is kept for the next time"
+    )
+    frozen: dict[str, _Frozen] = {}
+    # Heads of one backbone after one another: its features need not be held longer.
+    for done, job in enumerate(sorted(jobs, key=lambda job: _backbone(job.recipe)), 1):
+        state = load_file(job.store.weights(job.fold))
+        network = stored.trained(task, job.recipe, state, job.fold)
+        pixels, (_, scored) = task.pixels(job.recipe, job.fold), task.fold_rows(job.fold)
+        for name in job.names:
+            plugin = _plugin(name)
+            if stored.head_alone(state):
+                key = f"{name} {_backbone(job.recipe)} {_prepared(task, job)}"
+                if key not in frozen:
+                    shared = f" {_backbone(job.recipe)} "
+                    frozen = {k: v for k, v in frozen.items() if shared in k}
+                    frozen[key] = _Frozen(network, pixels, plugin)
+                made = functools.partial(frozen[key].predict, network.head.eval())
+            else:
+                made = functools.partial(predict, network, pixels, device=task.device, views=plugin)
+            test = made(task.test_rows) if len(task.test_rows) else _nothing(session)
+            under = _under(job.store, name)
+            under.save_probabilities(job.fold, FoldResult(made(scored), test, task.test_key))
+        progress(done, len(jobs))
+        if done == 1 and len(jobs) > 1:
+            minutes = math.ceil((time.monotonic() - begin) * (len(jobs) - 1) / 60)
+            say(f"{len(jobs) - 1} more folds to predict, for about {minutes} min")
+
+
+def _viewed(
+    pixels: np.ndarray, rows: np.ndarray, device: torch.device, views: Views
+) -> list[Tensor]:
+    """The views of some rows as a network takes them, `[n, S, S, 3]`."""
+    images = torch.from_numpy(pixels[rows]).to(device).permute(0, 3, 1, 2).float()
+    return [view.permute(0, 2, 3, 1) for view in views(images)]
+
+
+def _seen(session: Session, member: Member, name: str) -> Member:
+    """The member with what is kept of it under a plugin."""
+    under = _under(session.store.trial(member.recipe), name)
+    count = int(session.folds.max()) + 1
+    return replace(
+        member,
+        validation=under.out_of_fold(session.folds),
+        test=lambda: under.test(count).mean(0) if session.data.test else _nothing(session),
+    )
+
+
+def _nothing(session: Session) -> np.ndarray:
+    return np.zeros((0, len(session.data.counts)), np.float32)
+
+
+def _plugin(name: str) -> Views:
+    plugin = registry.get("tta", name)
+    return functools.partial(plugin.function, **plugin.defaults)
+
+
+def _under(store: TrialStore, name: str) -> TrialStore:
+    """Where a plugin's predictions are kept: elsewhere once its file has changed."""
+    return store.under(f"{name}-{registry.get('tta', name).digest}")
+
+
+def _backbone(recipe: Recipe) -> str:
+    """Equal where backbones that don't train see the same and are the same."""
+    chosen = recipe["backbone"]
+    params = sorted((k, v) for k, v in chosen.params.items() if k not in IN_TRAINING_ALONE)
+    size, pretrained = recipe.training["image_size"], recipe.training["pretrained"]
+    return repr((chosen.name, params, size, pretrained, recipe["resize"].name))
+
+
+def _prepared(task: Task, job: _Job) -> str:
+    prepared = task.prepared(job.recipe, job.fold)
+    return "" if prepared is None else prepared.key
