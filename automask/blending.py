@@ -7,25 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 
 from automask import calibration, ensembling, expecting, members, outcome, registry, submission
-from automask.ensembling import AUTO, PLAIN, Ensemble
+from automask.ensembling import AUTO, PLAIN, Ensemble, Member
 from automask.errors import UserError
 from automask.session import Session
 
 
-def run(session: Session, method: str, top: int, output: Path | None, console: Console) -> Ensemble:
-    """Blend, print and write; returns the ensemble. Raises `UserError` where nothing is complete."""
+def run(
+    session: Session,
+    method: str,
+    top: int,
+    output: Path | None,
+    console: Console,
+    tta: str = PLAIN,
+) -> Ensemble:
+    """Blend, print and write; returns the ensemble. Raises `UserError` where nothing is complete.
+
+    `tta` is a view that competes with the plain one, or `auto` for all of them.
+    """
     if method != AUTO:
         registry.get("ensemble", method)
-    found = members.load(session, lambda text: console.print(text, markup=False))
-    if not found:
-        raise UserError(
-            f"study '{session.options.study}' has no complete trial yet: run automask search first"
-        )
+    if tta != AUTO:
+        registry.get("tta", tta)
     data = session.data
+    views = _views(session, tta, top, console)
     blended = ensembling.fit(
-        {PLAIN: found}, data.labels, session.folds, data.groups, session.metric, method, top
+        views, data.labels, session.folds, data.groups, session.metric, method, top
     )
     outcome.show(session, blended, console)
     file = output or Path("submission.csv" if data.test else "out_of_fold.csv")
@@ -33,7 +42,6 @@ def run(session: Session, method: str, top: int, output: Path | None, console: C
         frame = submission.table(data, data.test.ids, blended.test)
         submission.check(frame, data)
         submission.write(frame, file)
-        session.store.save_ensemble(file, _facts(session, blended), data.test.ids, blended.test)
         against = " checked against the sample submission" if data.sample is not None else ""
         console.print(f"wrote {file}: {len(frame):,} rows{against}", markup=False)
     else:
@@ -46,10 +54,41 @@ def run(session: Session, method: str, top: int, output: Path | None, console: C
             markup=False,
             soft_wrap=True,
         )
+    ids = data.test.ids if data.test else ()
+    session.store.save_ensemble(file, facts(session, blended), ids, blended.test, blended.honest)
     return blended
 
 
-def _facts(session: Session, blended: Ensemble) -> dict[str, Any]:
+def _views(session: Session, tta: str, top: int, console: Console) -> dict[str, list[Member]]:
+    """The members as they are, the best first, and under the views that compete.
+
+    Where there are views only the `top` best stand for choice, as each costs its predictions.
+    """
+    found = members.load(session, lambda text: console.print(text, markup=False))
+    if not found:
+        raise UserError(
+            f"study '{session.options.study}' has no complete trial yet: run automask search first"
+        )
+    if tta == PLAIN:
+        return {PLAIN: found}
+    from automask import viewing
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    names = viewing.candidates(session, say) if tta == AUTO else [PLAIN, tta]
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("predicting views", total=None)
+        return viewing.views(
+            session,
+            found[:top],
+            names,
+            say,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def facts(session: Session, blended: Ensemble) -> dict[str, Any]:
     """What is kept of the blend, as JSON: what was chosen, its scores, and its members by trial, recipe
     and weight. Lists by class are in the order of `classes`."""
     data = session.data

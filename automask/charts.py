@@ -91,9 +91,9 @@ def whisker(value: float, low: float, high: float, begin: float, end: float) -> 
 def reliability(bins: Sequence[dict]) -> str:
     """How often the likeliest class is right against how likely it was said to be, a dot a bin.
 
-    A bin is `low`, `high`, `rows`, mean `confidence` and `accuracy`; a dot's area goes by its rows.
+    A bin has mean `confidence`, `accuracy` and the `count` of its rows, by which goes a dot's area.
     """
-    most = max((row["rows"] for row in bins), default=0)
+    most = max((row["count"] for row in bins), default=0)
     if not most:
         return ""
     side = HEIGHT - TOP - BOTTOM
@@ -111,12 +111,10 @@ def reliability(bins: Sequence[dict]) -> str:
     grid += f'<path class="ideal" d="M{x(0):.1f} {y(0):.1f}L{x(1):.1f} {y(1):.1f}"/>'
     dots, points = "", []
     for row in bins:
-        if not row["rows"]:
-            continue
         at, up = x(row["confidence"]), y(row["accuracy"])
         points.append(f"{at:.1f},{up:.1f}")
-        told = f"{row['rows']:,} rows said {row['confidence']:.0%}, right {row['accuracy']:.0%}"
-        radius = 2.5 + 7 * math.sqrt(row["rows"] / most)
+        told = f"{row['count']:,} rows said {row['confidence']:.0%}, right {row['accuracy']:.0%}"
+        radius = 2.5 + 7 * math.sqrt(row["count"] / most)
         dots += (
             f'<circle class="dot soft" cx="{at:.1f}" cy="{up:.1f}" r="{radius:.1f}">'
             f"<title>{told}</title></circle>"

@@ -273,6 +273,9 @@ def ensemble(
     method: Annotated[
         str, typer.Option(help="An ensemble plugin, or auto for the best of them.")
     ] = "auto",
+    tta: Annotated[
+        str, typer.Option(help="A test-time augmentation that competes, or auto for all.")
+    ] = "none",
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
     device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
     disk: Disk = None,
@@ -288,7 +291,7 @@ def ensemble(
     console = _console()
     size = bytes_of(disk) if disk is not None else None
     session = sessions.reopen(sessions.Options(study, storage, device=device, disk=size))
-    blending.run(session, method, top or TOP, output, console)
+    blending.run(session, method, top or TOP, output, console, tta)
 
 
 @app.command()

@@ -12,7 +12,6 @@ from automask.scores import by_class
 
 Facts = dict[str, Any]
 
-BINS = 10
 #: Of more values than these only the pairs most often confused are told, and the worst are listed.
 MOST_NAMES, WORST, PAIRS = 30, 30, 12
 
@@ -58,31 +57,6 @@ def confused(counts: np.ndarray) -> list[tuple[int, int, int]]:
     order = np.argsort(-off, axis=None, kind="stable")[:PAIRS]
     pairs = [divmod(int(place), len(off)) for place in order]
     return [(given, said, int(off[given, said])) for given, said in pairs if off[given, said]]
-
-
-def reliability(target: np.ndarray, probability: np.ndarray) -> Facts:
-    """Ten equally wide bins of the likeliest class's probability, and the expected calibration error:
-    the mean distance of what was said from what was right, by rows (Naeini et al., 2015)."""
-    said, right = probability.max(1), probability.argmax(1) == target
-    index = np.minimum((said * BINS).astype(int), BINS - 1)
-    bins, error = [], 0.0
-    for number in range(BINS):
-        inside = index == number
-        rows = int(inside.sum())
-        confidence = float(said[inside].mean()) if rows else 0.0
-        accuracy = float(right[inside].mean()) if rows else 0.0
-        error += rows / len(target) * abs(confidence - accuracy)
-        bins.append(
-            {
-                "low": number / BINS,
-                "high": (number + 1) / BINS,
-                "rows": rows,
-                "confidence": confidence,
-                "accuracy": accuracy,
-            }
-        )
-    surer = float(said.mean() - right.mean())
-    return {"bins": bins, "error": error, "surer": surer}
 
 
 def hardest(target: np.ndarray, probability: np.ndarray) -> np.ndarray:

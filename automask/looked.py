@@ -113,7 +113,7 @@ def spatial_layer(network: Network, images: torch.Tensor) -> str:
         return hook
 
     modules = network.backbone.named_modules(prefix="backbone")
-    hooks = [module.register_forward_hook(watch(name)) for name, module in modules]  # type: ignore[arg-type]
+    hooks = [module.register_forward_hook(watch(name)) for name, module in modules]
     try:
         with torch.no_grad():
             network(images)

@@ -192,22 +192,24 @@ def _mistaken(pairs: Sequence[Facts]) -> str:
 
 def _reliability(facts: Facts) -> str:
     found = facts["reliability"]
-    chart = charts.reliability(found["bins"])
-    way = "surer" if found["surer"] > 0 else "less sure"
+    bins = found["reliability"]
+    chart = charts.reliability(bins)
+    apart = sum(row["count"] * (row["confidence"] - row["accuracy"]) for row in bins)
+    surer = apart / sum(row["count"] for row in bins)
+    way = "surer" if surer > 0 else "less sure"
     rows = "".join(
-        f'<tr><td>{row["low"]:.0%} to {row["high"]:.0%}</td><td class="n">{row["rows"]:,}</td>'
-        f'<td class="n">{row["confidence"]:.1%}</td><td class="n">{row["accuracy"]:.1%}</td></tr>'
-        for row in found["bins"]
-        if row["rows"]
+        f'<tr><td class="n">{row["confidence"]:.1%}</td><td class="n">{row["accuracy"]:.1%}</td>'
+        f'<td class="n">{row["count"]:,}</td></tr>'
+        for row in bins
     )
     return f"""<p class="note">When it says 80 %, is it right in 8 of 10? On average probability and
-truth are {found["error"]:.1%} apart (expected calibration error), and it is {way} than right, by
-{abs(found["surer"]):.1%}.</p>
+truth are {found["expected_error"]:.1%} apart (expected calibration error), and it is {way} than
+right, by {abs(surer):.1%}.</p>
 <div class="grid"><div class="panel"><h3>Right, by probability said</h3>{chart}
 <ul class="legend"><li><svg width="18" height="10"><path class="ideal" d="M0 5h18"/></svg>as sure as
 right</li><li>larger dot: more rows</li></ul></div>
-<div class="panel"><h3>In numbers</h3><table><thead><tr><th>probability</th><th class="n">rows</th>
-<th class="n">said</th><th class="n">right</th></tr></thead><tbody>{rows}</tbody></table></div></div>"""
+<div class="panel"><h3>In numbers</h3><table><thead><tr><th class="n">said</th>
+<th class="n">right</th><th class="n">rows</th></tr></thead><tbody>{rows}</tbody></table></div></div>"""
 
 
 def _footer(facts: Facts) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -11,20 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.trial import TrialState
 
-from automask import cards, ensembling, looked, markup, members, evaluation, page, submission
+from automask import (
+    auditing,
+    blending,
+    cards,
+    ensembling,
+    evaluation,
+    labels,
+    looked,
+    markup,
+    members,
+    overview,
+    page,
+    submission,
+)
 from automask import data as dataset
+from automask import importance as mattering
 from automask.data import Data
 from automask.disk import TOP
-from automask.ensembling import Ensemble
+from automask.ensembling import PLAIN
 from automask.errors import UserError
 from automask.machine import cores
-from automask.progress import RUNGS
-from automask.pruner import STRIDE
 from automask.recipe import Recipe
 from automask.scores import by_attribute
 from automask.session import Session
-from automask.study import finished
 
 Facts = dict[str, Any]
 
@@ -32,22 +43,12 @@ HARDEST = 24
 LOOKED = 6  # so many mistakes, and as many right answers
 
 
-def write(
-    session: Session,
-    file: Path,
-    say: Callable[[str], None] = lambda text: None,
-    leaks: Sequence[Facts] | None = None,
-    suspects: Sequence[Facts] | None = None,
-) -> int:
+def write(session: Session, file: Path, say: Callable[[str], None] = lambda text: None) -> int:
     """Write the report to one HTML file that needs no other; returns its size in bytes.
 
-    `leaks` are findings of `title`, `sentence` and `rows` (lists of ids that belong together);
-    `suspects` are train rows of `id`, `given`, `likely` and `probability`. Raises `UserError` where
-    no trial is complete.
+    Raises `UserError` where no trial is complete.
     """
     facts = gather(session, say)
-    facts["leaks"] = None if leaks is None else [dict(finding) for finding in leaks]
-    facts["suspects"] = None if suspects is None else [dict(row) for row in suspects]
     text = markup.render(facts, pictures(session.data, cards.shown_ids(facts)))
     submission.put(file, lambda beside: beside.write_text(text, "utf-8"))
     return file.stat().st_size
@@ -55,106 +56,106 @@ def write(
 
 def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> Facts:
     """Everything that the report says, as JSON would hold it; pictures by the ids of their rows."""
-    found = members.load(session, say)
-    if not found:
-        raise UserError(
-            f"study '{session.options.study}' has no complete trial yet: run automask search first"
-        )
-    data = session.data
-    kept = session.store.ensembles()
-    method = kept[-1].facts()["method"] if kept else "greedy"
-    # Test rows take no part here, and rows that are new need not be predicted for a report.
-    still = [replace(member, test=_first_row(member.validation)) for member in found]
-    blended = ensembling.fit(
-        still, data.labels, session.folds, data.groups, session.metric, method, TOP
-    )
-    hard = evaluation.hardest(data.labels, blended.validation)
-    trials = history(session)
+    data, (blend, honest, kept) = session.data, _blend(session, say)
+    hard = evaluation.hardest(data.labels, honest)
+    trials, folds = history(session), int(session.folds.max()) + 1
     return {
         "study": session.options.study,
         "metric": session.config.search.metric,
         "date": f"{datetime.now():%Y-%m-%d %H:%M}",
         "data": dataset.describe(data),
-        "folds": int(session.folds.max()) + 1,
-        "blend": _blend(blended, bool(kept)),
-        "scores": _scores(session, blended),
+        "folds": folds,
+        "blend": {**blend, "members": _members(session, blend), "run": kept},
+        "scores": _scores(session, blend, honest),
         "history": trials,
         "importance": importance(session),
-        "pruning": pruning(trials, int(session.folds.max()) + 1),
-        "tables": evaluation.tables(data, blended.validation),
-        "reliability": evaluation.reliability(data.labels, blended.validation),
-        "hardest": [
-            evaluation.described(data, blended.validation, row) for row in hard[:HARDEST].tolist()
-        ],
-        "looked": _looked(session, blended.validation, hard),
+        "pruning": pruning(trials),
+        "tables": evaluation.tables(data, honest),
+        "reliability": blend["calibration"]["after" if blend["temperature"] else "before"],
+        "hardest": [evaluation.described(data, honest, row) for row in hard[:HARDEST].tolist()],
+        "looked": _looked(session, honest, hard),
+        "suspects": suspects(session, honest),
+        "leaks": leaks(session),
     }
 
 
 def history(session: Session) -> list[Facts]:
-    """Each trial in order, with the best score until then and how far it came."""
+    """Each trial in order, with the best score until then and the share of it that was trained."""
     best: float | None = None
     out = []
-    for trial in sorted(finished(session.study), key=lambda trial: trial.number):
-        state = {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed")
-        steps = trial.intermediate_values
-        value = trial.values[0] if state == "complete" else None
-        if state == "pruned" and steps:
-            value = steps[max(steps)]
-        if state == "complete" and value is not None:
-            best = value if best is None else max(best, value)
-        recipe = trial.user_attrs.get("recipe")
+    for trial in sorted(overview.of(session).ended, key=lambda trial: trial.number):
+        state = trial.state if trial.state in ("complete", "pruned") else "failed"
+        if trial.value is not None:
+            best = trial.value if best is None else max(best, trial.value)
+        steps = session.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         out.append(
             {
                 "number": trial.number,
                 "state": state,
-                "value": value,
+                # Of a pruned trial the last score that it reported.
+                "value": steps[max(steps)] if state == "pruned" and steps else trial.value,
                 "best": best,
-                "seconds": trial.user_attrs.get("seconds"),
-                "step": max(steps) if steps else None,
-                "recipe": Recipe.from_dict(recipe).describe() if recipe else "",
-                "reason": trial.user_attrs.get("reason", ""),
+                "seconds": trial.seconds,
+                "share": trial.share,
+                "recipe": trial.recipe.describe(),
+                "reason": trial.state if state == "failed" else "",
             }
         )
     return out
 
 
 def importance(session: Session) -> dict[str, float]:
-    """Each hyperparameter's share in reaching the best tenth of the complete trials, by PED-ANOVA
-    (Watanabe et al., 2023), the largest first; empty where trials are too few or all alike."""
-    import optuna
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = optuna.importance.get_param_importances(
-                session.study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
-            )
-    except (ValueError, RuntimeError, ZeroDivisionError):
+    """Each factor's share of what mattered, the largest first; empty where trials are too few."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    trials = session.study.get_trials(deepcopy=False, states=states)
+    if sum(trial.state == TrialState.COMPLETE for trial in trials) < mattering.LEAST:
         return {}
-    finite = {name: float(share) for name, share in found.items() if np.isfinite(share)}
-    return finite if sum(finite.values()) > 0 else {}
+    return {factor.name: factor.share for factor in mattering.factors(trials)}
 
 
-def pruning(trials: Sequence[Facts], folds: int) -> Facts:
+def pruning(trials: Sequence[Facts]) -> Facts:
     """How many trials were stopped, the seconds that all took, and roughly those that this saved.
 
     A trial that came a third of its way would have taken thrice the time that it took.
     """
-    saved = 0.0
-    for trial in trials:
-        if trial["state"] == "pruned" and trial["step"] is not None and trial["seconds"]:
-            saved += trial["seconds"] * (1 / share_done(trial["step"], folds) - 1)
+    stopped = [trial for trial in trials if trial["state"] == "pruned"]
     return {
-        "pruned": sum(trial["state"] == "pruned" for trial in trials),
-        "spent": sum(trial["seconds"] or 0.0 for trial in trials),
-        "saved": saved,
+        "pruned": len(stopped),
+        "spent": sum(trial["seconds"] for trial in trials),
+        "saved": sum(t["seconds"] * (1 / t["share"] - 1) for t in stopped if t["share"]),
     }
 
 
-def share_done(step: int, folds: int) -> float:
-    """The part of a trial that is done at a step as the pruner numbers them."""
-    fold, rung = divmod(step, STRIDE)
-    return (fold + (RUNGS[rung] if rung < len(RUNGS) else 1)) / folds
+def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
+    """The train rows whose label confident learning takes for wrong, the most suspect first."""
+    data, audit = session.data, labels.audit(session.data.labels, honest, session.folds)
+    return [
+        {
+            "id": data.train.ids[row],
+            "given": data.attributes.describe(data.labels[row]),
+            "likely": data.attributes.describe(audit.likely[row]),
+            "probability": float(audit.confidence[row]),
+        }
+        for row in audit.order.tolist()
+        if audit.flagged[row]
+    ]
+
+
+def leaks(session: Session) -> list[Facts] | None:
+    """What the audit of the data found, with the ids of the images that belong together."""
+    found = auditing.findings(session)
+    if found is None:
+        return None
+    return [
+        {
+            "title": finding.title,
+            "sentence": finding.sentence,
+            "rows": [
+                [finding.rows[place]["id"] for place in pair["rows"]] for pair in finding.pairs
+            ],
+        }
+        for finding in found
+    ]
 
 
 def pictures(data: Data, ids: Sequence[str]) -> dict[str, str]:
@@ -167,39 +168,56 @@ def pictures(data: Data, ids: Sequence[str]) -> dict[str, str]:
         return dict(zip(known, pool.map(page.thumbnail, (paths[id] for id in known)), strict=True))
 
 
+def _blend(session: Session, say: Callable[[str], None]) -> tuple[Facts, np.ndarray, bool]:
+    """What is known of the last ensemble, the honest probabilities `[N, C]`, and whether there was one.
+
+    Without one it is a greedy blend, of which nothing is kept.
+    """
+    if kept := session.store.ensembles():
+        return kept[-1].facts(), kept[-1].honest(), True
+    found = members.load(session, say)
+    if not found:
+        raise UserError(
+            f"study '{session.options.study}' has no complete trial yet: run automask search first"
+        )
+    data = session.data
+    # Test rows take no part here, and rows that are new need not be predicted for a report.
+    still = [replace(member, test=_first_row(member.validation)) for member in found]
+    blended = ensembling.fit(
+        {PLAIN: still}, data.labels, session.folds, data.groups, session.metric, "greedy", TOP
+    )
+    return blending.facts(session, blended), blended.honest, False
+
+
 def _first_row(table: np.ndarray) -> Callable[[], np.ndarray]:
     return lambda: table[:1]
 
 
-def _blend(blended: Ensemble, run: bool) -> Facts:
-    weights = blended.weights
+def _members(session: Session, blend: Facts) -> list[Facts]:
+    """The blend's members with their recipes, those of the largest weight first."""
+    trials = session.study.get_trials(deepcopy=False)
     rows = [
         {
-            "trial": member.number,
-            "recipe": member.recipe.describe(),
-            "weight": None if weights is None else float(weights[index]),
+            **member,
+            "recipe": Recipe.from_dict(trials[member["trial"]].user_attrs["recipe"]).describe(),
         }
-        for index, member in enumerate(blended.members)
-        if weights is None or weights[index]
+        for member in blend["members"]
     ]
-    rows.sort(key=lambda row: -(row["weight"] or 0))
-    return {"method": blended.method, "run": run, "members": rows}
+    return sorted(rows, key=lambda row: -(row["weight"] or 0))
 
 
-def _scores(session: Session, blended: Ensemble) -> list[Facts]:
+def _scores(session: Session, blend: Facts, honest: np.ndarray) -> list[Facts]:
     """The score to trust first, then those that are read beside it, each with its interval."""
     data = session.data
     named = {
-        "Ensemble, chosen without the rows scored": blended.nested,
-        "Ensemble, out of fold": blended.plain,
-        "Best single trial, out of fold": blended.single,
+        "Ensemble, chosen without the rows scored": blend["cv"]["nested"],
+        "Ensemble, out of fold": blend["cv"]["plain"],
+        "Best single trial, out of fold": blend["single"],
     }
     if len(data.attributes.names) > 1:
-        scores = by_attribute(
-            session.metric, data.labels, blended.validation, data.attributes, data.groups
-        )
-        named |= {f"{name} alone, out of fold": value for name, value in scores.items()}
-    return [{"name": name, **asdict(value)} for name, value in named.items()]
+        scores = by_attribute(session.metric, data.labels, honest, data.attributes, data.groups)
+        named |= {f"{name} alone": asdict(value) for name, value in scores.items()}
+    return [{"name": name, **value} for name, value in named.items()]
 
 
 def _looked(session: Session, probability: np.ndarray, hard: np.ndarray) -> Facts:

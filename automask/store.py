@@ -279,6 +279,7 @@ class StudyStore:
 
     def _pairs(self, key: str) -> Path:
         return self.cache / f"pairs-{key}.npz"
+
     def save_pseudo(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the pseudo-labels that the study learns from."""
         with written(self.folder / "pseudo.npz") as beside, open(beside, "wb") as file:
@@ -293,15 +294,22 @@ class StudyStore:
             return dict(arrays)
 
     def save_ensemble(
-        self, file: Path, facts: Mapping[str, Any], ids: Sequence[str], probability: np.ndarray
+        self,
+        file: Path,
+        facts: Mapping[str, Any],
+        ids: Sequence[str],
+        probability: np.ndarray,
+        honest: np.ndarray,
     ) -> None:
-        """Keep what is known of a submission that was written to `file`, found again by its content:
-        facts, and the probabilities `[M, C]` that it was made of."""
+        """Keep what is known of a file that an ensemble wrote, found again by its content: facts, the
+        probabilities `[M, C]` of the test rows, and the `honest` ones `[N, C]` of the train rows."""
         sha256 = digest(file)
         beside = self.folder / "ensembles" / f"{sha256}.npz"
         beside.parent.mkdir(parents=True, exist_ok=True)
         with written(beside) as part, open(part, "wb") as opened:
-            np.savez(opened, ids=np.array(ids), probability=probability.astype(np.float32))
+            tables = {"probability": probability, "honest": honest}
+            arrays: dict[str, Any] = {k: table.astype(np.float32) for k, table in tables.items()}
+            np.savez(opened, ids=np.array(ids), **arrays)
         _write_json(beside.with_suffix(".json"), {**facts, "sha256": sha256})
 
     def ensembles(self) -> list[EnsembleFile]:
@@ -323,6 +331,11 @@ class EnsembleFile:
         """The ids of the test rows, and float32 probabilities `[M, C]`."""
         with np.load(self.file.with_suffix(".npz")) as arrays:
             return arrays["ids"].tolist(), arrays["probability"]
+
+    def honest(self) -> np.ndarray:
+        """float32 `[N, C]`: each train row by a blend that was chosen without it."""
+        with np.load(self.file.with_suffix(".npz")) as arrays:
+            return arrays["honest"]
 
 
 def find_ensemble(sha256: str) -> EnsembleFile | None:

@@ -17,15 +17,13 @@ from torch import Tensor
 from automask import members as stored
 from automask import mirroring, registry
 from automask.data import test_fingerprint
-from automask.ensembling import Member
+from automask.ensembling import PLAIN, Member
 from automask.features import IN_TRAINING_ALONE
 from automask.network import Network, in_batches
 from automask.recipe import Recipe
 from automask.session import Session
 from automask.store import FoldResult, TrialStore
 from automask.task import Task
-
-PLAIN = "none"
 
 Views = Callable[[Tensor], Sequence[Tensor]]
 

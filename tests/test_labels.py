@@ -281,7 +281,7 @@ def compared_by(tmp_path, facts):
         for name, said in (("a", wrong), ("b", truth))
     )
     store = StudyStore(tmp_path / "main")
-    store.save_ensemble(b, {"study": "main", **facts}, ids, probability)
+    store.save_ensemble(b, {"study": "main", **facts}, ids, probability, probability[:3])
     console = Console(width=100, record=True, file=io.StringIO())
     compared = comparing.compare(a, b, prepared)
     sentences = expecting.show(compared, store.ensembles()[0], "study 'main'", console)

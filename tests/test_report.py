@@ -3,6 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from automask import charts, looked, markup, evaluation, report
+from automask import auditing, calibration, charts, evaluation, looked, markup, report
+from automask.auditing import Finding
 from automask.data import Attributes
 from automask.network import Backbone, Network, build
-from automask.pruner import step_number
 from automask.recipe import Choice, Recipe
 from automask.session import Options, reopen
 
@@ -54,7 +55,7 @@ def test_the_page_tells_the_studys_own_numbers(session):
     single = next(s for s in facts["scores"] if s["name"].startswith("Best single"))
     assert single["value"] == pytest.approx(best, abs=1e-6)
     counts = np.array(facts["tables"][0]["counts"])
-    assert counts.sum() == 30 == sum(row["rows"] for row in facts["reliability"]["bins"])
+    assert counts.sum() == 30 == sum(row["count"] for row in facts["reliability"]["reliability"])
     assert len(facts["hardest"]) == min(report.HARDEST, 30 - np.trace(counts))
     looks = facts["looked"]["rows"]
     assert looks and facts["looked"]["layer"].startswith("backbone.net.")
@@ -64,31 +65,46 @@ def test_the_page_tells_the_studys_own_numbers(session):
     assert f"{facts['scores'][0]['value']:.3f}" in text
 
 
-def test_a_section_is_there_when_it_is_given(session, tmp_path):
-    ids = session.data.train.ids
-    report.write(session, tmp_path / "plain.html")
-    plain = (tmp_path / "plain.html").read_text("utf-8")
-    assert 'id="suspects"' not in plain and 'id="leaks"' not in plain
-    size = report.write(
-        session,
-        tmp_path / "full.html",
-        leaks=[{"title": NASTY, "sentence": "Two of a kind.", "rows": [[ids[0], ids[1]]]}],
-        suspects=[{"id": ids[2], "given": NASTY, "likely": "01", "probability": 0.97}],
-    )
-    full = (tmp_path / "full.html").read_text("utf-8")
-    assert size == (tmp_path / "full.html").stat().st_size < 2_000_000
+def test_the_audits_are_sections_with_pictures(session):
+    ids, facts = session.data.train.ids, report.gather(session)
+    nothing = facts | {"leaks": None, "suspects": []}
+    pictures = report.pictures(session.data, ids)
+    plain = markup.render(nothing, pictures)
+    assert 'id="leaks"' not in plain and "No label is suspect" in plain
+    leak = {"title": NASTY, "sentence": "Two of a kind.", "rows": [[ids[0], ids[1]]]}
+    suspect = {"id": ids[2], "given": NASTY, "likely": "01", "probability": 0.97}
+    full = markup.render(nothing | {"leaks": [leak], "suspects": [suspect]}, pictures)
     assert 'id="suspects"' in full and "97%" in full and "Two of a kind." in full
     assert full.count("<img") == plain.count("<img") + 3
     assert "<script" not in full and "&lt;script&gt;" in full
-    report.write(session, tmp_path / "none.html", leaks=[], suspects=[])
-    assert "No label is suspect" in (tmp_path / "none.html").read_text("utf-8")
+
+
+def test_a_planted_copy_is_in_the_report(session, monkeypatch):
+    ids = session.data.train.ids
+    row = {"table": "train", "id": ids[0], "path": "", "label": ""}
+    pair = {"rows": [0, 1], "similarity": 1.0, "mirrored": False, "exact": True}
+    found = Finding("copies", "Copies", "One pair.", "", {}, [row, row | {"id": ids[1]}], [pair])
+    auditing.keep(session, [found])
+    told = report.gather(session)["leaks"]
+    assert told == [{"title": "Copies", "sentence": "One pair.", "rows": [[ids[0], ids[1]]]}]
+
+
+def test_the_report_tells_what_the_ensemble_told(studied, monkeypatch):
+    before = automask(studied, "report", "-o", "before.html")
+    assert before.returncode == 0 and "was run yet" in (studied / "before.html").read_text("utf-8")
+    told = automask(studied, "ensemble")
+    assert told.returncode == 0, told.stderr
+    monkeypatch.chdir(studied)
+    facts = report.gather(reopen(Options()))
+    assert facts["blend"]["run"] and facts["blend"]["asked"] == "auto"
+    assert f"{facts['scores'][0]['value']:.4f}" in told.stdout
 
 
 def test_without_captum_a_sentence_says_how_to_get_it(session, monkeypatch):
     monkeypatch.setattr(looked, "find_spec", lambda name: None)
     facts = report.gather(session)
     assert facts["looked"]["rows"] == []
-    text = markup.render({**facts, "leaks": None, "suspects": None}, {})
+    text = markup.render(facts, {})
     assert "pip install &#x27;automask[report]&#x27;" in text
 
 
@@ -165,21 +181,13 @@ def arrays(rows):
 @given(tables)
 def test_bins_and_mistakes_account_for_every_row(rows):
     target, probability = arrays(rows)
-    found = evaluation.reliability(target, probability)
-    assert sum(row["rows"] for row in found["bins"]) == len(target)
-    assert 0 <= found["error"] <= 1 and abs(found["surer"]) <= found["error"] + 1e-9
+    found = calibration.reliability(target, probability)
+    assert sum(row.count for row in found) == len(target)
+    assert 0 <= calibration.expected_error(found) <= 1
     hard = evaluation.hardest(target, probability)
     assert sorted(hard.tolist()) == np.flatnonzero(probability.argmax(1) != target).tolist()
     of_given = probability[hard, target[hard]]
     assert (np.diff(of_given) >= 0).all()
-
-
-def test_a_model_that_is_as_sure_as_right_has_no_error():
-    probability = np.array([[0.75, 0.25]] * 4)
-    assert evaluation.reliability(np.array([0, 0, 0, 1]), probability)["error"] == pytest.approx(0)
-    sure = np.array([[1.0, 0.0]] * 4)
-    found = evaluation.reliability(np.array([0, 0, 1, 1]), sure)
-    assert found["error"] == found["surer"] == pytest.approx(0.5)
 
 
 def test_the_most_frequent_mistakes_come_first():
@@ -188,11 +196,8 @@ def test_the_most_frequent_mistakes_come_first():
 
 
 def test_what_pruning_saved_goes_by_how_far_a_trial_came():
-    assert report.share_done(step_number(0, None), 5) == pytest.approx(1 / 5)
-    assert report.share_done(step_number(3, None), 5) == pytest.approx(4 / 5)
-    assert report.share_done(step_number(0, 0), 5) == pytest.approx(1 / 15)
-    trial = {"state": "pruned", "seconds": 10.0, "step": step_number(0, None)}
-    told = report.pruning([trial, {"state": "complete", "seconds": 50.0, "step": 14}], 5)
+    trial = {"state": "pruned", "seconds": 10.0, "share": 1 / 5}
+    told = report.pruning([trial, {"state": "complete", "seconds": 50.0, "share": 1.0}])
     assert told == {"pruned": 1, "spent": 60.0, "saved": pytest.approx(40.0)}
 
 
@@ -216,11 +221,11 @@ def test_charts_are_well_formed_whatever_they_name():
         trial(2, "complete", 0.5, 0.5),
         trial(3, "complete", 0.4, 0.5),
     ]
-    bins = evaluation.reliability(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))["bins"]
+    bins = calibration.reliability(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
     drawn = {
         "history": charts.history(trials),
         "confusion": charts.confusion(np.array([[3, 1], [0, 0]]), [NASTY, "b"]),
-        "reliability": charts.reliability(bins),
+        "reliability": charts.reliability([asdict(bin) for bin in bins]),
         "whisker": charts.whisker(0.5, 0.4, 0.6, 0.0, 1.0),
     }
     roots = {name: ET.fromstring(text) for name, text in drawn.items()}
