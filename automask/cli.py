@@ -15,6 +15,8 @@ from automask.units import bytes_of, seconds_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from automask.session import Session
+
 
 app = typer.Typer(
     help="AutoML search for image classification: init, search, ensemble.",
@@ -106,6 +108,14 @@ def search(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
     disk: Disk = None,
+    pruner: Annotated[
+        str | None,
+        typer.Option(help="What stops trials early: two_stage, none or one of Optuna's by name."),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop after so many trials that don't help the ensemble."),
+    ] = None,
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     import time
@@ -117,19 +127,20 @@ def search(
     size = bytes_of(disk) if disk is not None else None
     begin = time.time()
     options = sessions.Options(
-        study, storage, space, folds, metric, seed, weights, device, disk=size
+        study, storage, space, folds, metric, seed, weights, device, disk=size, pruner=pruner
     )
     session = sessions.start(options)
 
     from automask import workers as crew
+    from automask.clock import TimeUp, until
     from automask.display import Display, decode, summary
-    from automask.search import FAILURES_IN_A_ROW, Limits
+    from automask.search import FAILURES_IN_A_ROW, LATE, Limits
     from automask.study import complete, failures_at_the_end, finished, release
 
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    limits = Limits(trials, begin + seconds if seconds is not None else None)
+    limits = Limits(trials, begin + seconds if seconds is not None else None, patience)
     before = finished(session.study)
     counted = sum(trial.state.name != "FAIL" for trial in before)
     if before:
@@ -138,14 +149,13 @@ def search(
     best = ranked[0].values[0] if ranked else None
     started = datetime.now()
     display = Display(console, trials, counted, best, session.config.search.metric)
-    decode(session, display)
-    if not session.study.trials and "advice" not in session.study.user_attrs:
-        from automask.advising import advise as measured
-
-        lines, kept = measured(session)
-        session.study.set_user_attr("advice", kept)
-        for line in lines if not kept["recipes"] else lines[:4]:
-            console.print(f"note: {line}", markup=False, soft_wrap=True)
+    try:
+        with until(limits.deadline):
+            decode(session, display)
+            _advised(session, console)
+    except TimeUp:
+        summary(session, console, LATE)
+        return
     try:
         with display:
             ending = crew.run(session, limits, workers or crew.automatic(device), display.tell)
@@ -158,6 +168,18 @@ def search(
     failed = failures_at_the_end(session.study.get_trials(deepcopy=False), started)
     if len(failed) >= FAILURES_IN_A_ROW:
         raise typer.Exit(2)
+
+
+def _advised(session: Session, console: Console) -> None:
+    """Measure what a new study begins with, and tell it."""
+    if session.study.trials or "advice" in session.study.user_attrs:
+        return
+    from automask.advising import advise as measured
+
+    lines, kept = measured(session)
+    session.study.set_user_attr("advice", kept)
+    for line in lines if not kept["recipes"] else lines[:4]:
+        console.print(f"note: {line}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -98,7 +98,10 @@ class Display:
             )
         for event in sorted(self.running.values(), key=lambda event: event.number):
             step = event.step
-            where = "starting" if step is None else f"fold {step.fold + 1}, epoch {step.epoch}"
+            about = "" if event.expected is None else f", about {event.expected:.0f} s"
+            where = (
+                f"starting{about}" if step is None else f"fold {step.fold + 1}, epoch {step.epoch}"
+            )
             of = "" if step is None else f" of {step.epochs}"
             recipe = Text(event.recipe.describe())
             table.add_row(str(event.number), Text(where + of, "cyan"), "", "", recipe)
