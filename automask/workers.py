@@ -225,7 +225,7 @@ def _listen(
             else:
                 ending = message
                 working.pop(pipe)
-    return ending + (f"; {died} of the workers died and were replaced" if died else "")
+    return ending + (f"; workers that died and were replaced: {died}" if died else "")
 
 
 def _how(exitcode: int | None) -> str:
