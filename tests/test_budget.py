@@ -290,7 +290,9 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(project):
         opened = studies.open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
         wait_for(lambda: opened.get_trials(deepcopy=False, states=(RUNNING,)))
         children = subprocess.run(
-            ["ps", "--ppid", str(process.pid), "-o", "pid=,args="], capture_output=True, text=True
+            ["ps", "-ww", "--ppid", str(process.pid), "-o", "pid=,args="],
+            capture_output=True,
+            text=True,
         ).stdout.splitlines()
         worker = next(int(line.split()[0]) for line in children if "spawn_main" in line)
         os.kill(worker, signal.SIGKILL)
