@@ -32,7 +32,7 @@ from automask.pruner import step_number
 from automask.recipe import Recipe
 from automask.space import Space
 from automask.store import StudyStore
-from automask.study import failures_at_the_end, put_back, release, without_a_rise
+from automask.study import as_ended, failures_at_the_end, put_back, release, without_a_rise
 
 FAILURES_IN_A_ROW = 10
 LATE = "the time is up"
@@ -148,8 +148,7 @@ class Searcher:
         return ""
 
     def _without_a_rise(self, trials: list[FrozenTrial]) -> int:
-        ended = [trial for trial in trials if trial.state in COUNTED and trial.datetime_complete]
-        ended.sort(key=lambda trial: (trial.datetime_complete, trial.number))
+        ended = as_ended(trial for trial in trials if trial.state in COUNTED)
         return without_a_rise(ended, self.so_far())
 
     def _late(self) -> bool:

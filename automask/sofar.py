@@ -26,9 +26,9 @@ def score_so_far(session: Session) -> list[float]:
     that it serves to be compared with itself and says too much of what a blend is worth. Kept in the
     study's folder a trial; one whose probabilities are gone is no member.
     """
-    from automask.study import complete
+    from automask.study import as_ended, complete
 
-    trials = sorted(complete(session.study), key=lambda trial: trial.datetime_complete)
+    trials = as_ended(complete(session.study))
     file, scores = session.store.so_far, []
     kept: dict[str, float] = known(file, session.options.study, {}) if trials else {}
     found = dict(kept)

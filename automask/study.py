@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -185,6 +185,11 @@ def complete(study: optuna.Study) -> list[FrozenTrial]:
     """Complete trials, the best first."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return sorted(trials, key=lambda trial: (-trial.values[0], trial.number))
+
+
+def as_ended(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials in the order in which they ended."""
+    return sorted(trials, key=lambda trial: (trial.datetime_complete or datetime.max, trial.number))
 
 
 def outranked(study: optuna.Study) -> list[str]:
