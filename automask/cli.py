@@ -15,6 +15,8 @@ from automask.units import bytes_of, seconds_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from automask.session import Session
+
 
 app = typer.Typer(
     help="AutoML search for image classification: init, search, ensemble.",
@@ -109,6 +111,14 @@ def search(
     pseudo: Annotated[
         str | None, typer.Option(help="Also train on test rows that this earlier study is sure of.")
     ] = None,
+    pruner: Annotated[
+        str | None,
+        typer.Option(help="What stops trials early: two_stage, none or one of Optuna's by name."),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop after so many trials that don't help the ensemble."),
+    ] = None,
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     import time
@@ -120,20 +130,31 @@ def search(
     size = bytes_of(disk) if disk is not None else None
     begin = time.time()
     options = sessions.Options(
-        study, storage, space, folds, metric, seed, weights, device, disk=size, pseudo=pseudo
+        study,
+        storage,
+        space,
+        folds,
+        metric,
+        seed,
+        weights,
+        device,
+        disk=size,
+        pseudo=pseudo,
+        pruner=pruner,
     )
     session = sessions.start(options)
 
     from automask import overview
     from automask import workers as crew
+    from automask.clock import TimeUp, until
     from automask.display import Display, decode, summary
-    from automask.search import FAILURES_IN_A_ROW, Limits
+    from automask.search import FAILURES_IN_A_ROW, LATE, Limits
     from automask.study import failures_at_the_end, release
 
     console = _console()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    limits = Limits(trials, begin + seconds if seconds is not None else None)
+    limits = Limits(trials, begin + seconds if seconds is not None else None, patience)
     before = overview.of(session)
     if before.ended:
         console.print(f"going on after {len(before.counted)} finished trials")
@@ -142,21 +163,14 @@ def search(
     display = Display(
         console, before, trials, limits.deadline, crew_size, session.config.search.folds
     )
-    decode(session, display)
-    if session.store.load_findings() is None:
-        from automask import auditing
-
-        found = auditing.audit(session)
-        auditing.keep(session, found)
-        for finding in found:
-            console.print(f"note: {finding.sentence}", markup=False, soft_wrap=True)
-    if not session.study.trials and "advice" not in session.study.user_attrs:
-        from automask.advising import advise as measured
-
-        lines, kept = measured(session)
-        session.study.set_user_attr("advice", kept)
-        for line in lines if not kept["recipes"] else lines[:4]:
-            console.print(f"note: {line}", markup=False, soft_wrap=True)
+    try:
+        with until(limits.deadline):
+            decode(session, display)
+            _audited(session, console)
+            _advised(session, console)
+    except TimeUp:
+        summary(session, console, LATE)
+        return
     try:
         with display:
             ending = crew.run(session, limits, crew_size, display.tell)
@@ -173,6 +187,30 @@ def search(
     failed = failures_at_the_end(session.study.get_trials(deepcopy=False), started)
     if len(failed) >= FAILURES_IN_A_ROW:
         raise typer.Exit(2)
+
+
+def _audited(session: Session, console: Console) -> None:
+    """Look for leaks in the data of a new study, and tell what there is."""
+    if session.store.load_findings() is not None:
+        return
+    from automask import auditing
+
+    found = auditing.audit(session)
+    auditing.keep(session, found)
+    for finding in found:
+        console.print(f"note: {finding.sentence}", markup=False, soft_wrap=True)
+
+
+def _advised(session: Session, console: Console) -> None:
+    """Measure what a new study begins with, and tell it."""
+    if session.study.trials or "advice" in session.study.user_attrs:
+        return
+    from automask.advising import advise as measured
+
+    lines, kept = measured(session)
+    session.study.set_user_attr("advice", kept)
+    for line in lines if not kept["recipes"] else lines[:4]:
+        console.print(f"note: {line}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -35,6 +35,7 @@ class SearchSection(BaseModel):
     space: str = "default"
     seed: int = Field(default=0, ge=0, le=SEEDS)
     weights: str | None = None
+    pruner: str = "two_stage"
 
 
 class Config(BaseModel):

@@ -91,7 +91,8 @@ class Display:
             since = known.since if known else time.time()
             if event.step is not None:
                 self.steps[number] = event.step
-            self.running[number] = Running(number, event.recipe, _where(event.step), since)
+            where = _where(event.step, event.expected)
+            self.running[number] = Running(number, event.recipe, where, since)
             return
         self.running.pop(number, None)
         share = 1.0 if event.state == "complete" else _share(self.steps.get(number), self.folds)
@@ -188,9 +189,9 @@ def sentences(overview: Overview, now: float, trials: int = 0) -> list[str]:
     return told
 
 
-def _where(step: Step | None) -> str:
+def _where(step: Step | None, expected: float | None) -> str:
     if step is None:
-        return "starting"
+        return "starting" + (f", about {duration(expected)}" if expected is not None else "")
     return f"fold {step.fold + 1}, epoch {step.epoch} of {step.epochs}"
 
 

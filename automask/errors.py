@@ -24,7 +24,7 @@ class TrialError(Exception):
     """One trial failed; the study goes on.
 
     `reason` is one of the states told to the user: ``not-a-number``, ``out of memory``,
-    ``bad data``, ``bad recipe``, ``plugin error``.
+    ``bad data``, ``bad recipe``, ``plugin error``; ``timed out`` is the search's own.
     """
 
     def __init__(self, reason: str, message: str) -> None:

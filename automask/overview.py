@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from automask import registry
 from automask.progress import RUNGS
 from automask.pruner import STRIDE
 from automask.recipe import Recipe
-from automask.scores import Metric
 from automask.session import Session
+from automask.sofar import scores_so_far
 from automask.study import finished
 
 
@@ -49,18 +47,14 @@ class Reached:
 class Overview:
     """Ended trials, added in the order in which they ended.
 
-    `probability` gives a complete trial's out-of-fold probabilities `[N, C]`, or None where they are
-    gone. The blend so far is cheap: `greedy` between the blend before and each new trial. It therefore
-    never falls, and what `automask ensemble` blends of all trials at once is mostly a little better.
+    `so_far` gives the ensemble's score after each complete trial, by its number.
     """
 
     metric: str
-    target: np.ndarray
-    probability: Callable[[Recipe], np.ndarray | None]
+    so_far: Callable[[], Mapping[int, float]] = dict
     ended: list[Ended] = field(default_factory=list)
     best: Reached | None = None
     blended: Reached | None = None
-    blend: np.ndarray | None = None
 
     def add(self, trial: Ended) -> None:
         self.ended.append(trial)
@@ -68,13 +62,8 @@ class Overview:
             return
         if self.best is None or trial.value > self.best.value:
             self.best = Reached(trial.value, trial.number, trial.at)
-        found = self.probability(trial.recipe)
-        if found is None:
-            return
-        score: Metric = registry.get("metric", self.metric).function
-        self.blend = joined(self.blend, found, self.target, score)
-        value = score(self.target, self.blend)
-        if self.blended is None or value > self.blended.value:
+        value = self.so_far().get(trial.number)
+        if value is not None and (self.blended is None or value > self.blended.value):
             self.blended = Reached(value, trial.number, trial.at)
 
     @property
@@ -101,35 +90,19 @@ class Overview:
         return sum(trial.seconds for trial in self.counted) / max(1, len(self.counted))
 
 
-def joined(
-    blend: np.ndarray | None, probability: np.ndarray, target: np.ndarray, metric: Metric
-) -> np.ndarray:
-    """The blend `[N, C]` with as much of a further trial's probabilities as helps it."""
-    if blend is None:
-        return probability
-    pair = np.stack([blend, probability])
-    plugin = registry.get("ensemble", "greedy")
-    rng = np.random.default_rng(0)
-    return plugin.function(pair, target, metric, rng, **plugin.defaults)(pair)
-
-
 def empty(session: Session) -> Overview:
     """That of a session without trials."""
-    return Overview(session.config.search.metric, session.data.labels, lambda recipe: None)
+    return Overview(session.config.search.metric)
 
 
 def of(session: Session) -> Overview:
     """The overview of a session's study, with all trials that have ended."""
-    folds = session.folds
-
-    def probability(recipe: Recipe) -> np.ndarray | None:
-        store = session.store.trial(recipe)
-        return store.out_of_fold(folds) if all(map(store.has, range(folds.max() + 1))) else None
-
-    overview = Overview(session.config.search.metric, session.data.labels, probability)
+    before = scores_so_far(session)
+    overview = Overview(session.config.search.metric, lambda: before)
     trials = [trial for trial in finished(session.study) if "recipe" in trial.user_attrs]
     for trial in sorted(trials, key=_at):
-        overview.add(ended(trial, int(folds.max()) + 1))
+        overview.add(ended(trial, int(session.folds.max()) + 1))
+    overview.so_far = lambda: scores_so_far(session)
     return overview
 
 

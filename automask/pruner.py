@@ -6,14 +6,20 @@ those before it, in the first fold only, are rungs inside its training.
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Callable
 
 import numpy as np
+import optuna
 from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from automask.errors import UserError, did_you_mean
+
 STRIDE = 3
+DEFAULT = "two_stage"
 
 
 def step_number(fold: int, rung: int | None) -> int:
@@ -67,3 +73,48 @@ class TwoStage(BasePruner):
 def _fold_scores(trial: FrozenTrial, folds: int) -> list[float]:
     steps = [step_number(fold, None) for fold in range(folds)]
     return [trial.intermediate_values[s] for s in steps if s in trial.intermediate_values]
+
+
+class AtFoldEnds(BasePruner):
+    """Another pruner that sees finished folds alone: a rung's score is no sample of the same thing."""
+
+    def __init__(self, pruner: BasePruner) -> None:
+        self.pruner = pruner
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        ends = {s: v for s, v in trial.intermediate_values.items() if not (s + 1) % STRIDE}
+        if trial.last_step not in ends:
+            return False
+        shown = copy.copy(trial)
+        shown.intermediate_values = ends
+        return self.pruner.prune(study, shown)
+
+
+def named(name: str, folds: int) -> BasePruner:
+    """The pruner of that name for trials of so many folds; raises `UserError` where there is none.
+
+    Ours is `two_stage`, the others are Optuna's. Those that compare like with like see fold ends, those
+    that divide a budget see rungs too. Trials keep nothing of the pruner, so that a study may go on with
+    another one.
+    """
+    if name not in PRUNERS:
+        raise UserError(f"unknown pruner '{name}'{did_you_mean(name, PRUNERS)}")
+    return PRUNERS[name](folds)
+
+
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+    DEFAULT: TwoStage,
+    "none": lambda folds: optuna.pruners.NopPruner(),
+    "median": lambda folds: AtFoldEnds(optuna.pruners.MedianPruner()),
+    "percentile": lambda folds: AtFoldEnds(optuna.pruners.PercentilePruner(67.0)),
+    "wilcoxon": lambda folds: AtFoldEnds(optuna.pruners.WilcoxonPruner()),
+    "patient": lambda folds: AtFoldEnds(
+        optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(), patience=1)
+    ),
+    "successive_halving": lambda folds: optuna.pruners.SuccessiveHalvingPruner(
+        min_resource=1, reduction_factor=3
+    ),
+    "hyperband": lambda folds: optuna.pruners.HyperbandPruner(
+        min_resource=1, max_resource=folds * STRIDE, reduction_factor=3
+    ),
+}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,23 @@ def narrow(declared: Range, wanted: Any) -> Range:
         if value not in declared:
             raise ValueError(f"{value!r} is outside {declared}")
     return Categorical(*choices)
+
+
+def draw(range_: Range, rng: np.random.Generator) -> Any:
+    """A value of the range, each as likely, or each logarithm."""
+    match range_:
+        case Float():
+            low, high = (math.log(end) if range_.log else end for end in range_.corners())
+            value = rng.uniform(low, high)
+            return clip(range_, float(math.exp(value) if range_.log else value))
+        case Int(log=True):
+            value = rng.uniform(math.log(range_.low - 0.5), math.log(range_.high + 0.5))
+            return clip(range_, round(math.exp(value)))
+        case Int():
+            return int(rng.integers(range_.low, range_.high, endpoint=True))
+        case Categorical():
+            return range_.choices[rng.integers(len(range_.choices))]
+    raise ValueError("open text has no values to draw from")
 
 
 def clip(range_: Range, value: Any) -> Any:

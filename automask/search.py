@@ -7,6 +7,7 @@ reports are `automask.progress.Step`s.
 from __future__ import annotations
 
 import errno
+import math
 import multiprocessing
 import time
 import traceback
@@ -15,23 +16,37 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import optuna
 from filelock import FileLock
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from automask.errors import DiskError, TrialError, UserError, full
+from automask import cost as costs
+from automask.clock import TimeUp, until
+from automask.cost import Cost
+from automask.errors import DiskError, TrialError, full
 from automask.progress import Report, Step
+from automask.proposing import Proposer, suggester
 from automask.pruner import step_number
-from automask.ranges import Categorical, Float, Int, Range
 from automask.recipe import Recipe
 from automask.space import Space
 from automask.store import StudyStore
-from automask.study import GIVEN, OUTSIDE, failures_at_the_end, put_back, release
+from automask.study import (
+    GIVEN,
+    OUTSIDE,
+    as_ended,
+    failures_at_the_end,
+    put_back,
+    release,
+    without_a_rise,
+)
 
 FAILURES_IN_A_ROW = 10
-PROPOSALS = 20
+LATE = "the time is up"
+#: A trial that takes so many times what was expected is ended, though never within a minute.
+PATIENCE, LEAST = 5.0, 60.0
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 PAUSE = 0.5
 
@@ -49,15 +64,20 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """When the search ends: `trials` complete or pruned in the study, or at `deadline` (Unix time)."""
+    """When the search ends: `trials` complete or pruned in the study, at `deadline` (Unix time), or
+    after `patience` trials that didn't raise the ensemble's score."""
 
     trials: int
     deadline: float | None = None
+    patience: int | None = None
 
 
 @dataclass(frozen=True)
 class Event:
-    """News of a worker's trial, for displays: `what` is begin, step or end."""
+    """News of a worker's trial, for displays: `what` is begin, step or end.
+
+    With begin come the seconds `expected`, where trials before it tell.
+    """
 
     what: str
     number: int
@@ -67,6 +87,7 @@ class Event:
     value: float | None = None
     seconds: float = 0.0
     message: str = ""
+    expected: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +99,11 @@ class Note:
 
 @dataclass
 class Searcher:
-    """One worker's loop over a study that any number of workers share."""
+    """One worker's loop over a study that any number of workers share.
+
+    `cost` computes what a recipe costs, where that can be told; `so_far` gives the ensemble's score
+    after each complete trial.
+    """
 
     study: optuna.Study
     space: Space
@@ -86,8 +111,16 @@ class Searcher:
     limits: Limits
     train: Train
     tell: Callable[[Event | Note], None]
+    seed: int = 0
+    cost: Callable[[Recipe], Cost | None] = lambda recipe: None
+    so_far: Callable[[], list[float]] = list
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     begun: datetime = field(default_factory=datetime.now)
+
+    @cached_property
+    def _proposer(self) -> Proposer:
+        deadline, seed = self.limits.deadline, self.seed
+        return Proposer(self.study, self.space, self.worker, deadline, seed, self.cost)
 
     def run(self) -> str:
         """Propose and train until the limits; why it ended, as a sentence."""
@@ -95,7 +128,8 @@ class Searcher:
             while True:
                 with FileLock(self.store.lock):
                     ended = self._ended()
-                    proposal = None if ended or self._enough_under_way() else self._propose()
+                    waits = bool(ended) or self._enough_under_way()
+                    proposal = None if waits else self._proposer.next()
                 if ended:
                     return ended
                 if proposal is None:
@@ -115,10 +149,16 @@ class Searcher:
         if sum(trial.state in COUNTED for trial in trials) >= self.limits.trials:
             return f"{self.limits.trials} trials are complete or pruned"
         if self._late():
-            return "the time is up"
+            return LATE
         if len(failures_at_the_end(trials, self.begun)) >= FAILURES_IN_A_ROW:
             return f"{FAILURES_IN_A_ROW} trials in a row failed"
+        if (patience := self.limits.patience) and self._without_a_rise(trials) >= patience:
+            return f"the ensemble's score hasn't risen for {patience} trials (--patience)"
         return ""
+
+    def _without_a_rise(self, trials: list[FrozenTrial]) -> int:
+        ended = as_ended(trial for trial in trials if trial.state in COUNTED)
+        return without_a_rise(ended, self.so_far())
 
     def _late(self) -> bool:
         return self.limits.deadline is not None and time.time() >= self.limits.deadline
@@ -127,31 +167,6 @@ class Searcher:
         states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
         running = states.count(TrialState.RUNNING)
         return sum(state in COUNTED for state in states) + running >= self.limits.trials
-
-    def _propose(self) -> tuple[optuna.Trial, Recipe] | str:
-        """The next trial, or why there is none. Only called under the study's lock."""
-        if not self.study.get_trials(deepcopy=False):
-            self.study.enqueue_trial(self.space.default()[1])
-            for free in self.study.user_attrs.get("advice", {}).get("recipes", ()):
-                self.study.enqueue_trial(free)
-        for _ in range(PROPOSALS):
-            trial = self.study.ask()
-            recipe = self.space.sample(_suggester(trial))
-            if given := trial.user_attrs.get(GIVEN):
-                recipe = Recipe.from_dict(given)
-            used = {
-                t.user_attrs["hash"]
-                for t in self.study.get_trials(deepcopy=False)
-                if "hash" in t.user_attrs and t.number != trial.number
-            }
-            if recipe.hash not in used:
-                trial.set_user_attr("recipe", recipe.to_dict())
-                trial.set_user_attr("hash", recipe.hash)
-                trial.set_user_attr("worker", self.worker)
-                return trial, recipe
-            trial.set_user_attr("reason", "duplicate")
-            self.study.tell(trial, state=TrialState.FAIL)
-        return f"nothing new in {PROPOSALS} proposals: the space seems to be exhausted"
 
     def run_one(self, recipe: Recipe) -> int:
         """Train this recipe, from inside the space or from outside; the number of its trial."""
@@ -179,18 +194,26 @@ class Searcher:
             found = self.study.get_trials(deepcopy=False)[-1:]
         self.study._storage.set_trial_state_values(found[0]._trial_id, TrialState.RUNNING)
         trial = optuna.Trial(self.study, found[0]._trial_id)
-        self.space.sample(_suggester(trial))
+        self.space.sample(suggester(trial))
         trial.set_user_attr("worker", self.worker)
         return trial
 
     def _run(self, trial: optuna.Trial, recipe: Recipe) -> None:
-        begin = time.time()
-        self.tell(Event("begin", trial.number, recipe))
+        begin, spent = time.time(), trial.user_attrs.get("seconds", 0.0)
+        expected, cost = trial.user_attrs.get("predicted"), self.cost(recipe)
+        limit = math.inf if expected is None else begin + max(LEAST, PATIENCE * expected)
+        ends = min(limit, math.inf if self.limits.deadline is None else self.limits.deadline)
+        self.tell(Event("begin", trial.number, recipe, expected=expected))
+        done = 0.0
         reported = set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
         def report(step: Step) -> None:
             if not step.final and (_orphaned() or self._late()):
                 raise Interrupted
+            if not step.final and time.time() >= limit:
+                raise TimeUp
+            nonlocal done
+            done = done if cost is None else cost.share(step)
             self.tell(Event("step", trial.number, recipe, step))
             if step.micro_batch is not None and "micro_batch" not in trial.user_attrs:
                 # Batch norm has seen other batches than the recipe's: another machine may differ.
@@ -205,15 +228,19 @@ class Searcher:
 
         state, value, reason, message = TrialState.FAIL, None, "", ""
         try:
-            value = float(self.train(recipe, report))
-            state = TrialState.COMPLETE
+            with until(None if ends == math.inf else ends):
+                value = float(self.train(recipe, report))
+            state, done = TrialState.COMPLETE, 1.0
         except Pruned:
             state = TrialState.PRUNED
         except TrialError as error:
             reason, message = error.reason, str(error)
-        except Interrupted:
-            self._put_back(trial)
-            return
+        except (Interrupted, TimeUp) as error:
+            if isinstance(error, Interrupted) or ends < limit:
+                trial.set_user_attr("seconds", spent + time.time() - begin)
+                self._put_back(trial)
+                return
+            reason, message = "timed out", f"expected were {expected:.0f} s"
         except Exception as error:
             if _is_ours(error):
                 self._put_back(trial)
@@ -222,7 +249,10 @@ class Searcher:
         except BaseException:
             self._put_back(trial)
             raise
-        seconds = time.time() - begin
+        seconds = spent + time.time() - begin
+        if cost is not None and done and not reason and "resumed" not in trial.user_attrs:
+            for key, fact in costs.facts(cost, seconds / done).items():
+                trial.set_user_attr(key, fact)
         trial.set_user_attr("seconds", seconds)
         if reason:
             trial.set_user_attr("reason", reason)
@@ -259,17 +289,3 @@ def _told(error: Exception) -> str:
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     text = str(error).strip().splitlines()[0] if str(error).strip() else ""
     return f"{type(error).__name__}: {text}{where}"
-
-
-def _suggester(trial: optuna.Trial) -> Callable[[str, Range], Any]:
-    def suggest(name: str, range_: Range) -> Any:
-        match range_:
-            case Float():
-                return trial.suggest_float(name, range_.low, range_.high, log=range_.log)
-            case Int():
-                return trial.suggest_int(name, range_.low, range_.high, log=range_.log)
-            case Categorical():
-                return trial.suggest_categorical(name, range_.choices)
-        raise UserError(f"{name}: open text can't be searched; give a list of names")
-
-    return suggest

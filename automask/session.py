@@ -49,6 +49,7 @@ class Options:
     threads: int | None = None
     disk: int | None = None
     pseudo: str | None = None
+    pruner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -306,12 +307,15 @@ def override(config: Config, options: Options) -> Config:
     """The configuration with what the command line says instead."""
     changes = {
         key: getattr(options, key)
-        for key in ("space", "folds", "metric", "seed", "weights")
+        for key in ("space", "folds", "metric", "seed", "weights", "pruner")
         if getattr(options, key) is not None
     }
     registry.get("metric", changes.get("metric", config.search.metric))
     if changes.get("folds", 2) < 2:
         raise UserError("--folds: at least 2")
+    from automask import pruner
+
+    pruner.named(changes.get("pruner", config.search.pruner), 2)
     return config.model_copy(update={"search": config.search.model_copy(update=changes)})
 
 
@@ -324,7 +328,8 @@ def open_study(
     url = options.storage or f"sqlite:///{store.database}"
     if make:
         store.create()
-    return studies.open_study(url, options.study, config.search.seed, config.search.folds, make)
+    search = config.search
+    return studies.open_study(url, options.study, search.seed, search.folds, make, search.pruner)
 
 
 def _store(options: Options) -> StudyStore:

@@ -153,6 +153,11 @@ class StudyStore:
     def lock(self) -> Path:
         return self.folder / "proposing.lock"
 
+    @property
+    def so_far(self) -> Path:
+        """The ensemble's scores while the search went on."""
+        return self.folder / "so_far.json"
+
     def worker_lock(self, worker: str) -> Path:
         return self.folder / "workers" / f"{worker}.lock"
 

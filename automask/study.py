@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +14,17 @@ from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from automask import pruner as pruners
 from automask.disk import TOP
 from automask.errors import UserError, full
-from automask.pruner import TwoStage
 from automask.store import RUNS, StudyStore
 
 #: Attributes of trials that were asked for by name: the recipe, and whether it is outside the space.
 GIVEN, OUTSIDE = "given", "outside"
+#: Proposals that nobody trained: the recipe was there already, or too long for the time left.
+UNUSED = ("duplicate", "too long")
+#: Trials before the sampler has seen enough to propose by it.
+STARTUP = 10
 
 
 class ReseededTPE(optuna.samplers.TPESampler):
@@ -29,7 +35,7 @@ class ReseededTPE(optuna.samplers.TPESampler):
     """
 
     def __init__(self, seed: int) -> None:
-        super().__init__(seed=seed, n_startup_trials=10, multivariate=True)
+        super().__init__(seed=seed, n_startup_trials=STARTUP, multivariate=True)
         self._base = seed
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
@@ -69,7 +75,14 @@ def _inside(study: optuna.Study) -> optuna.Study:
     return seen
 
 
-def open_study(url: str, name: str, seed: int, folds: int, make: bool = True) -> optuna.Study:
+def open_study(
+    url: str,
+    name: str,
+    seed: int,
+    folds: int,
+    make: bool = True,
+    pruner: str = pruners.DEFAULT,
+) -> optuna.Study:
     """The Optuna study of that name, made if it isn't there.
 
     Raises `UserError` where the storage can't be opened, or where there is none and `make` is False.
@@ -79,10 +92,11 @@ def open_study(url: str, name: str, seed: int, folds: int, make: bool = True) ->
     optuna.logging.disable_default_handler()
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
-        storage, sampler, pruner = _storage(url), ReseededTPE(seed), TwoStage(folds)
+        stops = pruners.named(pruner, folds)
+        storage, sampler = _storage(url), ReseededTPE(seed)
         if not make:
             return optuna.load_study(
-                storage=storage, study_name=name, sampler=sampler, pruner=pruner
+                storage=storage, study_name=name, sampler=sampler, pruner=stops
             )
         return optuna.create_study(
             storage=storage,
@@ -90,7 +104,7 @@ def open_study(url: str, name: str, seed: int, folds: int, make: bool = True) ->
             direction="maximize",
             load_if_exists=True,
             sampler=sampler,
-            pruner=pruner,
+            pruner=stops,
         )
     except KeyError as error:
         raise UserError(f"storage {url}: holds no study '{name}'; run automask search") from error
@@ -169,10 +183,10 @@ def alive(store: StudyStore, worker: str) -> bool:
 
 
 def failures_at_the_end(trials: list[FrozenTrial], since: datetime) -> list[FrozenTrial]:
-    """The trials that failed since then and since the last one that didn't, without duplicates."""
+    """The trials that failed since then and since the last one that didn't."""
     failed: list[FrozenTrial] = []
     for trial in trials:
-        if trial.user_attrs.get("reason") == "duplicate" or trial.datetime_complete is None:
+        if not _trained(trial) or trial.datetime_complete is None:
             continue
         if trial.datetime_complete < since:
             continue
@@ -181,18 +195,37 @@ def failures_at_the_end(trials: list[FrozenTrial], since: datetime) -> list[Froz
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """Complete, pruned and failed trials, without duplicates of others."""
-    return [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state.is_finished() and trial.user_attrs.get("reason") != "duplicate"
-    ]
+    """Complete, pruned and failed trials, without proposals that nobody trained."""
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state.is_finished() and _trained(trial)]
+
+
+def _trained(trial: FrozenTrial) -> bool:
+    return trial.user_attrs.get("reason") not in UNUSED
+
+
+def without_a_rise(trials: list[FrozenTrial], scores: Sequence[float]) -> int:
+    """How many trials ended since the ensemble's score last rose.
+
+    `trials` are complete or pruned, `scores` those after each complete one, both as they ended.
+    """
+    best, count, left = -math.inf, 0, iter(scores)
+    for trial in trials:
+        score = next(left, best) if trial.state == TrialState.COMPLETE else best
+        count = 0 if score > best else count + 1
+        best = max(best, score)
+    return count
 
 
 def complete(study: optuna.Study) -> list[FrozenTrial]:
     """Complete trials, the best first."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return sorted(trials, key=lambda trial: (-trial.values[0], trial.number))
+
+
+def as_ended(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials in the order in which they ended."""
+    return sorted(trials, key=lambda trial: (trial.datetime_complete or datetime.max, trial.number))
 
 
 def outranked(study: optuna.Study) -> list[str]:

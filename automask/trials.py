@@ -19,7 +19,7 @@ from automask.errors import UserError, did_you_mean
 from automask.overview import fold_scores, state
 from automask.recipe import SEARCHED, TRAINING, Recipe
 from automask.store import StudyStore, written
-from automask.study import GIVEN, OUTSIDE
+from automask.study import GIVEN, OUTSIDE, UNUSED
 from automask.units import duration
 
 STATES = {
@@ -55,9 +55,9 @@ def recipe_of(trial: FrozenTrial) -> Recipe | None:
 
 
 def of(study: optuna.Study) -> list[FrozenTrial]:
-    """All trials but duplicates of others."""
+    """All trials but proposals that nobody trained."""
     trials = study.get_trials(deepcopy=False)
-    return [trial for trial in trials if trial.user_attrs.get("reason") != "duplicate"]
+    return [trial for trial in trials if trial.user_attrs.get("reason") not in UNUSED]
 
 
 def choose(

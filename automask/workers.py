@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -10,19 +11,25 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import optuna
 
 from automask import mirroring
 from automask import session as sessions
+from automask.clock import TimeUp, until
 from automask.errors import UserError, full, told
 from automask.machine import cores
 from automask.recipe import Recipe
-from automask.search import Event, Limits, Note, Searcher
+from automask.search import LATE, Event, Limits, Note, Searcher
 from automask.session import Options, Session
 from automask.store import RUNS
+
+#: Seconds after the deadline at which a worker that is still at it is killed.
+GRACE = 20.0
+#: Workers that die one after another without ending a trial, before the search gives up.
+DEATHS = 5
 
 Tell = Callable[[Event | Note], None]
 
@@ -42,37 +49,55 @@ def automatic(device: str) -> int:
 def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
     """Search until the limits with that many workers; why it ended, as a sentence.
 
-    They are fewer where the caches that so many may need at once have no room.
+    They are fewer where the caches that so many may need at once have no room. One that dies is
+    replaced.
     """
-    session = mirroring.settled(_fitting(replace(session, workers=workers), tell), tell)
+    try:
+        with until(limits.deadline):
+            session = mirroring.settled(_fitting(replace(session, workers=workers), tell), tell)
+    except TimeUp:
+        return LATE
     if session.workers == 1:
         return _searcher(session, limits, tell).run()
     context = multiprocessing.get_context("spawn")
-    # Each has a pipe of its own: one that is killed in the middle of a word holds up nobody.
-    pipes: dict[Any, Any] = {}
-    # Workers take Ctrl-C only once they can answer it; until then it ends them through here.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def hire(options: Options) -> tuple[Any, Any]:
+        """A worker's pipe and process."""
+        receiving, sending = context.Pipe(duplex=False)
+        # The database connection stays here; the rest of the session is what they work on.
+        part = replace(session, options=options, study=cast(Any, None))
+        process = context.Process(target=_work, args=(part, limits, sending), daemon=True)
+        # Workers take Ctrl-C only once they can answer it; until then it ends them through here.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            process.start()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        sending.close()
+        return receiving, process
+
+    crew: list[_Worker] = []
     try:
         for options in _shares(session.options, session.workers):
-            receiving, sending = context.Pipe(duplex=False)
-            # The database connection stays here; the rest of the session is what they work on.
-            part = replace(session, options=options, study=cast(Any, None))
-            pipes[receiving] = context.Process(
-                target=_work, args=(part, limits, sending), daemon=True
-            )
-            pipes[receiving].start()
-            sending.close()
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    try:
-        return _listen(list(pipes), tell)
+            crew.append(_Worker(options, *hire(options)))
+        return _listen(crew, hire, limits, tell)
     except BaseException:
-        for process in pipes.values():
-            if process.is_alive():
-                os.kill(process.pid, signal.SIGINT)
+        for worker in crew:
+            if worker.process.is_alive():
+                os.kill(worker.process.pid, signal.SIGINT)
         raise
     finally:
-        _wait(list(pipes.values()))
+        _wait([worker.process for worker in crew])
+
+
+@dataclass
+class _Worker:
+    """A process with its part of the machine; of its own is the pipe that it tells its news by: one
+    that is killed in the middle of a word holds up nobody."""
+
+    options: Options
+    pipe: Any
+    process: Any
 
 
 def run_one(session: Session, recipe: Recipe, tell: Tell) -> int:
@@ -110,6 +135,8 @@ def _fitting(session: Session, tell: Tell) -> Session:
 
 
 def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
+    from automask import cost
+    from automask.sofar import scores_so_far
     from automask.training import fit
 
     room = session.room(lambda text: tell(Note(text)))
@@ -122,6 +149,9 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
         limits,
         lambda recipe, report: fit(task, recipe, session.store.trial(recipe, room), report),
         tell,
+        session.config.search.seed,
+        cost.computing(task),
+        lambda: list(scores_so_far(session).values()),
     )
 
 
@@ -157,32 +187,62 @@ def _work(session: Session, limits: Limits, news: Any) -> None:
     say(message)
 
 
-def _listen(pipes: list[Any], tell: Tell) -> str:
+def _listen(
+    crew: list[_Worker], hire: Callable[[Options], tuple[Any, Any]], limits: Limits, tell: Tell
+) -> str:
     """Pass the workers' events on until all have ended; why the last one did.
 
-    Raises what a worker raised, and `UserError` where none was left to finish the study.
+    A dead one is replaced, and its trial goes back to the queue as another looks for one. Raises what
+    a worker raised, and `UserError` where workers die again and again without ending a trial. Those
+    that can't be stopped in time are killed.
     """
-    ending, died = "", 0
-    open_: list[Any] = list(pipes)
-    while open_:
-        ready: list[Any] = multiprocessing.connection.wait(open_)
+    ending, died, in_a_row = "", 0, 0
+    last = math.inf if limits.deadline is None else limits.deadline + GRACE
+    working = {worker.pipe: worker for worker in crew}
+    while working:
+        left = None if last == math.inf else max(0.0, last - time.time())
+        ready: list[Any] = multiprocessing.connection.wait(list(working), left)
+        if not ready:
+            for worker in working.values():
+                worker.process.kill()
+            last, ending = math.inf, ending or LATE
         for pipe in ready:
             try:
                 message = pipe.recv()
             except EOFError:
-                open_.remove(pipe)
-                died += 1
+                worker = working.pop(pipe)
+                if ending:
+                    continue
+                died, in_a_row = died + 1, in_a_row + 1
+                worker.process.join(1)
+                how = f"worker {worker.process.pid} died ({_how(worker.process.exitcode)})"
+                if in_a_row >= DEATHS:
+                    raise UserError(
+                        f"{how}, the {in_a_row}th in a row that ended no trial: fewer --workers need "
+                        "less memory; the same command goes on"
+                    ) from None
+                tell(Note(f"{how}: another takes its place, and its trial goes on"))
+                worker.pipe, worker.process = hire(worker.options)
+                working[worker.pipe] = worker
                 continue
             if isinstance(message, Exception):
                 raise message
             if isinstance(message, Event | Note):
+                if isinstance(message, Event) and message.what == "end":
+                    in_a_row = 0
                 tell(message)
             else:
                 ending = message
-                open_.remove(pipe)
-    if not ending:
-        raise UserError(f"all {died} workers died (out of memory?); the same command goes on")
-    return ending + (f"; {died} of {len(pipes)} workers died on the way" if died else "")
+                working.pop(pipe)
+    return ending + (f"; workers that died and were replaced: {died}" if died else "")
+
+
+def _how(exitcode: int | None) -> str:
+    """Why a process ended, such as SIGKILL, in a word."""
+    if exitcode is None or exitcode >= 0:
+        return f"exit code {exitcode}"
+    named = signal.Signals(-exitcode).name
+    return f"{named}, out of memory?" if named == "SIGKILL" else named
 
 
 def _wait(processes: list[Any]) -> None:

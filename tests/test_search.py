@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from automask import pruner, ranges, search, session, space
+from automask import proposing, pruner, ranges, session, space
 from automask import study as studies
 from automask.errors import TrialError, UserError
 from automask.progress import Step
@@ -191,7 +191,7 @@ def test_a_worker_waits_for_the_last_trial_of_another_and_takes_its_place(study)
     ) as holder:
         assert holder.stdout.readline()
         trial = study.study.ask()
-        study.space.sample(search._suggester(trial))
+        study.space.sample(proposing._suggester(trial))
         trial.set_user_attr("worker", "other")
         waiting = searcher(study, 3)[0]
         thread = threading.Thread(target=waiting.run)

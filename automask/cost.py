@@ -1,0 +1,148 @@
+"""What a trial costs, computed before it runs, and the seconds that it takes here by what was seen.
+
+The cost is FLOPs of the backbone, which are the same on every machine: what is searched goes by it.
+Seconds serve displays and deadlines.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from automask.progress import Step
+from automask.recipe import Recipe
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from automask.task import Task
+
+#: A backward pass is about two forward ones.
+TRAINED = 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """`gflop` of a whole trial of `folds` folds; `kind` says of what, as "full resnet18 96px": `cached`
+    where only the head trains, on features computed once."""
+
+    gflop: float
+    kind: str
+    folds: int
+
+    def share(self, step: Step) -> float:
+        """How much of it is done at that step."""
+        done = step.epoch / step.epochs
+        return done if self.kind.startswith("cached") else (step.fold + done) / self.folds
+
+
+def seconds(cost: Cost, trials: Iterable[FrozenTrial]) -> float | None:
+    """What that should take by the median pace of trials on this machine; None where none tells.
+
+    Of the same model and size if there is one, else of the same kind.
+    """
+    seen = [t.user_attrs for t in trials if "pace" in t.user_attrs]
+    here = [attrs for attrs in seen if attrs["machine"] == platform.node()]
+    way = cost.kind.split()[0]
+    alike = [attrs for attrs in here if attrs["kind"] == cost.kind]
+    alike = alike or [attrs for attrs in here if attrs["kind"].split()[0] == way]
+    return cost.gflop * statistics.median(a["pace"] for a in alike) if alike else None
+
+
+def facts(cost: Cost, seconds: float) -> dict[str, Any]:
+    """What a trial keeps for `seconds` of later ones, having spent that long on all of the cost."""
+    return {"pace": seconds / max(cost.gflop, 1e-9), "machine": platform.node()}
+
+
+def computing(task: Task) -> Callable[[Recipe], Cost | None]:
+    """The cost of a recipe, or None where its backbone can't be built, which its trial will tell."""
+    return lambda recipe: _cost(task, recipe)
+
+
+def _cost(task: Task, recipe: Recipe) -> Cost | None:
+    from automask import mixing
+    from automask.features import VIEWS
+    from automask.network import ParameterName
+    from automask.remembered import recall
+    from automask.task import call
+
+    about = _key(recipe)
+    known = recall(task.cache / "flops.json", about, lambda: _measured(recipe))
+    if known is None:
+        return None
+    norms, epochs = set(known["norms"]), recipe.training["epochs"]
+    stages = [tuple(ParameterName(n, n in norms) for n in stage) for stage in known["stages"]]
+    head = (ParameterName("head", False),)
+    tuned = sum(
+        not set(call(recipe, "freeze", (*stages, head), epoch / epochs)) <= set(head)
+        for epoch in range(epochs)
+    )
+    rows, test, folds = len(task.data.labels), len(task.test_rows), int(task.folds.max()) + 1
+    drawn = (folds - 1) * _drawn(recipe, task.data.labels)
+    cached = not mixing.refusal(recipe)
+    images = 0.0
+    if tuned:
+        images += TRAINED * tuned * drawn + rows + folds * test
+    if tuned < epochs and cached:
+        views = min(VIEWS, epochs) if call(recipe, "augmentation", 32) is not None else 0
+        images += rows + test + views * rows
+    elif tuned < epochs:
+        images += (epochs - tuned) * drawn
+    model = recipe["backbone"].params.get("model", recipe["backbone"].name)
+    kind = f"{'full' if tuned else 'cached'} {model} {recipe.training['image_size']}px"
+    return Cost(images * known["gflop"], kind, folds)
+
+
+class _Asked(Exception):
+    """A sampling wants features, which nobody computes for a guess."""
+
+
+def _drawn(recipe: Recipe, labels: Any) -> int:
+    """About how many rows an epoch of all train rows has."""
+    import numpy as np
+
+    from automask.task import call
+
+    def features() -> NoReturn:
+        raise _Asked
+
+    try:
+        drawn = call(recipe, "sampling", labels, features, np.random.default_rng(0))
+    except _Asked:
+        return len(labels)
+    return len(drawn[0] if isinstance(drawn, tuple) else drawn)
+
+
+def _key(recipe: Recipe) -> str:
+    from automask import registry
+    from automask.features import IN_TRAINING_ALONE
+
+    choice, size = recipe["backbone"], recipe.training["image_size"]
+    params = {k: v for k, v in sorted(choice.params.items()) if k not in IN_TRAINING_ALONE}
+    return f"{choice.name} {params} {size}px {registry.get('backbone', choice.name).digest}"
+
+
+def _measured(recipe: Recipe) -> dict[str, Any] | None:
+    """GFLOP of one image forward, and the backbone's parameters by stage; weights play no part."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from automask import registry
+    from automask.network import norm_names
+
+    choice, size = recipe["backbone"], recipe.training["image_size"]
+    function = registry.get("backbone", choice.name).function
+    with torch.random.fork_rng(), torch.no_grad():
+        try:
+            backbone = function(size, False, **choice.params).eval()
+            with FlopCounterMode(display=False) as counter:
+                backbone(torch.zeros(1, 3, size, size))
+        except Exception:
+            # Whatever is wrong, a trial of it says so, with its state and reason.
+            return None
+    stages: Sequence[Sequence[str]] = backbone.stages
+    gflop = counter.get_total_flops() / 1e9
+    return {"gflop": gflop, "stages": stages, "norms": sorted(norm_names(backbone))}

@@ -1,0 +1,167 @@
+"""What to try next: the queue, then random recipes that cost little, then the sampler's."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from automask import cost as costs
+from automask.cost import Cost
+from automask.errors import UserError
+from automask.ranges import Categorical, Float, Int, Range, draw
+from automask.recipe import Recipe
+from automask.space import Space
+from automask.study import GIVEN, STARTUP, put_back
+
+#: Proposals of the sampler's that were there already or take too long, before any at random will do.
+PROPOSALS = 5
+#: Recipes drawn at random for one that is new and fits.
+DRAWS = 200
+#: While the sampler knows too little, the cheapest of so many random recipes is tried.
+CHEAPEST_OF = 3
+#: A trial must be expected to end before the deadline with this much to spare.
+MARGIN = 1.2
+
+
+@dataclass(frozen=True)
+class Proposer:
+    """What one worker of a study tries next, so that no recipe runs twice and each ends in time."""
+
+    study: optuna.Study
+    space: Space
+    worker: str
+    deadline: float | None
+    seed: int
+    cost: Callable[[Recipe], Cost | None]
+
+    def next(self) -> tuple[optuna.Trial, Recipe] | str:
+        """The next trial, or why there is none. Only called under the study's lock.
+
+        First what waits in the queue: the default recipe, the advice's, trials put back. Then, while
+        the sampler knows too little, the cheapest of a few random recipes, and the sampler's own.
+        """
+        trials = self.study.get_trials(deepcopy=False)
+        if not trials:
+            self.study.enqueue_trial(self.space.default()[1])
+            for free in self.study.user_attrs.get("advice", {}).get("recipes", ()):
+                self.study.enqueue_trial(free)
+        held: list[optuna.Trial] = []
+        try:
+            refused = 0
+            while True:
+                trials = self.study.get_trials(deepcopy=False)
+                waits = any(trial.state == TrialState.WAITING for trial in trials)
+                if not waits and (refused >= PROPOSALS or _is_startup(trials)):
+                    why = self._enqueue_cheapest(trials, refused)
+                    if why:
+                        return why
+                trial = self.study.ask()
+                recipe = self.space.sample(suggester(trial))
+                if given := trial.user_attrs.get(GIVEN):
+                    recipe = Recipe.from_dict(given)
+                if recipe.hash in _used(trials, trial.number):
+                    self._refuse(trial, "duplicate")
+                elif not self._fits(recipe, trials):
+                    if waits:
+                        held.append(trial)
+                        continue
+                    self._refuse(trial, "too long")
+                else:
+                    return self._begun(trial, recipe, trials), recipe
+                refused += not waits
+        finally:
+            for trial in held:
+                put_back(self.study, trial._trial_id)
+
+    def _enqueue_cheapest(self, trials: list[FrozenTrial], refused: int) -> str:
+        """Queue the cheapest of a few random recipes that are new and fit, or say why there is none."""
+        rng = np.random.default_rng([self.seed, len(trials)])
+        used, wanted = _used(trials), CHEAPEST_OF if refused < PROPOSALS else 1
+        new = False
+        found: list[tuple[float, dict[str, Any]]] = []
+        for _ in range(DRAWS):
+            free: dict[str, Any] = {}
+
+            def suggest(name: str, range_: Range, free: dict[str, Any] = free) -> Any:
+                free[name] = draw(range_, rng)
+                return free[name]
+
+            recipe = self.space.sample(suggest)
+            if recipe.hash in used:
+                continue
+            new = True
+            if self._fits(recipe, trials):
+                cost = self.cost(recipe)
+                found.append((math.inf if cost is None else cost.gflop, free))
+                used.add(recipe.hash)
+            if len(found) == wanted:
+                break
+        if found:
+            self.study.enqueue_trial(min(found, key=lambda pair: pair[0])[1])
+            return ""
+        if new:
+            return "no other trial is expected to end in the time that is left"
+        return f"nothing new in {DRAWS} proposals: the space seems to be exhausted"
+
+    def _fits(self, recipe: Recipe, trials: list[FrozenTrial]) -> bool:
+        """Should this end before the deadline?"""
+        if self.deadline is None:
+            return True
+        cost = self.cost(recipe)
+        expected = None if cost is None else costs.seconds(cost, trials)
+        return expected is None or time.time() + MARGIN * expected <= self.deadline
+
+    def _refuse(self, trial: optuna.Trial, reason: str) -> None:
+        trial.set_user_attr("reason", reason)
+        self.study.tell(trial, state=TrialState.FAIL)
+
+    def _begun(
+        self, trial: optuna.Trial, recipe: Recipe, trials: list[FrozenTrial]
+    ) -> optuna.Trial:
+        """The trial with what is known of it before it runs."""
+        if "hash" in trial.user_attrs:
+            # Some of it may be done, so that its seconds say nothing of others.
+            trial.set_user_attr("resumed", True)
+        trial.set_user_attr("recipe", recipe.to_dict())
+        trial.set_user_attr("hash", recipe.hash)
+        trial.set_user_attr("worker", self.worker)
+        if (cost := self.cost(recipe)) is not None:
+            trial.set_user_attr("cost", cost.gflop)
+            trial.set_user_attr("kind", cost.kind)
+            if (expected := costs.seconds(cost, trials)) is not None:
+                trial.set_user_attr("predicted", expected)
+        return trial
+
+
+def _is_startup(trials: list[FrozenTrial]) -> bool:
+    return (
+        sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials) < STARTUP
+    )
+
+
+def _used(trials: list[FrozenTrial], but: int | None = None) -> set[str]:
+    """The hashes of all recipes of the study, without that of one trial."""
+    return {t.user_attrs["hash"] for t in trials if "hash" in t.user_attrs and t.number != but}
+
+
+def suggester(trial: optuna.Trial) -> Callable[[str, Range], Any]:
+    """What asks Optuna for a value of a range."""
+
+    def suggest(name: str, range_: Range) -> Any:
+        match range_:
+            case Float():
+                return trial.suggest_float(name, range_.low, range_.high, log=range_.log)
+            case Int():
+                return trial.suggest_int(name, range_.low, range_.high, log=range_.log)
+            case Categorical():
+                return trial.suggest_categorical(name, range_.choices)
+        raise UserError(f"{name}: open text can't be searched; give a list of names")
+
+    return suggest

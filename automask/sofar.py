@@ -1,0 +1,57 @@
+"""What the ensemble of a study is worth while the search goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automask import registry
+from automask.disk import TOP
+from automask.recipe import Recipe
+from automask.remembered import keep, known
+
+if TYPE_CHECKING:
+    from automask.session import Session
+
+#: Members added to a blend, with repeats: enough to compare blends, and done in a moment.
+SIZE = 10
+
+
+def scores_so_far(session: Session) -> dict[int, float]:
+    """The ensemble's out-of-fold score after each complete trial, by its number, as they ended.
+
+    A greedy blend of the best trials at that time. It is chosen on the rows that it is scored on, so
+    that it serves to be compared with itself and says too much of what a blend is worth. Kept in the
+    study's folder a trial; one whose probabilities are gone is no member.
+    """
+    from automask.study import as_ended, complete
+
+    trials = as_ended(complete(session.study))
+    file, scores = session.store.so_far, {}
+    kept: dict[str, float] = known(file, session.options.study, {}) if trials else {}
+    found = dict(kept)
+    for count, trial in enumerate(trials, 1):
+        key = str(trial.number)
+        if key not in found:
+            found[key] = _score(session, trials[:count])
+        scores[trial.number] = found[key]
+    if len(found) > len(kept):
+        keep(file, session.options.study, found)
+    return scores
+
+
+def _score(session: Session, trials: Sequence[Any]) -> float:
+    count = int(session.folds.max()) + 1
+    tables: list[np.ndarray] = []
+    for trial in sorted(trials, key=lambda trial: (-trial.values[0], trial.number)):
+        store = session.store.trial(Recipe.from_dict(trial.user_attrs["recipe"]))
+        if len(tables) < TOP and all(store.has(fold) for fold in range(count)):
+            tables.append(store.out_of_fold(session.folds))
+    if not tables:
+        return float("-inf")
+    table, rng = np.stack(tables), np.random.default_rng(0)
+    greedy = registry.get("ensemble", "greedy").function
+    blend = greedy(table, session.data.labels, session.metric, rng, size=SIZE)
+    return float(session.metric(session.data.labels, blend(table)))

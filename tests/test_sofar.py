@@ -1,0 +1,69 @@
+"""The ensemble's score while a search goes on."""
+
+import numpy as np
+import pytest
+
+from automask import session, sofar
+from automask.search import Limits, Searcher
+from automask.session import Options
+from automask.store import FoldResult
+
+FOLDS = 3
+
+
+@pytest.fixture
+def study(inside):
+    return session.start(Options(space="space.toml", folds=FOLDS))
+
+
+def trained(study, tables):
+    """A training that leaves the next of these out-of-fold tables `[N, C]`, worth their own score."""
+    left = iter(tables)
+
+    def train(recipe, report):
+        table, store = next(left), study.store.trial(recipe)
+        for fold in range(FOLDS):
+            store.save(fold, FoldResult(table[study.folds == fold], np.zeros((0, table.shape[1]))))
+        return float(study.metric(study.data.labels, table))
+
+    return train
+
+
+def search(study, tables, trials):
+    limits = Limits(trials)
+    train = trained(study, tables)
+    return Searcher(study.study, study.space, study.store, limits, train, lambda event: None).run()
+
+
+def knows(study, right, wrong=()):
+    """Sure of the true class where it is `right`, else a little for it, or sure of the next."""
+    labels, classes = study.data.labels, len(study.data.counts)
+    out = np.full((len(labels), classes), 1 / classes, np.float32)
+    sure = np.isin(labels, right)
+    out[sure] = np.eye(classes)[labels[sure]]
+    astray = np.isin(labels, wrong)
+    out[astray] = 0.5 / classes + 0.5 * np.eye(classes)[(labels[astray] + 1) % classes]
+    return out
+
+
+def test_trials_that_complement_each_other_raise_it_and_a_weak_one_does_no_harm(study):
+    tables = [knows(study, [0]), knows(study, [1, 2], [0]), knows(study, [], [0, 1, 2])]
+    search(study, tables, 3)
+    scores = sofar.scores_so_far(study)
+    assert scores[0] == study.metric(study.data.labels, tables[0])
+    assert scores[1] == 1 > max(study.metric(study.data.labels, table) for table in tables)
+    assert scores[2] == scores[1]
+
+
+def test_only_what_is_new_is_computed(study, monkeypatch):
+    search(study, [knows(study, [0]), knows(study, [1])], 2)
+    before, sizes, score = sofar.scores_so_far(study), [], sofar._score
+    monkeypatch.setattr(sofar, "_score", lambda s, t: sizes.append(len(t)) or score(s, t))
+    search(study, [knows(study, [2])], 3)
+    assert list(sofar.scores_so_far(study).items())[:2] == list(before.items())
+    assert sizes == [3]
+
+
+def test_a_study_without_a_complete_trial_has_none(study):
+    assert sofar.scores_so_far(study) == {}
+    assert not study.store.so_far.exists()
