@@ -25,7 +25,7 @@ CHEAP: dict[str, Range] = {
     "image_size": Categorical(32, 48),
     "epochs": Int(3, 4),
     "warmup_epochs": Int(0, 1),
-    "batch_size": Categorical(32, 64, 128),
+    "batch_size": Categorical(64, 128),
 }
 
 
