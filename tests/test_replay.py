@@ -15,14 +15,12 @@ from optuna.pruners import BasePruner
 from automask import registry
 from automask.pruner import TwoStage, step_number
 from automask.ranges import Categorical, Float, Int
-from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
+from automask.recipe import Choice, Recipe
 from automask.space import Space
-from automask.store import TrialStore
 from automask.study import ReseededTPE
-from benchmarks.replay import figures, pack, ranges, record, searching, table
+from benchmarks.replay import figures, pack, ranges, searching, table
 from benchmarks.replay.searching import Run, Strategy, replay, steps
 from benchmarks.replay.table import Table
-from benchmarks.replay.tasks import drawing
 
 SPACE = Space(
     "small",
@@ -39,7 +37,7 @@ ROWS, FOLDS, EPOCHS, CLASSES = 30, 5, 4, 3
 def made(count: int = 24, seed: int = 0) -> Table:
     """Recipes of which the value goes by the learning rate, with folds and epochs around it."""
     rng = np.random.default_rng(seed)
-    recipes = tuple(SPACE.sample(drawing(rng)) for _ in range(count))
+    recipes = tuple(SPACE.sample(ranges.drawing(rng)) for _ in range(count))
     value = np.array([0.4 + 0.5 * recipe["optimizer"].params["lr"] for recipe in recipes])
     at_once = np.arange(count) % 6 == 5
     epochs = np.array([recipe.training["epochs"] for recipe in recipes])
@@ -238,62 +236,6 @@ def test_a_space_is_the_same_after_json():
     told = json.loads(json.dumps(ranges.to_json(SPACE)))
     read = ranges.from_json(told)
     assert read.competitors == SPACE.competitors and read.training == SPACE.training
-
-
-def test_tasks_take_turns():
-    assert list(record.turns({"a": 5, "b": 2, "c": 1})) == [
-        ("a", 0), ("a", 1), ("b", 0), ("c", 0), ("a", 2), ("a", 3), ("b", 1), ("a", 4),
-    ]  # fmt: skip
-
-
-@pytest.fixture
-def task(inside):
-    from automask import session
-    from automask.session import Options
-
-    return session.start(Options(space="space.toml", folds=3, threads=1)).task()
-
-
-def of(task, **plugins: str) -> Recipe:
-    chosen = {**SEARCHED, "augmentation": "none", **plugins}
-    choices = {
-        kind: Choice(name, dict(registry.get(kind, name).defaults)) for kind, name in chosen.items()
-    }
-    choices["backbone"] = Choice("timm", {**choices["backbone"].params, "model": "test_resnet"})
-    small = {"pretrained": False, "image_size": 32, "epochs": 3, "warmup_epochs": 0}
-    return Recipe(choices, {**TRAINING_DEFAULTS, **small, "batch_size": 8})
-
-
-@pytest.mark.parametrize("freeze", ["full", "head_only"])
-def test_what_is_recorded_is_what_a_search_would_have_seen(task, tmp_path, freeze):
-    from automask.training import fit
-
-    recipe, told = of(task, freeze=freeze), []
-    store = TrialStore(tmp_path / "trial")
-    value = fit(task, recipe, store, told.append)
-    said, probability, at_once = record.record(task, recipe)
-    assert at_once == (freeze == "head_only")
-    np.testing.assert_array_equal(probability, store.out_of_fold(task.folds))
-    assert task.score(task.data.labels, probability) == value
-    scores = {(step.fold, step.epoch): step.score for step in told if step.score is not None}
-    assert len(scores) == (3 if at_once else 5)
-    for (fold, epoch), score in scores.items():
-        assert said.score[fold, epoch - 1] == pytest.approx(score)
-    assert np.isfinite(said.score).all() or at_once
-    assert np.nansum(said.seconds) > 0 and np.isfinite(said.seconds[0, -1])
-
-
-def test_a_recipe_is_kept_whole_also_one_that_fails(task, tmp_path):
-    line = record.save(task, of(task, freeze="head_only"), "queue", tmp_path / "a.npz")
-    assert "head_only" in line
-    with np.load(tmp_path / "a.npz") as arrays:
-        facts = json.loads(str(arrays["facts"]))
-        assert arrays["probability"].shape == (30, 3)
-    assert facts["at_once"] and not facts["reason"] and facts["seconds"] > 0
-    record.save(task, of(task, freeze="head_only", mix="cutmix"), "drawn", tmp_path / "b.npz")
-    with np.load(tmp_path / "b.npz") as arrays:
-        facts = json.loads(str(arrays["facts"]))
-    assert facts["reason"] == "bad recipe"
 
 
 def shards(drawn: Table, folder) -> None:

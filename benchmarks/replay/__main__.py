@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.replay import figures, report, tasks
+from benchmarks.replay import figures, report
 from benchmarks.replay.searching import Run, Strategy, replay
 from benchmarks.replay.strategies import COMPARED, PRUNERS, SAMPLERS
-from benchmarks.replay.table import FOLDER, Table, load
+from benchmarks.replay.table import FOLDER, TASKS, Table, load
 
 DOCS = FOLDER.parents[1] / "docs"
 
@@ -26,8 +26,9 @@ def runs(table: Table, strategies: Sequence[Strategy], seeds: int) -> dict[str, 
             begin = time.perf_counter()
             # Of more than half of a table anybody finds the best.
             trials = min(figures.TRIALS, len(table) // 2)
-            found[strategy.name] = [replay(table, strategy, s, trials) for s in range(seeds)]
-            each = (time.perf_counter() - begin) / seeds
+            count = min(seeds, strategy.seeds or seeds)
+            found[strategy.name] = [replay(table, strategy, s, trials) for s in range(count)]
+            each = (time.perf_counter() - begin) / count
             print(f"{table.name}: {strategy.name}, {each:.2f} s a search", flush=True)
     return found
 
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=[], help="strategies to leave out, by name")
     asked = parser.parse_args()
     found = []
-    for name in tasks.ROWS:
+    for name in TASKS:
         if not (asked.folder / f"{name}.parquet").exists():
             print(f"{name}: nothing is packed yet; run python -m benchmarks.replay.pack")
             continue

@@ -12,9 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from automask.store import written
-from benchmarks.replay.record import SCRATCH
-from benchmarks.replay.table import ARRAYS, FOLDER
-from benchmarks.replay.tasks import RECIPES
+from benchmarks.replay.table import ARRAYS, FOLDER, SCRATCH, TASKS
 
 
 def pack(name: str, scratch: Path, folder: Path) -> tuple[int, int]:
@@ -60,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.replay.pack", description=__doc__)
     parser.add_argument("--folder", type=Path, default=SCRATCH, help="where recipes were kept")
     asked = parser.parse_args()
-    for name in RECIPES:
+    for name in TASKS:
         if (asked.folder / name / "task.json").exists():
             whole, wanted = pack(name, asked.folder, FOLDER)
             size = (FOLDER / f"{name}.parquet").stat().st_size if whole else 0

@@ -1,10 +1,12 @@
-"""A search space as JSON, so that a recorded one stays what it was when plugins change."""
+"""A search space as JSON, so that a recorded one stays what it was when plugins change; and draws."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from automask.ranges import Categorical, Float, Int, Range
 from automask.space import Space
@@ -26,6 +28,25 @@ def from_json(told: Mapping[str, Any]) -> Space:
         for kind, plugins in told["competitors"].items()
     }
     return Space("recorded", competitors, _read(told["training"]), adapts=False)
+
+
+def drawing(rng: np.random.Generator) -> Callable[[str, Range], Any]:
+    """Even draws, as `Space.sample` asks for them."""
+
+    def draw(name: str, range_: Range) -> Any:
+        match range_:
+            case Categorical():
+                return range_.choices[int(rng.integers(len(range_.choices)))]
+            case Float() | Int() if range_.log:
+                value = float(np.exp(rng.uniform(np.log(range_.low), np.log(range_.high))))
+                return round(value) if isinstance(range_, Int) else value
+            case Float():
+                return float(rng.uniform(range_.low, range_.high))
+            case Int():
+                return int(rng.integers(range_.low, range_.high + 1))
+        raise ValueError(f"{name}: open text")
+
+    return draw
 
 
 def _ranges(ranges: Mapping[str, Range]) -> dict[str, Any]:

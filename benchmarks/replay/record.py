@@ -32,8 +32,7 @@ from automask.task import Task
 from automask.training import trains_only_head
 from benchmarks.replay import tasks
 from benchmarks.replay.ranges import to_json
-
-SCRATCH = Path("/tmp/replay-record")
+from benchmarks.replay.table import SCRATCH, TASKS
 
 
 class Recorded:
@@ -189,7 +188,7 @@ def main() -> None:
 def run(folder: Path, most: int | None = None) -> None:
     settle(threads=1)
     found: dict[str, tuple[Task, list[tuple[str, Recipe]], set[Path]]] = {}
-    for name in tasks.ROWS:
+    for name in TASKS:
         task = prepared(name, folder)
         plain = set(task.cache.glob("images-*.npy"))
         found[name] = task, listed(name, task, folder), plain

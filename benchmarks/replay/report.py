@@ -54,7 +54,7 @@ def text(found: Found, seeds: int) -> str:
         head = ["strategy", "compute", "recall"]
         head += [f"regret, {after}" for after in figures.AFTER] + ["cost", "ensemble"]
         lines = [
-            [s.name, *_row(table, runs[s.name], runs[RANDOM.name])]
+            [_named(s.name, runs[s.name], seeds), *_row(table, runs[s.name], runs[RANDOM.name])]
             for s in COMPARED
             if s.name in runs
         ]
@@ -66,6 +66,10 @@ def text(found: Found, seeds: int) -> str:
         ):
             parts += [f"### The {what}, chosen on the other tasks", _chosen(found, names, judge)]
     return "\n\n".join(parts)
+
+
+def _named(name: str, runs: Sequence[Run], seeds: int) -> str:
+    return name if len(runs) == seeds else f"{name} ({len(runs)} seeds)"
 
 
 def trials(runs: Sequence[Run]) -> int:
@@ -146,7 +150,7 @@ def fill(file: Path, figures_: str) -> None:
 
 
 def draw(found: Found, file: Path) -> None:
-    """The best score against seconds, a task beside another: the mean, and a standard error either side."""
+    """The best score against seconds: the mean over seeds, and a standard error either side."""
     import matplotlib
 
     matplotlib.use("Agg")

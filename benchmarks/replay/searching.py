@@ -30,13 +30,14 @@ class Strategy:
     """How to search: who proposes, who prunes, and whether default and advice come first.
 
     Without a sampler recipes are drawn evenly from the table, which is random search. A sampler is made
-    for a seed, a pruner for a number of folds.
+    for a seed, a pruner for a number of folds. One that is slow has so many `seeds` at most.
     """
 
     name: str
     sampler: Callable[[int], BaseSampler] | None = None
     pruner: Callable[[int], BasePruner] = lambda folds: optuna.pruners.NopPruner()
     queue: bool = False
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)

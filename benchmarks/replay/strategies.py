@@ -28,6 +28,7 @@ COMPARED = (
     Strategy(
         "GP, no pruning",
         lambda seed: GPSampler(seed=seed, n_startup_trials=10, deterministic_objective=False),
+        seeds=10,
     ),
     OURS,
     Strategy("ours without default and advice", ReseededTPE, TwoStage),

@@ -17,7 +17,8 @@ from automask.recipe import Recipe
 from automask.space import Space
 from benchmarks.replay import ranges
 
-FOLDER = Path(__file__).parent
+FOLDER, SCRATCH = Path(__file__).parent, Path("/tmp/replay-record")
+TASKS = ("sign-digits", "face-mask", "clothing")
 #: What a recipe's row of the file holds; arrays lie flat, and not-a-number stands for what never was.
 ARRAYS = ("score", "seconds", "scoring", "probability")
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from automask import adapting, advising, matrix, space
-from automask.ranges import Categorical, Float, Int, Range
+from automask.ranges import Categorical, Int, Range
 from automask.recipe import Recipe
 from automask.space import Space
 from automask.task import Task
 from benchmarks import subsamples
+from benchmarks.replay import ranges
 
 #: Rows and recipes of each task, sign-digits being all of it.
 ROWS = {"sign-digits": 486, "face-mask": 600, "clothing": 600}
@@ -54,23 +54,4 @@ def queued(of: Task, chosen: Space) -> list[Recipe]:
 
 def drawn(chosen: Space, index: int) -> Recipe:
     """A recipe drawn evenly over the space, always the same at an index."""
-    return chosen.sample(drawing(np.random.default_rng([SEED, index])))
-
-
-def drawing(rng: np.random.Generator) -> Callable[[str, Range], Any]:
-    """Even draws, as `Space.sample` asks for them."""
-
-    def draw(name: str, range_: Range) -> Any:
-        match range_:
-            case Categorical():
-                return range_.choices[int(rng.integers(len(range_.choices)))]
-            case Float() | Int() if range_.log:
-                value = float(np.exp(rng.uniform(np.log(range_.low), np.log(range_.high))))
-                return round(value) if isinstance(range_, Int) else value
-            case Float():
-                return float(rng.uniform(range_.low, range_.high))
-            case Int():
-                return int(rng.integers(range_.low, range_.high + 1))
-        raise ValueError(f"{name}: open text")
-
-    return draw
+    return chosen.sample(ranges.drawing(np.random.default_rng([SEED, index])))
