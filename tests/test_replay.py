@@ -18,7 +18,7 @@ from automask.ranges import Categorical, Float, Int
 from automask.recipe import Choice, Recipe
 from automask.space import Space
 from automask.study import ReseededTPE
-from benchmarks.replay import figures, pack, ranges, searching, table
+from benchmarks.replay import figures, pack, ranges, report, searching, strategies, table
 from benchmarks.replay.searching import Run, Strategy, replay, steps
 from benchmarks.replay.table import Table
 
@@ -192,7 +192,10 @@ def test_every_second_counts_once():
     trained = np.nansum(drawn.seconds[2:]) + 0.1 * FOLDS * 22
     rungs = 0.1 * 2 * (~drawn.at_once[2:]).sum()
     assert run.spent[-1] == pytest.approx(trained + rungs)
-    assert run.complete.all()
+    assert run.complete.all() and figures.cost(drawn, run) == pytest.approx(1)
+    spared = replay(drawn, Strategy("spared", None, lambda folds: Never()), seed=0)
+    share = spared.spent[-1] / run.spent[-1]
+    assert figures.cost(drawn, spared) == pytest.approx(share) and share < 0.5
 
 
 def test_regret_and_recall_of_a_known_run():
@@ -213,6 +216,23 @@ def test_random_search_has_the_regret_of_random_draws():
     assert np.mean(found) == pytest.approx(22 - 5 / 6 * 23, abs=0.6)
 
 
+def test_the_ensemble_is_chosen_for_a_fold_by_the_others():
+    """A recipe that is right on one fold alone is no member there."""
+    drawn, right = made(12), np.eye(CLASSES)[np.arange(ROWS) % CLASSES]
+    probability = np.full((12, ROWS, CLASSES), 1 / CLASSES)
+    for row in range(5):
+        probability[row] = 0.9 * right + 0.1 / CLASSES
+    for fold in range(FOLDS):
+        wrong = np.roll(right, 1, axis=1)
+        probability[5 + fold] = np.where((drawn.folds == fold)[:, None], right, wrong)
+    drawn = dataclasses.replace(drawn, probability=probability.astype(np.float16))
+    everything = Run(np.arange(12), np.arange(1.0, 13.0), np.ones(12, bool))
+    assert figures.ensemble(drawn, everything) == 1
+    np.testing.assert_array_equal(drawn.without[5:10].argmin(1), np.arange(FOLDS))
+    worse = dataclasses.replace(everything, complete=np.arange(12) >= 5)
+    assert figures.ensemble(drawn, worse) < 1
+
+
 def test_random_search_reaches_its_own_best_last_and_a_better_one_sooner():
     drawn = made()
     random = [replay(drawn, Strategy("random"), seed, 12) for seed in range(8)]
@@ -230,6 +250,30 @@ def test_what_two_tasks_like_is_chosen_for_the_third():
     assert figures.elsewhere(scores, "x") == "b"
     assert figures.elsewhere(scores, "y") == "a"
     assert figures.elsewhere({**scores, "c": {"x": 0.0, "y": 1, "z": 0.0}}, "y") == "c"
+
+
+def test_the_report_tells_of_a_part_of_the_table(tmp_path):
+    pytest.importorskip("matplotlib")
+    found = []
+    for seed, name in enumerate(("one", "two")):
+        drawn = dataclasses.replace(made(seed=seed), name=name, wanted=100)
+        asked = (strategies.RANDOM, OURS, *strategies.PRUNERS[:2])
+        found.append((drawn, {s.name: [replay(drawn, s, i, 8) for i in range(3)] for s in asked}))
+    values = report.results(found)
+    assert all(set(v) == {"value", "goal", "unit", "better"} for v in values.values())
+    speed = values["one: compute to random search's best of 8"]
+    assert (speed["goal"], speed["better"]) == (0.125, "smaller")
+    assert json.loads(json.dumps(values)) == values
+    page = tmp_path / "replay.md"
+    page.write_text(f"before\n\n{report.BEGIN}\nold\n{report.END}\n\nafter\n")
+    for _ in range(2):
+        report.fill(page, report.text(found, 3))
+    told = page.read_text()
+    assert told.startswith("before") and told.endswith("after\n") and "old" not in told
+    assert told.count("24 recipes of 100 (a part of what is to be recorded)") == 2
+    assert f"| {OURS.name} |" in told and "For one the others choose “keep" in told
+    report.draw(found, tmp_path / "replay.png")
+    assert (tmp_path / "replay.png").stat().st_size > 5000
 
 
 def test_a_space_is_the_same_after_json():

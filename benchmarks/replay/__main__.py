@@ -17,6 +17,8 @@ from benchmarks.replay.strategies import COMPARED, PRUNERS, SAMPLERS
 from benchmarks.replay.table import FOLDER, TASKS, Table, load
 
 DOCS = FOLDER.parents[1] / "docs"
+#: Recipes, of fewer of which nothing can be said.
+LEAST = 20
 
 
 def runs(table: Table, strategies: Sequence[Strategy], seeds: int) -> dict[str, list[Run]]:
@@ -37,7 +39,6 @@ def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.replay", description=__doc__)
     parser.add_argument("--seeds", type=int, default=50, help="how often each strategy searches")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the tables are")
-    parser.add_argument("--without", nargs="*", default=[], help="strategies to leave out, by name")
     asked = parser.parse_args()
     found = []
     for name in TASKS:
@@ -47,8 +48,12 @@ def main() -> None:
         table = load(name, asked.folder)
         if len(table) < table.wanted - table.failed:
             print(f"{name}: {len(table) + table.failed} of {table.wanted} recipes are recorded")
-        every = [s for s in (*COMPARED, *SAMPLERS, *PRUNERS) if s.name not in asked.without]
-        found.append((table, runs(table, every, asked.seeds)))
+        if len(table) < LEAST:
+            print(
+                f"{name}: left out, as {len(table)} recipes say nothing; {LEAST} would say a little"
+            )
+            continue
+        found.append((table, runs(table, (*COMPARED, *SAMPLERS, *PRUNERS), asked.seeds)))
     if found:
         values = report.results(found)
         (FOLDER / "results.json").write_text(json.dumps(values, indent=1) + "\n")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automask import registry
-from benchmarks.replay.searching import Run
+from benchmarks.replay.searching import Run, steps
 from benchmarks.replay.table import Table
 
 TRIALS, TOP, POINTS, RESAMPLES = 50, 5, 400, 200
@@ -46,8 +46,8 @@ def recall(table: Table, run: Run) -> float:
 
 def cost(table: Table, run: Run) -> float:
     """Seconds as a share of what the same recipes take to the end."""
-    seconds = np.nansum(table.seconds[run.rows]) + np.nansum(table.scoring[run.rows][:, :, -1])
-    return float(run.spent[-1] / seconds)
+    whole = sum(paid.seconds for row in run.rows for paid in steps(table, row))
+    return float(run.spent[-1] / whole)
 
 
 def ensemble(table: Table, run: Run) -> float:

@@ -166,6 +166,9 @@ class _Clock:
 def prepared(name: str, folder: Path) -> Task:
     """The task with every plain map made, which no recipe is charged for."""
     cache = folder / name / "cache"
+    # What a killed process left half used is nobody's.
+    for left in cache.glob("*.npy"):
+        left.unlink()
     task, sizes = tasks.task(name, cache), tasks.CHEAP["image_size"].corners()
     for resize, size in itertools.product(task.images.resizes, sizes):
         task.images.at(resize, size)
