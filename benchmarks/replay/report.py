@@ -48,7 +48,8 @@ def results(found: Found) -> dict[str, dict[str, Any]]:
 
 def text(found: Found, seeds: int) -> str:
     """Markdown: a table of strategies a task, and what two tasks choose for the third."""
-    parts = [f"{seeds} seeds a strategy and task; mean ± standard error."]
+    parts = ["![Best score against seconds](replay.png)"]
+    parts += [f"{seeds} seeds a strategy and task; mean ± standard error."]
     parts += [_counts(table) for table, _ in found]
     for table, runs in found:
         head = ["strategy", "compute", "recall"]
@@ -113,28 +114,31 @@ def _pruning(table: Table, runs: Sequence[Run], random: Sequence[Run]) -> float:
 
 
 def _chosen(found: Found, names: Sequence[str], judge: Judge) -> str:
-    names = [name for name in names if all(name in runs for _, runs in found)]
+    names = [name for name in dict.fromkeys(names) if all(name in runs for _, runs in found)]
     scores = {
         name: {t.name: judge(t, runs[name], runs[RANDOM.name]) for t, runs in found}
         for name in names
     }
+    cells = {
+        name: {t.name: _cell(t, runs[name], runs[RANDOM.name]) for t, runs in found}
+        for name in names
+    }
     lines = []
-    for name in names:
-        cells = []
-        for table, runs in found:
-            kept = estimate([figures.recall(table, run) for run in runs[name]])
-            spent = estimate([figures.cost(table, run) for run in runs[name]])
-            area = figures.area(table, runs[name], runs[RANDOM.name])
-            cells.append(f"{area:.2f}; {spent.mean:.2f}; {kept.mean:.2f}")
-        lines.append([name, *cells])
-    tasks = [table.name for table, _ in found]
-    best = [
-        f"For {task} the others choose “{(one := figures.elsewhere(scores, task))}”: "
-        f"{scores[one][task]:.2f}, where the best there has "
-        f"{min(own[task] for own in scores.values()):.2f} and “{names[0]}” {scores[names[0]][task]:.2f}."
-        for task in tasks
-    ]
-    return "\n\n".join([_table(["", *tasks], lines), "\n".join(f"- {line}" for line in best)])
+    for task in (table.name for table, _ in found):
+        one = figures.elsewhere(scores, task)
+        best = min(names, key=lambda name, task=task: scores[name][task])
+        told = [f"“{name}” has {cells[name][task]}" for name in dict.fromkeys([best, names[0]])]
+        chosen = f"- For {task} the others choose “{one}”, which has {cells[one][task]} there"
+        lines.append(f"{chosen}; {' and '.join(told)}.")
+    table_ = _table(["", *cells[names[0]]], [[name, *cells[name].values()] for name in names])
+    return f"Regret's area, cost and recall.\n\n{table_}\n\n" + "\n".join(lines)
+
+
+def _cell(table: Table, runs: Sequence[Run], random: Sequence[Run]) -> str:
+    cost, kept = (
+        np.mean([of(table, run) for run in runs]) for of in (figures.cost, figures.recall)
+    )
+    return f"{figures.area(table, runs, random):.2f}; {cost:.2f}; {kept:.2f}"
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

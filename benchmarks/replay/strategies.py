@@ -56,8 +56,11 @@ def _pruning(keep: float, z: float, rank: int) -> Strategy:
     return Strategy(name, None, lambda folds: TwoStage(folds, keep=keep, z=z, rank=rank))
 
 
+_own = TwoStage(5)
+DEFAULT = _pruning(_own.keep, _own.z, _own.rank)
 #: Our pruner with other parameters, on recipes drawn evenly, so that nothing else differs.
 PRUNERS = (
+    DEFAULT,
     *(_pruning(k, z, 5) for k, z in itertools.product((0.5, 0.67, 0.8), (1.0, 1.5, 2.5))),
     *(_pruning(0.67, 1.5, rank) for rank in (1, 3, 10)),
 )
