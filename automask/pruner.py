@@ -58,7 +58,8 @@ class TwoStage(BasePruner):
     def _behind(self, trial: FrozenTrial, finished: int, others: list[FrozenTrial]) -> bool:
         complete = [t for t in others if t.state == TrialState.COMPLETE]
         complete = [t for t in complete if len(_fold_scores(t, self.folds)) == self.folds]
-        if len(complete) < self.rank or finished >= self.folds:
+        # A spread of differences takes two.
+        if len(complete) < max(self.rank, 2) or finished >= self.folds:
             return False
         complete.sort(key=lambda t: t.values[0], reverse=True)
         scores = np.array([_fold_scores(t, self.folds) for t in complete])

@@ -98,20 +98,28 @@ def rows_at(rows: Rows, index: np.ndarray) -> Rows:
 
 
 @functools.lru_cache(maxsize=1)
-def task(name: str, seed: int, cache: Path) -> Task:
+def task(
+    name: str,
+    seed: int,
+    cache: Path,
+    *,
+    rows: int | None = None,
+    folds: int = FOLDS,
+    largest: int = LARGEST,
+) -> Task:
     """The task on a subsample, with folds and a training seed that all go by `seed`; no test rows."""
     tables = SOURCES[name].read(cache)
-    kept = subsample(tables.train, SOURCES[name].rows, seed)
+    kept = subsample(tables.train, rows or SOURCES[name].rows, seed)
     numbers = {k: replace(n, values=n.values[kept]) for k, n in tables.numbers.items()}
     train = rows_at(tables.train, kept)
     data = dataset.prepare(replace(tables, train=train, numbers=numbers, test=None, sample=None))
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", FOLDS, seed),
+        folds=dataset.draw_folds(data, "stratified", folds, seed),
         metric="macro_f1",
         seed=seed,
-        images=Images(data.paths, LARGEST, resizes, cache),
+        images=Images(data.paths, largest, resizes, cache),
         cache=cache,
         weights=weights.read_folder(SHARED / "weights"),
         device=torch.device("cpu"),

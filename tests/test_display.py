@@ -14,7 +14,6 @@ from automask.progress import Step
 from automask.search import Event
 
 NOW = 1e9
-TARGET = np.array([0, 1] * 20)
 
 
 @pytest.fixture(autouse=True)

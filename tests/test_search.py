@@ -268,6 +268,17 @@ def test_the_pruner_drops_what_is_far_behind_and_keeps_what_is_near():
     assert not pruned(0.1, 4), "nothing is saved after the last fold"
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_pruner_by_the_best_trial_waits_for_two():
+    by_best = pruner.TwoStage(5, rank=1)
+    for complete in (1, 2):
+        made = told_study([[0.8, 0.82, 0.8, 0.81, 0.8], [0.7, 0.71, 0.7, 0.72, 0.7]][:complete])
+        trial = made.ask()
+        trial.report(0.1, pruner.step_number(0, None))
+        told = made.get_trials(deepcopy=False)[trial.number]
+        assert by_best.prune(made, told) == (complete == 2)
+
+
 def test_a_rung_compares_with_everything_that_reached_it():
     made = optuna.create_study(direction="maximize", pruner=pruner.TwoStage(5))
     for value in (0.2, 0.5, 0.6, 0.7):

@@ -1,0 +1,1 @@
+"""Searches replayed against a recorded table of recipes, in seconds instead of hours."""

@@ -1,0 +1,159 @@
+"""A search against a table: proposals become the nearest recorded recipes, and seconds are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState, create_trial
+
+from automask.progress import RUNGS
+from automask.pruner import step_number
+from automask.ranges import Categorical, Int, Range
+from automask.search import _suggester
+from benchmarks.replay.table import Table, parameters
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How to search: who proposes, who prunes, and whether default and advice come first.
+
+    Without a sampler recipes are drawn evenly from the table, which is random search. A sampler is made
+    for a seed, a pruner for a number of folds. One that is slow has so many `seeds` at most.
+    """
+
+    name: str
+    sampler: Callable[[int], BaseSampler] | None = None
+    pruner: Callable[[int], BasePruner] = lambda folds: optuna.pruners.NopPruner()
+    queue: bool = False
+    seeds: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """T trials: which recipe, seconds spent by its end, and whether it was trained to the end."""
+
+    rows: np.ndarray
+    spent: np.ndarray
+    complete: np.ndarray
+
+    def best(self, table: Table) -> np.ndarray:
+        """`[T]`: the best value of the complete trials so far; the table's least before there is one."""
+        values = np.where(self.complete, table.value[self.rows], table.value.min())
+        return np.maximum.accumulate(values)
+
+
+@dataclass(frozen=True)
+class Paid:
+    """What a step of a trial cost in seconds, and the score that it reported, if any."""
+
+    seconds: float
+    score: float = np.nan
+    number: int | None = None
+    final: bool = False
+
+
+def steps(table: Table, row: int) -> Iterator[Paid]:
+    """A recipe's training as `training.fit` reports it, each step read only when it is asked for."""
+    folds, last = table.score.shape[1], int(table.epochs[row]) - 1
+    rungs = [int(np.ceil(share * (last + 1))) - 1 for share in RUNGS]
+    for fold in range(folds):
+        if table.at_once[row]:
+            yield Paid(table.seconds[row, fold, last])
+        else:
+            for epoch in range(last + 1):
+                yield Paid(table.seconds[row, fold, epoch])
+                if fold == 0 and epoch in rungs and epoch < last:
+                    number = step_number(fold, rungs.index(epoch))
+                    yield Paid(
+                        table.scoring[row, fold, epoch], table.score[row, fold, epoch], number
+                    )
+        final = bool(table.at_once[row]) or fold == folds - 1
+        number = step_number(fold, None)
+        yield Paid(table.scoring[row, fold, last], table.score[row, fold, last], number, final)
+
+
+def replay(table: Table, strategy: Strategy, seed: int, trials: int = 50) -> Run:
+    """Search the table for so many trials, or until it has no recipe left."""
+    folds, trials = table.score.shape[1], min(trials, len(table))
+    rng, unused = np.random.default_rng(seed), np.ones(len(table), bool)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    pruner = strategy.pruner(folds)
+    sampler = strategy.sampler(seed) if strategy.sampler else optuna.samplers.RandomSampler(seed)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    order = rng.permutation(np.flatnonzero(table.drawn)).tolist()
+    queue = np.flatnonzero(~table.drawn).tolist() if strategy.queue else []
+    rows, spent, complete, seconds = [], [], [], 0.0
+    while len(rows) < trials:
+        if queue:
+            row = queue.pop(0)
+        elif strategy.sampler is None:
+            if not order:
+                break
+            row = order.pop(0)
+        else:
+            row = nearest(table, _proposed(table, study), unused)
+        unused[row] = False
+        cost, whole = _trained(table, study, pruner, row)
+        seconds += cost
+        rows.append(row)
+        spent.append(seconds)
+        complete.append(whole)
+    return Run(np.array(rows), np.array(spent), np.array(complete))
+
+
+def nearest(table: Table, proposed: dict[str, tuple[Any, Range]], unused: np.ndarray) -> int:
+    """The unused row that is nearest to a proposal, the first of several."""
+    return int(np.argmin(np.where(unused, table.places.distances(proposed), np.inf)))
+
+
+def _proposed(table: Table, study: optuna.Study) -> dict[str, tuple[Any, Range]]:
+    trial = study.ask()
+    recipe = table.space.sample(_suggester(trial))
+    # What is trained, and told, is the nearest recorded recipe instead.
+    study.tell(trial, state=TrialState.FAIL)
+    return parameters(table.space, recipe)
+
+
+def _trained(table: Table, study: optuna.Study, pruner: BasePruner, row: int) -> tuple[float, bool]:
+    """Tell the study of a recipe, step by step; the seconds paid, and whether it came to its end."""
+    held = table.parameters[row]
+    study.add_trial(
+        create_trial(
+            state=TrialState.WAITING,
+            params={name: value for name, (value, _) in held.items()},
+            distributions={name: distribution(range_) for name, (_, range_) in held.items()},
+        )
+    )
+    storage, id_ = study._storage, study.get_trials(deepcopy=False)[-1]._trial_id
+    storage.set_trial_state_values(id_, TrialState.RUNNING)
+    seconds = 0.0
+    for paid in steps(table, row):
+        seconds += float(paid.seconds)
+        if paid.number is None:
+            continue
+        storage.set_trial_intermediate_value(id_, paid.number, float(paid.score))
+        if not paid.final and pruner.prune(study, storage.get_trial(id_)):
+            storage.set_trial_state_values(id_, TrialState.PRUNED)
+            return seconds, False
+    storage.set_trial_state_values(id_, TrialState.COMPLETE, [float(table.value[row])])
+    return seconds, True
+
+
+def distribution(range_: Range) -> BaseDistribution:
+    if isinstance(range_, Categorical):
+        return CategoricalDistribution(range_.choices)
+    if isinstance(range_, Int):
+        return IntDistribution(range_.low, range_.high, log=range_.log)
+    return FloatDistribution(range_.low, range_.high, log=range_.log)

@@ -1,0 +1,66 @@
+"""The ways to search that are compared."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
+from optuna.samplers import GPSampler, TPESampler
+
+from automask.pruner import TwoStage
+from automask.study import ReseededTPE
+from benchmarks.replay.searching import Strategy
+
+RANDOM = Strategy("random search")
+OURS = Strategy("ours", ReseededTPE, TwoStage, queue=True)
+
+
+def _tpe(**options: Any) -> Any:
+    return lambda seed: TPESampler(seed=seed, **options)
+
+
+#: What a reader would try instead, and ours with a part taken out.
+COMPARED = (
+    RANDOM,
+    Strategy("TPE, MedianPruner", _tpe(), lambda folds: MedianPruner()),
+    Strategy("TPE, SuccessiveHalving", _tpe(), lambda folds: SuccessiveHalvingPruner()),
+    Strategy(
+        "GP, no pruning",
+        lambda seed: GPSampler(seed=seed, n_startup_trials=10, deterministic_objective=False),
+        seeds=10,
+    ),
+    OURS,
+    Strategy("ours without default and advice", ReseededTPE, TwoStage),
+    Strategy("ours without pruning", ReseededTPE, queue=True),
+    Strategy("random search, our pruner", None, TwoStage),
+)
+
+#: Ours with another sampler: how many trials are drawn before it models, and how it does.
+SAMPLERS = (
+    OURS,
+    *(
+        Strategy(f"ours, {text}", _tpe(**options), TwoStage, queue=True)
+        for text, options in (
+            ("n_startup 5", {"n_startup_trials": 5, "multivariate": True}),
+            ("n_startup 20", {"n_startup_trials": 20, "multivariate": True}),
+            ("univariate", {"n_startup_trials": 10, "multivariate": False}),
+            ("group", {"n_startup_trials": 10, "multivariate": True, "group": True}),
+        )
+    ),
+)
+
+
+def _pruning(keep: float, z: float, rank: int) -> Strategy:
+    name = f"keep {keep:g}, z {z:g}, rank {rank}"
+    return Strategy(name, None, lambda folds: TwoStage(folds, keep=keep, z=z, rank=rank))
+
+
+_own = TwoStage(5)
+DEFAULT = _pruning(_own.keep, _own.z, _own.rank)
+#: Our pruner with other parameters, on recipes drawn evenly, so that nothing else differs.
+PRUNERS = (
+    DEFAULT,
+    *(_pruning(k, z, 5) for k, z in itertools.product((0.5, 0.67, 0.8), (1.0, 1.5, 2.5))),
+    *(_pruning(0.67, 1.5, rank) for rank in (1, 3, 10)),
+)

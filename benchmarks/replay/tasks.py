@@ -1,0 +1,57 @@
+"""What is recorded: three small tasks, and recipes of the full space in settings that take seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automask import adapting, advising, matrix, space
+from automask.ranges import Categorical, Int, Range
+from automask.recipe import Recipe
+from automask.space import Space
+from automask.task import Task
+from benchmarks import subsamples
+from benchmarks.replay import ranges
+
+#: Rows and recipes of each task, sign-digits being all of it.
+ROWS = {"sign-digits": 486, "face-mask": 600, "clothing": 600}
+RECIPES = {"sign-digits": 300, "face-mask": 150, "clothing": 150}
+FOLDS, SEED = 5, 0
+
+#: The full space's training, so small that a recipe takes some ten seconds of a slow processor.
+CHEAP: dict[str, Range] = {
+    "image_size": Categorical(32, 48),
+    "epochs": Int(3, 4),
+    "warmup_epochs": Int(0, 1),
+    "batch_size": Categorical(64, 128),
+}
+
+
+def task(name: str, cache: Path) -> Task:
+    sizes: Any = CHEAP["image_size"]
+    largest = max(sizes.choices)
+    return subsamples.task(name, SEED, cache, rows=ROWS[name], folds=FOLDS, largest=largest)
+
+
+def cheap(of: Task) -> Space:
+    """The full space, adapted to the task as a search does it, with `CHEAP` training."""
+    checkpoints = dict(of.weights)
+    chosen, _ = adapting.available(space.load("full"), checkpoints, None)
+    chosen, _ = adapting.adapted(chosen, of.data, checkpoints)
+    return chosen.with_training(**CHEAP)
+
+
+def queued(of: Task, chosen: Space) -> list[Recipe]:
+    """What a search tries first: the default recipe, then those of the advice."""
+    evidence = advising.measure(of, advising.probed(chosen, of.weights))
+    if isinstance(evidence, str):
+        return [chosen.default()[0]]
+    advised = matrix.recipes(matrix.decide(evidence), chosen)
+    return [chosen.default()[0], *(recipe for recipe, _ in advised)]
+
+
+def drawn(chosen: Space, index: int) -> Recipe:
+    """A recipe drawn evenly over the space, always the same at an index."""
+    return chosen.sample(ranges.drawing(np.random.default_rng([SEED, index])))
