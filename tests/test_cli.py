@@ -259,7 +259,9 @@ def test_the_wheel_holds_every_module_and_space(tmp_path):
         for f in (ROOT / "search_spaces").glob("*.*")
         if f.is_file()
     }
-    assert held == tree | {"automask/py.typed", "automask/compare.html"}
+    assert held == tree | {
+        f"automask/{name}" for name in ("py.typed", "compare.html", "report.html")
+    }
 
 
 HEAVY = {"torch", "timm", "numpy", "pandas", "sklearn", "optuna", "cv2", "albumentations"}
@@ -285,6 +287,7 @@ def test_help_has_a_whole_line_for_each_command(tmp_path):
         "init",
         "search",
         "advise",
+        "audit",
         "ensemble",
         "plugins",
         "demo",
@@ -298,6 +301,7 @@ def test_help_has_a_whole_line_for_each_command(tmp_path):
         "compare",
         "merge",
         "vote",
+        "report",
         "suspects",
         "relabel",
     ]

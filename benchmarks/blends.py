@@ -1,0 +1,84 @@
+"""`python -m benchmarks.blends FOLDER ...`: what each way to blend scores, in searched studies.
+
+A FOLDER has an `automask.toml` and a study `main` in `runs/`. Writes the table of docs/ensembles.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import chdir
+from pathlib import Path
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+from automask import ensembling, members, overview, viewing
+from automask import session as sessions
+from automask.disk import TOP
+from automask.ensembling import AUTO, PLAIN, Ensemble
+from automask.session import Options, Session
+
+DOCS = Path(__file__).parents[1] / "docs" / "ensembles.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def main() -> None:
+    parts = []
+    for folder in sys.argv[1:]:
+        with chdir(folder):
+            parts.append(section(Path(folder).resolve().name, sessions.reopen(Options())))
+        print(parts[-1], flush=True)
+    before, _, rest = DOCS.read_text("utf-8").partition(BEGIN)
+    text = "\n\n".join(parts)
+    DOCS.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+
+
+def section(name: str, session: Session) -> str:
+    """A task's table, and a line for what else was chosen."""
+    states, found = overview.of(session).states, members.load(session)
+    begin = time.process_time()
+    plain = blended(session, {PLAIN: found})
+    seconds = time.process_time() - begin
+    views = viewing.views(session, found[:TOP], viewing.candidates(session, print), print)
+    seen = blended(session, views)
+    lines = [
+        f"## {name}",
+        f"{len(session.data.labels):,} rows, {len(session.data.counts)} classes, "
+        f"{states['complete']} trials complete and {states['pruned']} pruned. Choosing and scoring by "
+        f"`auto` took {seconds:.0f} s of a core.",
+        "\n".join(["| | nested | out of fold |", "|---|---|---|", *rows(plain, seen)]),
+        chosen(plain, seen),
+    ]
+    return "\n\n".join(lines)
+
+
+def blended(session: Session, views: dict[str, list[ensembling.Member]]) -> Ensemble:
+    data = session.data
+    return ensembling.fit(views, data.labels, session.folds, data.groups, session.metric, AUTO, TOP)
+
+
+def rows(plain: Ensemble, seen: Ensemble) -> list[str]:
+    found = [f"| best single trial | – | {plain.single} |"]
+    found += [f"| {name} | {s.nested} | {s.plain.value:.4f} |" for name, s in plain.methods.items()]
+    found.append(f"| **auto** | {plain.nested} | {plain.plain.value:.4f} |")
+    for view, score in seen.views.items():
+        if view != PLAIN:
+            found.append(f"| {seen.method} under `{view}` | {score} | – |")
+    found.append(f"| **auto, with views** | {seen.nested} | {seen.plain.value:.4f} |")
+    return found
+
+
+def chosen(plain: Ensemble, seen: Ensemble) -> str:
+    folds = ", ".join(f"{name} in {count}" for name, count in sorted(plain.chosen.items()))
+    biases = "kept" if plain.biases is not None else "not kept"
+    heat = "not kept" if plain.temperature is None else f"{plain.temperature:.2f}"
+    return (
+        f"`auto` came to {plain.method} ({folds} of the outer folds), class biases {biases}, "
+        f"temperature {heat}; with views it came to `{seen.view}`. Two members differ in "
+        f"{plain.disagreement:.1%} of the rows."
+    )
+
+
+if __name__ == "__main__":
+    main()
