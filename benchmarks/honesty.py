@@ -58,7 +58,7 @@ dropout = { low = 0.0, high = 0.5 }
 [loss.focal]
 
 [optimizer.adamw]
-lr = { low = 1e-3, high = 2e-2 }
+lr = { low = 1e-3, high = 1e-2 }
 layer_decay = 1.0
 
 [augmentation.none]
