@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automask.auditing import Finding
-from automask.store import written
+from automask.files import written
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -72,7 +72,7 @@ def init(
 ) -> None:
     """Look at DATA, write automask.toml, say what was understood."""
     from automask import config, describe
-    from automask.store import written
+    from automask.files import written
 
     if config.FILE.exists() and not force:
         raise UserError(f"{config.FILE} is already here; --force replaces it")

@@ -20,12 +20,12 @@ from automask import answers, submission
 from automask.csvfile import read_csv
 from automask.data import Data
 from automask.errors import UserError, did_you_mean
+from automask.files import digest
+from automask.shelf import SubmissionStore
 from automask.store import (
     RUNS,
     EnsembleFile,
     StudyStore,
-    SubmissionStore,
-    digest,
     find_ensemble,
 )
 

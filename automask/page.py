@@ -16,9 +16,9 @@ import numpy as np
 from automask import submission
 from automask.comparing import Comparison
 from automask.errors import UserError
+from automask.files import digest
 from automask.images import decode
 from automask.machine import cores
-from automask.store import digest
 
 PICTURES = 500  # of more rows than these, so many are shown
 EDGE = 256

@@ -14,7 +14,7 @@ import pandas as pd
 
 from automask.csvfile import Csv, few, quoted, read_csv
 from automask.errors import UserError, did_you_mean
-from automask.store import digest, written
+from automask.files import digest, written
 from automask.tables import Numeric, Tables
 
 FILE = Path("corrections.csv")

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from automask.store import written
+from automask.files import written
 
 
 def recall(file: Path, key: str, find: Callable[[], Any]) -> Any:

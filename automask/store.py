@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from automask.disk import Item, Room
 from automask.errors import DiskError, UserError, told
+from automask.files import digest, read_json, write_json, written
 from automask.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -260,12 +258,12 @@ class StudyStore:
 
     def save_findings(self, findings: Sequence[Mapping[str, Any]]) -> None:
         """Keep what an audit of the study's data found."""
-        _write_json(self.folder / "audit.json", {"findings": list(findings)})
+        write_json(self.folder / "audit.json", {"findings": list(findings)})
 
     def load_findings(self) -> list[dict[str, Any]] | None:
         """What the study's audit found, or None where there was none."""
         file = self.folder / "audit.json"
-        return _read_json(file)["findings"] if file.exists() else None
+        return read_json(file)["findings"] if file.exists() else None
 
     def save_pairs(self, key: str, arrays: Mapping[str, Any]) -> None:
         """Keep the near-duplicates found among images that `key` stands for, beside their maps."""
@@ -315,7 +313,7 @@ class StudyStore:
             tables = {"probability": probability, "honest": honest}
             arrays: dict[str, Any] = {k: table.astype(np.float32) for k, table in tables.items()}
             np.savez(opened, ids=np.array(ids), **arrays)
-        _write_json(beside.with_suffix(".json"), {**facts, "sha256": sha256})
+        write_json(beside.with_suffix(".json"), {**facts, "sha256": sha256})
 
     def ensembles(self) -> list[EnsembleFile]:
         """What the study's ensembles left, the newest last."""
@@ -330,7 +328,7 @@ class EnsembleFile:
     file: Path
 
     def facts(self) -> dict[str, Any]:
-        return _read_json(self.file)
+        return read_json(self.file)
 
     def probability(self) -> tuple[list[str], np.ndarray]:
         """The ids of the test rows, and float32 probabilities `[M, C]`."""
@@ -347,68 +345,3 @@ def find_ensemble(sha256: str) -> EnsembleFile | None:
     """The ensemble of any study that wrote a submission of that content, the newest where several."""
     files = sorted(RUNS.glob(f"*/ensembles/{sha256}.json"), key=lambda f: f.stat().st_mtime_ns)
     return EnsembleFile(files[-1]) if files else None
-
-
-@dataclass(frozen=True)
-class SubmissionStore:
-    """The folder of kept submissions: NAME.csv as it was submitted, NAME.json with what is known."""
-
-    folder: Path = RUNS / "submissions"
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Nobody else keeps a submission meanwhile, so that no name is taken twice."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / "keeping.lock"):
-            yield
-
-    def names(self) -> list[str]:
-        """Those kept, the oldest first."""
-        kept = [(_read_json(file)["date"], file.stem) for file in self.folder.glob("*.json")]
-        return [name for _, name in sorted(kept)]
-
-    def csv(self, name: str) -> Path:
-        return self.folder / f"{name}.csv"
-
-    def facts(self, name: str) -> dict[str, Any]:
-        return _read_json(self.folder / f"{name}.json")
-
-    def save(self, name: str, file: Path, facts: Mapping[str, Any]) -> None:
-        """Keep a copy of `file`; the facts come last: where they are, it is whole."""
-        with written(self.csv(name)) as beside:
-            shutil.copyfile(file, beside)
-        self.save_facts(name, facts)
-
-    def save_facts(self, name: str, facts: Mapping[str, Any]) -> None:
-        _write_json(self.folder / f"{name}.json", facts)
-
-
-def digest(file: Path) -> str:
-    """The SHA-256 of a file's content."""
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _write_json(file: Path, facts: Mapping[str, Any]) -> None:
-    with written(file) as beside:
-        beside.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file}: isn't JSON any more ({error}); mend or remove it") from error
-
-
-@contextmanager
-def written(file: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `file` when the block ends well and is removed otherwise."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        yield beside
-        with open(beside, "rb") as opened:
-            os.fsync(opened.fileno())
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)

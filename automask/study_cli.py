@@ -75,7 +75,7 @@ def show(
     """Tell all of one trial: recipe, scores, time, what is kept."""
     from automask import recipefile, trials
     from automask import session as sessions
-    from automask.store import written
+    from automask.files import written
 
     _, store, opened = sessions.find(sessions.Options(study, storage))
     trial, folds = trials.find(opened, number), store.load_folds()

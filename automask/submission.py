@@ -10,7 +10,7 @@ import pandas as pd
 
 from automask.data import Data
 from automask.errors import UserError
-from automask.store import written
+from automask.files import written
 
 
 def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:

@@ -16,9 +16,10 @@ from rich.text import Text
 from automask import recipefile, registry
 from automask.display import STYLES, one_line
 from automask.errors import UserError, did_you_mean
+from automask.files import written
 from automask.overview import fold_scores, state
 from automask.recipe import SEARCHED, TRAINING, Recipe
-from automask.store import StudyStore, written
+from automask.store import StudyStore
 from automask.study import GIVEN, OUTSIDE, UNUSED
 from automask.units import duration
 

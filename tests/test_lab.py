@@ -22,7 +22,8 @@ from typer.testing import CliRunner
 from automask import answers, cli, comparing, config, describe, kept, page, voting
 from automask.drawing import draw_competition
 from automask.errors import UserError
-from automask.store import StudyStore, SubmissionStore
+from automask.shelf import SubmissionStore
+from automask.store import StudyStore
 
 
 def run(*arguments):

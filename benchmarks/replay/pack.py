@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from automask.store import written
+from automask.files import written
 from benchmarks.replay.table import ARRAYS, FOLDER, SCRATCH, TASKS
 
 

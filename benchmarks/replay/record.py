@@ -22,12 +22,12 @@ from filelock import FileLock, Timeout
 
 from automask.errors import DiskError, TrialError
 from automask.features import Features
+from automask.files import written
 from automask.fold import FoldTrainer
 from automask.heads import fit_heads
 from automask.machine import settle
 from automask.network import build
 from automask.recipe import Recipe
-from automask.store import written
 from automask.task import Task
 from automask.training import trains_only_head
 from benchmarks.replay import tasks

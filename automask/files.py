@@ -1,0 +1,46 @@
+"""Files that are never half there: written beside, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from automask.errors import UserError
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a file's content."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def write_json(file: Path, facts: Mapping[str, Any]) -> None:
+    """Write facts for people and programs to read."""
+    with written(file) as beside:
+        beside.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """What `write_json` wrote. Raises `UserError` where it is JSON no more."""
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file}: isn't JSON any more ({error}); mend or remove it") from error
+
+
+@contextmanager
+def written(file: Path) -> Iterator[Path]:
+    """A path to write to; it becomes `file` when the block ends well and is removed otherwise."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        yield beside
+        with open(beside, "rb") as opened:
+            os.fsync(opened.fileno())
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
