@@ -53,5 +53,5 @@ def _score(session: Session, trials: Sequence[Any]) -> float:
         return float("-inf")
     table, rng = np.stack(tables), np.random.default_rng(0)
     greedy = registry.get("ensemble", "greedy").function
-    blend = greedy(table, session.data.labels, session.metric, rng, size=SIZE)
+    blend = greedy(table, session.data.labels, session.metric, rng, size=SIZE, share=1.0)
     return float(session.metric(session.data.labels, blend(table)))

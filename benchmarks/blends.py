@@ -20,6 +20,8 @@ from automask.ensembling import AUTO, PLAIN, Ensemble
 from automask.session import Options, Session
 
 DOCS = Path(__file__).parents[1] / "docs" / "ensembles.md"
+#: Views of so many of the best trials are predicted.
+VIEWED = 5
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -40,7 +42,7 @@ def section(name: str, session: Session) -> str:
     begin = time.process_time()
     plain = blended(session, {PLAIN: found})
     seconds = time.process_time() - begin
-    views = viewing.views(session, found[:TOP], viewing.candidates(session, print), print)
+    views = viewing.views(session, found[:VIEWED], viewing.candidates(session, print), print)
     seen = blended(session, views)
     lines = [
         f"## {name}",

@@ -31,7 +31,7 @@ from automask.session import Options, Session
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "honesty.json"
-STUDIES, TRAIN_PEOPLE, TEST_PEOPLE, TRIALS, FOLDS = 20, 120, 200, 12, 5
+STUDIES, TRAIN_PEOPLE, TEST_PEOPLE, TRIALS, FOLDS = 20, 120, 200, 8, 5
 WEIGHTS = FOLDER.parents[1] / "shared" / "weights"
 #: Heads on cached features: studies of seconds.
 SPACE = """
