@@ -119,11 +119,13 @@ def _averages(start: float, edge: float, parts: int, side: int) -> np.ndarray:
     bounds = (start + edge * np.linspace(0, 1, parts + 1)[:, None]) * side
     pixel = np.arange(side)
     shared = np.minimum(bounds[1:], pixel + 1) - np.maximum(bounds[:-1], pixel)
-    return np.float32(shared.clip(0) * parts / (edge * side))
+    weights: np.ndarray = shared.clip(0) * parts / (edge * side)
+    return weights.astype(np.float32)
 
 
 def _waves(count: int) -> np.ndarray:
     """The float32 `[LOW, count]` matrix of the discrete cosine transform's low frequencies."""
     from scipy.fft import dct
 
-    return np.float32(dct(np.eye(count), axis=0, norm="ortho")[:LOW])
+    waves: np.ndarray = dct(np.eye(count, dtype=np.float32), axis=0, norm="ortho")
+    return waves[:LOW]
