@@ -101,7 +101,7 @@ def _described(images: np.ndarray, view: int) -> tuple[np.ndarray, np.ndarray]:
         part = slice(begin, begin + BLOCK)
         pixels = np.moveaxis(images[part].astype(np.float32), 3, 1)
         colours[part] = rows @ pixels @ columns.T
-        grey = np.tensordot(np.float32(GREY), pixels, (0, 1))
+        grey = np.tensordot(np.array(GREY, np.float32), pixels, (0, 1))
         spectrum = weight * (tall @ grey @ wide.T)
         spectra[part] = spectrum.reshape(len(spectrum), -1)[:, 1:]
     length = np.linalg.norm(spectra, axis=1, keepdims=True)
@@ -110,7 +110,7 @@ def _described(images: np.ndarray, view: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _mirrored(spectra: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What `_described` says of the mirror images: odd waves change their signs."""
-    signs = np.tile(np.resize(np.float32([1, -1]), LOW), LOW)[1:]
+    signs = np.tile(np.resize(np.array([1, -1], np.float32), LOW), LOW)[1:]
     return spectra * signs, colours[..., ::-1]
 
 
