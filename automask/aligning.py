@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from automask.proposing import VIEWS
+from automask.lookalikes import VIEWS
 
 #: Correlations from which on two are one picture: of aligned pixels, and of their detail.
 ALIKE, DETAIL = 0.97, 0.9

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask import aligning, proposing
+from automask import aligning, lookalikes
 from automask.errors import UserError
 from automask.images import decode
 from automask.machine import cores
@@ -34,12 +34,12 @@ RULES = (
     SIDE,
     FLAT,
     *(
-        proposing.VIEWS,
-        proposing.LOW,
-        proposing.NEAR,
-        proposing.HUE,
-        proposing.NEAREST,
-        proposing.MOST,
+        lookalikes.VIEWS,
+        lookalikes.LOW,
+        lookalikes.NEAR,
+        lookalikes.HUE,
+        lookalikes.NEAREST,
+        lookalikes.MOST,
     ),
     *(aligning.ALIKE, aligning.DETAIL, aligning.TINT, aligning.SCALES, aligning.SHARED),
 )
@@ -121,7 +121,7 @@ def find(images: np.ndarray) -> Pairs:
         if first != row:
             found[first, row] = 1.0, False, True
     kept = np.array(list(seen.values()), np.int64)
-    proposed = proposing.propose(images[kept])
+    proposed = lookalikes.propose(images[kept])
     proposed[:, :2] = kept[proposed[:, :2]]
 
     def compared(proposal: list[int]) -> float:
@@ -134,7 +134,7 @@ def find(images: np.ndarray) -> Pairs:
         ):
             pair = min(copy, original), max(copy, original)
             if similarity > found.get(pair, (0.0,))[0]:
-                found[pair] = similarity, view >= len(proposing.VIEWS), False
+                found[pair] = similarity, view >= len(lookalikes.VIEWS), False
     pairs = sorted(found)
     told = [found[pair] for pair in pairs]
     return Pairs(

@@ -151,7 +151,7 @@ class StudyStore:
 
     @property
     def lock(self) -> Path:
-        return self.folder / "proposing.lock"
+        return self.folder / "lookalikes.lock"
 
     def worker_lock(self, worker: str) -> Path:
         return self.folder / "workers" / f"{worker}.lock"

@@ -79,7 +79,7 @@ def search(folder: Path, trials: int, workers: int, study: str = "main", folds: 
 
 
 def outside_training() -> Figure:
-    """Seconds a trial that proposing, storing and saving take, in a study that trains only heads."""
+    """Seconds a trial that lookalikes, storing and saving take, in a study that trains only heads."""
     from automask import session
     from automask.search import Limits, Searcher
     from automask.session import Options

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from automask import auditing, duplicates, grouping, leaks, proposing
+from automask import auditing, duplicates, grouping, leaks, lookalikes
 from automask.duplicates import SIDE, Pairs
 from automask.session import Options, look, reopen, start
 from automask.store import RUNS, StudyStore
@@ -89,8 +89,8 @@ def test_the_mirrored_view_of_a_crop_is_that_of_the_mirrored_image():
     images = np.stack([np.asarray(picture(seed, (SIDE, SIDE))) for seed in range(3)])
     mirror = np.ascontiguousarray(images[:, :, ::-1])
     for view, other_side in ((0, 0), (1, 3), (2, 2), (4, 6)):
-        left = proposing._mirrored(*proposing._described(images, view))
-        for one, two in zip(left, proposing._described(mirror, other_side), strict=True):
+        left = lookalikes._mirrored(*lookalikes._described(images, view))
+        for one, two in zip(left, lookalikes._described(mirror, other_side), strict=True):
             assert np.allclose(one, two, atol=1.01 if one.dtype == np.uint8 else 1e-4)
 
 
