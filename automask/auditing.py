@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from automask.session import Session
 
 
+#: The edge in pixels of what a probe sees where no pretrained weights are at hand.
+COARSE = 16
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something in the data to know of: JSON throughout.
@@ -234,7 +238,7 @@ def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
                 if isinstance(error, DiskError) or full(error) is not None:
                     raise
     small = duplicates.thumbnails([session.data.train.paths[row] for row in rows])
-    side = duplicates.COARSE
+    side = COARSE
     blocks = small.reshape(len(rows), side, -1, side, small.shape[2] // side, 3)
     pixels = blocks.mean((2, 4), dtype=np.float32).reshape(len(rows), -1)
     return pixels, "coarse pixels (no pretrained weights at hand)"

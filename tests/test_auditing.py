@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from automask import auditing, duplicates, grouping, leaks
+from automask import auditing, duplicates, grouping, leaks, lookalikes
 from automask.duplicates import SIDE, Pairs
 from automask.session import Options, look, reopen, start
 from automask.store import RUNS, StudyStore
@@ -71,6 +71,27 @@ def test_planted_copies_are_found_and_nothing_else(tmp_path, change):
     assert told.rows.tolist() == [[row, 24 + row] for row in range(12)]
     assert told.mirrored.all() == told.mirrored.any() == (change is mirrored)
     assert not told.exact.any()
+
+
+def test_a_crop_of_fine_stripes_is_found(tmp_path):
+    """Whose finest detail depends on where the thumbnail's pixels come to lie."""
+    y, x = np.mgrid[:160, :120]
+    plain = np.asarray(picture(5, (120, 160)), float)
+    for row, (along, period) in enumerate(((y, 4.6), (x, 5.3), (x + y, 6.7))):
+        pixels = 0.4 * plain + 80 + 60 * np.sign(np.sin(2 * np.pi * along / period))[..., None]
+        striped = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+        cut = striped.crop((7, 3, 113, 147))
+        told = found(written(tmp_path / str(row), [striped, cut, picture(6)], quality=90))
+        assert told.rows.tolist() == [[0, 1]], period
+
+
+def test_the_mirrored_view_of_a_crop_is_that_of_the_mirrored_image():
+    images = np.stack([np.asarray(picture(seed, (SIDE, SIDE))) for seed in range(3)])
+    mirror = np.ascontiguousarray(images[:, :, ::-1])
+    for view, other_side in ((0, 0), (1, 3), (2, 2), (4, 6)):
+        left = lookalikes._mirrored(*lookalikes._described(images, view))
+        for one, two in zip(left, lookalikes._described(mirror, other_side), strict=True):
+            assert np.allclose(one, two, atol=1.01 if one.dtype == np.uint8 else 1e-4)
 
 
 def test_the_same_file_twice_is_exact(tmp_path):
