@@ -1,12 +1,12 @@
 """`python -m benchmarks.blends FOLDER ...`: what each way to blend scores, in searched studies.
 
-A FOLDER has an `automask.toml` and a study `main` in `runs/`. Writes the table of docs/ensembles.md.
+A FOLDER has an `automask.toml` and a study `main` in `runs/`. Writes its part of docs/ensembles.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import time
 from contextlib import chdir
 from pathlib import Path
@@ -20,29 +20,36 @@ from automask.ensembling import AUTO, PLAIN, Ensemble
 from automask.session import Options, Session
 
 DOCS = Path(__file__).parents[1] / "docs" / "ensembles.md"
-#: Views of so many of the best trials are predicted.
-VIEWED = 5
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def main() -> None:
-    parts = []
-    for folder in sys.argv[1:]:
-        with chdir(folder):
-            parts.append(section(Path(folder).resolve().name, sessions.reopen(Options())))
-        print(parts[-1], flush=True)
+    parser = argparse.ArgumentParser("benchmarks.blends", description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--views", type=int, default=5, help="views of so many of the best trials")
+    asked = parser.parse_args()
     before, _, rest = DOCS.read_text("utf-8").partition(BEGIN)
-    text = "\n\n".join(parts)
+    known = rest.partition(END)[0].strip().split("## ")[1:]
+    parts = {part.partition("\n")[0]: f"## {part.strip()}" for part in known}
+    for folder in asked.folders:
+        with chdir(folder):
+            name = Path.cwd().name
+            parts[name] = section(name, sessions.reopen(Options()), asked.views)
+        print(parts[name], flush=True)
+    text = "\n\n".join(parts.values())
     DOCS.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")
 
 
-def section(name: str, session: Session) -> str:
+def section(name: str, session: Session, count: int) -> str:
     """A task's table, and a line for what else was chosen."""
     states, found = overview.of(session).states, members.load(session)
     begin = time.process_time()
     plain = blended(session, {PLAIN: found})
     seconds = time.process_time() - begin
-    views = viewing.views(session, found[:VIEWED], viewing.candidates(session, print), print)
+    best, names = found[: count or TOP], [PLAIN]
+    if count:
+        names = viewing.candidates(session, print)
+    views = viewing.views(session, best, names, print)
     seen = blended(session, views)
     lines = [
         f"## {name}",
@@ -67,7 +74,8 @@ def rows(plain: Ensemble, seen: Ensemble) -> list[str]:
     for view, score in seen.views.items():
         if view != PLAIN:
             found.append(f"| {seen.method} under `{view}` | {score} | – |")
-    found.append(f"| **auto, with views** | {seen.nested} | {seen.plain.value:.4f} |")
+    if len(seen.views) > 1:
+        found.append(f"| **auto, with views** | {seen.nested} | {seen.plain.value:.4f} |")
     return found
 
 
@@ -75,10 +83,10 @@ def chosen(plain: Ensemble, seen: Ensemble) -> str:
     folds = ", ".join(f"{name} in {count}" for name, count in sorted(plain.chosen.items()))
     biases = "kept" if plain.biases is not None else "not kept"
     heat = "not kept" if plain.temperature is None else f"{plain.temperature:.2f}"
+    views = f"; with views it came to `{seen.view}`" if len(seen.views) > 1 else ""
     return (
         f"`auto` came to {plain.method} ({folds} of the outer folds), class biases {biases}, "
-        f"temperature {heat}; with views it came to `{seen.view}`. Two members differ in "
-        f"{plain.disagreement:.1%} of the rows."
+        f"temperature {heat}{views}. Two members differ in {plain.disagreement:.1%} of the rows."
     )
 
 
