@@ -219,18 +219,18 @@ def _ready(
     adapting.refuse_idle(chosen, data)
     if any(adapting.fits(chosen).values()):
         boxes.read(data.train)
-    if source is None:
-        data, folds, joined = _folds(config, data, store, options)
-        notes += joined
-    else:
-        data, folds = _grouped(data, source.store), source.folds
-    notes += dataset.warn_rare(data, config.search.folds) + relabelling.notes()
     from automask.study import outranked
 
     cap = options.disk or store.tenth()
     room = store.room(cap, outranked=lambda: outranked(begun) if begun else ())
     if (needed := adapting.most_read(chosen, data, config.search.folds, 1)) > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
+    if source is None:
+        data, folds, joined = _folds(config, data, store, options)
+        notes += joined
+    else:
+        data, folds = _grouped(data, source.store), source.folds
+    notes += dataset.warn_rare(data, config.search.folds) + relabelling.notes()
     largest = max(chosen.training["image_size"].corners())
     return Session(
         config,

@@ -220,15 +220,7 @@ class StudyStore:
     def create(self) -> None:
         """Make the folders; raises `UserError` where that isn't allowed."""
         for folder in (self.folder / "workers", self.folder / "trials", self.cache):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                if not os.access(folder, os.W_OK):
-                    raise PermissionError(13, "Permission denied")
-            except OSError as error:
-                raise UserError(
-                    f"{folder}: can't be written ({error.strerror}); run automask in a folder of "
-                    "your own"
-                ) from error
+            _make(folder)
 
     def save_folds(
         self, ids: Sequence[str], folds: np.ndarray, groups: np.ndarray | None = None
@@ -268,7 +260,7 @@ class StudyStore:
     def save_pairs(self, key: str, arrays: Mapping[str, Any]) -> None:
         """Keep the near-duplicates found among images that `key` stands for, beside their maps."""
         file = self._pairs(key)
-        file.parent.mkdir(parents=True, exist_ok=True)
+        _make(file.parent)
         with written(file) as beside, open(beside, "wb") as opened:
             np.savez(opened, **dict(arrays))
 
@@ -345,3 +337,15 @@ def find_ensemble(sha256: str) -> EnsembleFile | None:
     """The ensemble of any study that wrote a submission of that content, the newest where several."""
     files = sorted(RUNS.glob(f"*/ensembles/{sha256}.json"), key=lambda f: f.stat().st_mtime_ns)
     return EnsembleFile(files[-1]) if files else None
+
+
+def _make(folder: Path) -> None:
+    """Make a folder; raises `UserError` where that isn't allowed, or where it can't be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise UserError(
+            f"{folder}: can't be written ({error.strerror}); run automask in a folder of your own"
+        ) from error

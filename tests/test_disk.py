@@ -239,7 +239,7 @@ def test_a_map_too_large_for_what_is_left_is_told_too(inside):
         opened.images().at("pad", 16)
     assert len(held) == 39
     assert sorted(f.suffix for f in (inside / "runs/cache").glob("*")) == sorted(
-        [".npy", *[".lock"] * 3]
+        [".npy", ".npz", *[".lock"] * 3]
     )
 
 
@@ -289,7 +289,8 @@ def test_a_full_disk_ends_a_search_and_more_room_lets_it_go_on(inside, monkeypat
 
     def torn(file, **arrays):
         savez(file, **arrays)
-        raise error
+        if "fold" in Path(file.name).name:
+            raise error
 
     if what == "probabilities":
         monkeypatch.setattr(np, "savez", torn)

@@ -146,7 +146,7 @@ def test_the_default_is_moved_to_what_is_allowed(ruled):
 def test_optuna_takes_the_names(ruled):
     import optuna
 
-    from automask.search import _suggester
+    from automask.proposing import suggester
 
     ruled({"freeze": "head_only", "loss": "bce"}, {"training.pretrained": False, "freeze": "full"})
     chosen = made(KINDS)
@@ -155,7 +155,7 @@ def test_optuna_takes_the_names(ruled):
     seen = []
     for _ in range(40):
         trial = study.ask()
-        seen.append(facts(chosen.sample(_suggester(trial))))
+        seen.append(facts(chosen.sample(suggester(trial))))
         study.tell(trial, len(seen))
     assert seen[0] == facts(chosen.default()[0])
     assert not any(one["freeze"] == "head_only" and one["loss"] == "bce" for one in seen)

@@ -191,7 +191,7 @@ def test_a_worker_waits_for_the_last_trial_of_another_and_takes_its_place(study)
     ) as holder:
         assert holder.stdout.readline()
         trial = study.study.ask()
-        study.space.sample(proposing._suggester(trial))
+        study.space.sample(proposing.suggester(trial))
         trial.set_user_attr("worker", "other")
         waiting = searcher(study, 3)[0]
         thread = threading.Thread(target=waiting.run)

@@ -19,9 +19,9 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
 from automask.progress import RUNGS
+from automask.proposing import suggester
 from automask.pruner import step_number
 from automask.ranges import Categorical, Int, Range
-from automask.search import _suggester
 from benchmarks.replay.table import Table, parameters
 
 
@@ -120,7 +120,7 @@ def nearest(table: Table, proposed: dict[str, tuple[Any, Range]], unused: np.nda
 
 def _proposed(table: Table, study: optuna.Study) -> dict[str, tuple[Any, Range]]:
     trial = study.ask()
-    recipe = table.space.sample(_suggester(trial))
+    recipe = table.space.sample(suggester(trial))
     # What is trained, and told, is the nearest recorded recipe instead.
     study.tell(trial, state=TrialState.FAIL)
     return parameters(table.space, recipe)
