@@ -18,7 +18,7 @@ from automask.errors import UserError
 from automask.ranges import Categorical, Float, Int, Range, draw
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.study import GIVEN, STARTUP, put_back
+from automask.study import DRAWN, GIVEN, STARTUP, put_back
 
 #: Proposals of the sampler's that were there already or take too long, before any at random will do.
 PROPOSALS = 5
@@ -104,7 +104,8 @@ class Proposer:
             if len(found) == wanted:
                 break
         if found:
-            self.study.enqueue_trial(min(found, key=lambda pair: pair[0])[1])
+            cheapest = min(found, key=lambda pair: pair[0])[1]
+            self.study.enqueue_trial(cheapest, user_attrs={DRAWN: True})
             return ""
         if new:
             return "no other trial is expected to end in the time that is left"

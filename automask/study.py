@@ -21,6 +21,8 @@ from automask.store import RUNS, StudyStore
 
 #: Attributes of trials that were asked for by name: the recipe, and whether it is outside the space.
 GIVEN, OUTSIDE = "given", "outside"
+#: One of a trial that was drawn at random, before the sampler knew enough.
+DRAWN = "drawn"
 #: Proposals that nobody trained: the recipe was there already, or too long for the time left.
 UNUSED = ("duplicate", "too long")
 #: Trials before the sampler has seen enough to propose by it.

@@ -20,7 +20,7 @@ from automask.files import written
 from automask.overview import fold_scores, state
 from automask.recipe import SEARCHED, TRAINING, Recipe
 from automask.store import StudyStore
-from automask.study import GIVEN, OUTSIDE, UNUSED
+from automask.study import DRAWN, GIVEN, OUTSIDE, UNUSED
 from automask.units import duration
 
 STATES = {
@@ -175,6 +175,8 @@ def origin(study: optuna.Study, trial: FrozenTrial) -> str:
         return "given to automask train, from outside the space"
     if GIVEN in trial.user_attrs:
         return "given to automask train"
+    if DRAWN in trial.user_attrs:
+        return "drawn at random"
     queued = trial.system_attrs.get("fixed_params")
     if queued is None:
         return "sampled"

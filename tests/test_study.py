@@ -219,7 +219,7 @@ def test_trials_are_filtered_sorted_and_written(study, tmp_path):
 def test_one_trial_with_all_that_is_known_of_it(study):
     searcher(study, 3)[0].run()
     origins = [trials.origin(study.study, trial) for trial in trials.of(study.study)]
-    assert origins == ["the default recipe", "sampled", "sampled"]
+    assert origins == ["the default recipe", "drawn at random", "drawn at random"]
     out = printed(trials.show, study.study, study.store, FOLDS, trials.find(study.study, 0))
     assert "0 of study 'main': complete, macro_f1" in out
     assert "came by        the default recipe" in out
