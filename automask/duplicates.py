@@ -42,6 +42,7 @@ RULES = (
         lookalikes.MOST,
     ),
     *(aligning.ALIKE, aligning.DETAIL, aligning.TINT, aligning.SCALES, aligning.SHARED),
+    *(aligning.STEPS, aligning.FINE, aligning.ROUGH, aligning.SOFT),
 )
 
 

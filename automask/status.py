@@ -17,7 +17,10 @@ from automask.units import duration
 
 
 def show(session: Session, console: Console) -> None:
-    """Print the trials by state, those under way, the best and the blend so far. Changes nothing."""
+    """Print the trials by state, those under way, the best and the blend so far.
+
+    Nothing of the study changes; what the blend is worth so far is kept beside it.
+    """
     trials, now = session.study.get_trials(deepcopy=False), time.time()
     found, folds = overview.of(session), int(session.folds.max()) + 1
     taken_up = [t for t in trials if t.state == TrialState.RUNNING and "recipe" in t.user_attrs]
