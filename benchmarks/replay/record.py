@@ -1,8 +1,8 @@
 """`python -m benchmarks.replay.record`: train every recipe of the table once, and keep what it said.
 
 A recipe is a file in the folder of its task as soon as it is through, so that the same command goes on
-where it stopped, by whatever. One process records at a time, on one thread; `nice` it. Tasks take
-turns, two recipes of the first to one of each other, so that a part is of use for all.
+where it stopped, by whatever. A process records on one thread, and a task by one process at a time.
+Tasks take turns, two recipes of the first to one of each other, so that a part is of use for all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -20,6 +21,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import numpy as np
 from filelock import FileLock, Timeout
 
+from automask.clock import TimeUp, until
 from automask.errors import DiskError, TrialError
 from automask.features import Features
 from automask.files import written
@@ -33,6 +35,10 @@ from automask.training import trains_only_head
 from benchmarks.replay import tasks
 from benchmarks.replay.ranges import to_json
 from benchmarks.replay.table import SCRATCH, TASKS
+
+
+#: Seconds after which a recipe is given up: it is a failed one of the table.
+LIMIT = 90
 
 
 class Recorded:
@@ -85,11 +91,14 @@ def save(task: Task, recipe: Recipe, origin: str, file: Path) -> str:
     count = int(task.folds.max()) + 1
     said, table, at_once = Recorded(count, recipe.training["epochs"]), np.empty((0, 0)), False
     try:
-        said, table, at_once = record(task, recipe)
+        with until(time.time() + LIMIT):
+            said, table, at_once = record(task, recipe)
         if not np.isfinite(table).all():
             reason = "not-a-number"
     except TrialError as error:
         reason = error.reason
+    except TimeUp:
+        reason = "timed out"
     except DiskError:
         raise
     except Exception as error:
@@ -178,20 +187,23 @@ def prepared(name: str, folder: Path) -> Task:
 def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.replay.record", description=__doc__)
     parser.add_argument("--folder", type=Path, default=SCRATCH, help="where recipes are kept")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--most", type=int, help="stop after so many recipes")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(asked.folder / "record.lock", timeout=0):
-            run(asked.folder, asked.most)
-    except Timeout:
-        print(f"another process records into {asked.folder} already")
+        with ExitStack() as stack:
+            for name in asked.tasks:
+                stack.enter_context(FileLock(asked.folder / f"{name}.lock", timeout=0))
+            run(asked.folder, asked.tasks, asked.most)
+    except Timeout as error:
+        print(f"another process holds {error.lock_file}")
 
 
-def run(folder: Path, most: int | None = None) -> None:
+def run(folder: Path, names: Sequence[str] = TASKS, most: int | None = None) -> None:
     settle(threads=1)
     found: dict[str, tuple[Task, list[tuple[str, Recipe]], set[Path]]] = {}
-    for name in TASKS:
+    for name in names:
         task = prepared(name, folder)
         plain = set(task.cache.glob("images-*.npy"))
         found[name] = task, listed(name, task, folder), plain
