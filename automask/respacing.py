@@ -90,7 +90,7 @@ def _decided(study: optuna.Study, space: Space) -> Space:
 
 
 def newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
-    """What joined the space: plugins by kind, values of the training, models, that no trial could have."""
+    """What joined the space: plugins, models, values of the training that no trial could have."""
     seen: dict[str, list[Any]] = {}
     for trial in trials:
         for name, distribution in trial.distributions.items():
