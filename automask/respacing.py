@@ -157,7 +157,7 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
         "ensemble"
     )
     if tries:
-        said += f"; the next {len(tries)} try the best recipe with what joined"
+        said += f"; {len(tries)} queued to try the best recipe with what joined"
     return said
 
 

@@ -59,8 +59,8 @@ def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
     wide = opened(inside, WIDER)
     (note,) = [n for n in wide.notes if "space" in n]
     assert note == (
-        "the space has changed: 12 of 12 finished trials lie in it; all stay in the ensemble; the "
-        "next 2 try the best recipe with what joined"
+        "the space has changed: 12 of 12 finished trials lie in it; all stay in the ensemble; 2 "
+        "queued to try the best recipe with what joined"
     )
     assert facts(wide) == before
     assert [t.params for t in wide.study.get_trials()] == params
@@ -330,15 +330,15 @@ def test_a_model_that_joins_the_space_is_asked_for_and_those_before_are_kept(mon
 def test_by_the_command_line_a_plugin_joins(project):
     command = ("search", "--space", "space.toml", "--folds", "2", "--workers", "1", "--trials")
     (project / "space.toml").write_text(SPACE.replace("high = 2 }", "high = 1 }"))
-    begun = automask(project, *command, "1")
+    begun = automask(project, *command, "2")
     assert begun.returncode == 0, begun.stderr
     (project / "plugins").mkdir()
     (project / "plugins" / "mine.py").write_text(FOCAL.replace("def focal", "def own"))
     (project / "space.toml").write_text(SPACE + "\n[loss.own]\n")
-    grown = automask(project, *command, "2")
+    grown = automask(project, *command, "3")
     assert grown.returncode == 0, grown.stderr
-    assert "1 of 1 finished trials lie in it" in grown.stdout
-    assert "going on after 1 finished trials" in grown.stdout
+    assert "2 of 2 finished trials lie in it" in grown.stdout
+    assert "going on after 2 finished trials" in grown.stdout
     assert " own " in grown.stdout
 
 
