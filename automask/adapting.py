@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from automask import registry, space, weights
 from automask.data import Data
@@ -14,18 +17,22 @@ from automask.recipe import SEARCHED, Choice
 from automask.space import Space
 from automask.weights import Weights
 
+#: Attributes of a study: the (library, model) pairs that were to be had, of those that were asked for.
+MODELS, ASKED = "models", "models asked"
+
 
 def available(
-    chosen: Space, checkpoints: dict[str, Weights], known: list[tuple[str, str]] | None
+    chosen: Space, checkpoints: dict[str, Weights], known: Mapping[str, Any]
 ) -> tuple[Space, list[str]]:
     """The space with the pretrained models that are to be had, and what that leaves out.
 
-    `known` are the models of a study that goes on without a folder of weights.
+    `known` are the attributes of a study that goes on, which without a folder of weights keeps its
+    models.
     """
-    if True not in getattr(chosen.training["pretrained"], "choices", ()):
+    if not pretrained(chosen):
         return chosen, []
     if not checkpoints:
-        left = [(lib, name) for lib, name in known or weights.reachable(chosen.models())]
+        left = _left(chosen.models(), known)
         out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
         note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
         return chosen.with_models(left), [note] if out else []
@@ -35,6 +42,23 @@ def available(
     if out:
         notes.append(f"left out, as there are no weights for them: {', '.join(out)}")
     return chosen.with_models(here), notes
+
+
+def pretrained(space: Space) -> bool:
+    """May networks of the space be pretrained?"""
+    return True in getattr(space.training["pretrained"], "choices", ())
+
+
+def _left(models: list[tuple[str, str]], known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The models to be had: a study's own ones, whether or not a hub answers, and of new ones those
+    that it has."""
+    had = [(lib, name) for lib, name in known.get(MODELS) or ()]
+    if not set(had) & set(models):
+        return weights.reachable(models)
+    asked = [(lib, name) for lib, name in known.get(ASKED) or had]
+    with suppress(UserError):
+        had += weights.reachable(pair for pair in models if pair not in asked)
+    return [pair for pair in models if pair in had]
 
 
 def adapted(chosen: Space, data: Data, checkpoints: dict[str, Weights]) -> tuple[Space, list[str]]:
@@ -75,14 +99,15 @@ def refuse_idle(chosen: Space, data: Data) -> None:
         )
 
 
-def most_read(chosen: Space, data: Data, folds: int, trials: int) -> int:
+def most_read(chosen: Space, data: Data, folds: int, trials: int, decoded: int = 0) -> int:
     """The bytes of the memory maps that so many trials side by side may need at once.
 
     That is every decoded map, from which smaller ones are made, and a smaller one a trial. A fitted
-    preprocessing has a map a fold, and reads one after the other.
+    preprocessing has a map a fold, and reads one after the other. `decoded` is the edge in pixels at
+    which images are decoded, where that is more than the space has.
     """
     sizes, resizes = chosen.training["image_size"], chosen.competitors["resize"]
-    *smaller, largest = sorted(set(sizes.corners()))
+    *smaller, largest = sorted({*sizes.corners(), max(decoded, *sizes.corners())})
     second = 0 if not smaller else largest - 1 if isinstance(sizes, Int) else smaller[-1]
     fitted = sum(fits(chosen).values())
     ways = len(fits(chosen)) - fitted + fitted * folds

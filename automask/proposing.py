@@ -18,7 +18,7 @@ from automask.errors import UserError
 from automask.ranges import Categorical, Float, Int, Range, draw
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.study import DRAWN, GIVEN, STARTUP, put_back
+from automask.study import DRAWN, GIVEN, JOINED, OUTSIDE, STARTUP, put_back
 
 #: Proposals of the sampler's that were there already or take too long, before any at random will do.
 PROPOSALS = 5
@@ -44,7 +44,8 @@ class Proposer:
     def next(self) -> tuple[optuna.Trial, Recipe] | str:
         """The next trial, or why there is none. Only called under the study's lock.
 
-        First what waits in the queue: the default recipe, the advice's, trials put back. Then, while
+        First what waits in the queue: the default recipe, the advice's, trials put back, what joined
+        the space. Then, while
         the sampler knows too little, the cheapest of a few random recipes, and the sampler's own.
         """
         trials = self.study.get_trials(deepcopy=False)
@@ -52,6 +53,10 @@ class Proposer:
             self.study.enqueue_trial(self.space.default()[1])
             for free in self.study.user_attrs.get("advice", {}).get("recipes", ()):
                 self.study.enqueue_trial(free)
+        if joined := self.study.user_attrs.get(JOINED):
+            for free in joined:
+                self.study.enqueue_trial(free, user_attrs={JOINED: True})
+            self.study.set_user_attr(JOINED, [])
         held: list[optuna.Trial] = []
         try:
             refused = 0
@@ -142,9 +147,9 @@ class Proposer:
 
 
 def _is_startup(trials: list[FrozenTrial]) -> bool:
-    return (
-        sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials) < STARTUP
-    )
+    """Does the sampler know too little? It learns nothing from recipes outside the space."""
+    inside = [trial.state for trial in trials if OUTSIDE not in trial.user_attrs]
+    return sum(state in (TrialState.COMPLETE, TrialState.PRUNED) for state in inside) < STARTUP
 
 
 def _used(trials: list[FrozenTrial], but: int | None = None) -> set[str]:

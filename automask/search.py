@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 from automask import cost as costs
 from automask.clock import TimeUp, until
 from automask.cost import Cost
-from automask.errors import DiskError, TrialError, full
+from automask.errors import DiskError, TrialError, UserError, full
 from automask.progress import Report, Step
 from automask.proposing import Proposer, suggester
 from automask.pruner import step_number
@@ -45,6 +45,7 @@ from automask.study import (
 
 FAILURES_IN_A_ROW = 10
 LATE = "the time is up"
+MOVED = "another command has changed the study's space: start this one again"
 #: A trial that takes so many times what was expected is ended, though never within a minute.
 PATIENCE, LEAST = 5.0, 60.0
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -102,7 +103,7 @@ class Searcher:
     """One worker's loop over a study that any number of workers share.
 
     `cost` computes what a recipe costs, where that can be told; `so_far` gives the ensemble's score
-    after each complete trial.
+    after each complete trial. It ends where the study has gone on to another space than `declared`.
     """
 
     study: optuna.Study
@@ -114,6 +115,7 @@ class Searcher:
     seed: int = 0
     cost: Callable[[Recipe], Cost | None] = lambda recipe: None
     so_far: Callable[[], list[float]] = list
+    declared: str = ""
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     begun: datetime = field(default_factory=datetime.now)
 
@@ -142,6 +144,8 @@ class Searcher:
 
     def _ended(self) -> str:
         """Why the search is over; empty while it isn't."""
+        if self._moved():
+            return MOVED
         release(self.study, self.store)
         trials = self.study.get_trials(deepcopy=False)
         if _orphaned():
@@ -155,6 +159,10 @@ class Searcher:
         if (patience := self.limits.patience) and self._without_a_rise(trials) >= patience:
             return f"the ensemble's score hasn't risen for {patience} trials (--patience)"
         return ""
+
+    def _moved(self) -> bool:
+        known = self.study.user_attrs.get("fingerprint", {})
+        return bool(self.declared) and known.get("space") != self.declared
 
     def _without_a_rise(self, trials: list[FrozenTrial]) -> int:
         ended = as_ended(trial for trial in trials if trial.state in COUNTED)
@@ -178,6 +186,8 @@ class Searcher:
 
     def _claim(self, recipe: Recipe) -> optuna.Trial:
         """The recipe's trial, taken from the queue if it waits there. Only called under the lock."""
+        if self._moved():
+            raise UserError(MOVED)
         release(self.study, self.store)
         queue = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         found = [trial for trial in queue if trial.user_attrs.get("hash") == recipe.hash]

@@ -59,6 +59,7 @@ class Session:
     `largest` is the edge in pixels at which images are decoded; `space` is None where nothing will be
     searched; `notes` are sentences for the user. Caches and weights may take `cap` bytes, and
     `workers` train side by side. Folds also train on the `pseudo`-labels of an earlier study, if any.
+    `declared` tells the space as the study has it, until somebody goes on with another.
     """
 
     config: Config
@@ -74,6 +75,7 @@ class Session:
     cap: float = math.inf
     workers: int = 1
     pseudo: Pseudo | None = None
+    declared: str = ""
 
     @property
     def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -89,7 +91,7 @@ class Session:
             return 0
         folds = int(self.folds.max()) + 1
         tables = folds if any(adapting.fits(self.space).values()) else 1
-        maps = adapting.most_read(self.space, self.data, folds, self.workers)
+        maps = adapting.most_read(self.space, self.data, folds, self.workers, self.largest)
         return maps * (4 + tables) // 4
 
     def room(self, say: Callable[[str], None] = lambda text: None) -> Room:
@@ -138,7 +140,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
     the storage, or a study that was begun with something else.
     """
-    from automask import pseudo
+    from automask import pseudo, respacing
     from automask.study import hold
 
     config, store = override(configuration.load(file), options), _store(options)
@@ -164,16 +166,22 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
     hold(study, dataset.fingerprint(ready.data, folds), settings)
+    told = respacing.follow(study, store, chosen, settings["space"])
+    if told:
+        study = open_study(config, options, store)
     if source and made:
         pseudo.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(relabelling.FILE)
     study.set_user_attr("weights folder", config.search.weights)
-    study.set_user_attr("largest", max(chosen.training["image_size"].corners()))
+    study.set_user_attr("largest", ready.largest)
     study.set_user_attr("disk", ready.cap)
-    study.set_user_attr("models", None if ready.weights else chosen.models())
-    told = made.notes(ready.data.attributes) if made else ()
-    return replace(ready, study=study, pseudo=made, notes=ready.notes + told)
+    kept = adapting.pretrained(chosen) and not ready.weights
+    study.set_user_attr(adapting.MODELS, chosen.models() if kept else None)
+    study.set_user_attr(adapting.ASKED, space.load(config.search.space).models() if kept else None)
+    notes = made.notes(ready.data.attributes) if made else ()
+    notes = (*ready.notes, *notes, *filter(None, [told]))
+    return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
 
 
 def survey(options: Options, file: Path = configuration.FILE) -> Session:
@@ -192,7 +200,7 @@ def look(options: Options, file: Path = configuration.FILE) -> Session:
     if _store(options).load_folds() is None:
         return survey(options, file)
     opened = reopen(options, file)
-    known = opened.study.user_attrs.get("models")
+    known = opened.study.user_attrs
     chosen, _ = adapting.available(space.load(opened.config.search.space), opened.weights, known)
     if chosen.adapts:
         chosen, _ = adapting.adapted(chosen, opened.data, opened.weights)
@@ -210,7 +218,7 @@ def _ready(
     checkpoints = weights.read_folder(Path(config.search.weights)) if config.search.weights else {}
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.load_folds() is not None else None
-    known = begun.user_attrs.get("models") if begun is not None else None
+    known = begun.user_attrs if begun is not None else {}
     chosen, notes = adapting.available(chosen, checkpoints, known)
     data = dataset.prepare(configuration.read(config))
     if chosen.adapts:
@@ -223,7 +231,10 @@ def _ready(
 
     cap = options.disk or store.tenth()
     room = store.room(cap, outranked=lambda: outranked(begun) if begun else ())
-    if (needed := adapting.most_read(chosen, data, config.search.folds, 1)) > (left := room.left()):
+    # Images stay as they were decoded for a space that had larger ones.
+    largest = max(known.get("largest", 0), *chosen.training["image_size"].corners())
+    needed = adapting.most_read(chosen, data, config.search.folds, 1, largest)
+    if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
     if source is None:
         data, folds, joined = _folds(config, data, store, options)
@@ -231,7 +242,6 @@ def _ready(
     else:
         data, folds = _grouped(data, source.store), source.folds
     notes += dataset.warn_rare(data, config.search.folds) + relabelling.notes()
-    largest = max(chosen.training["image_size"].corners())
     return Session(
         config,
         options,

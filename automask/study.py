@@ -23,8 +23,12 @@ from automask.store import RUNS, StudyStore
 GIVEN, OUTSIDE = "given", "outside"
 #: One of a trial that was drawn at random, before the sampler knew enough.
 DRAWN = "drawn"
-#: Proposals that nobody trained: the recipe was there already, or too long for the time left.
-UNUSED = ("duplicate", "too long")
+#: One that tries what joined the space; the study keeps those that aren't queued yet.
+JOINED = "joined"
+#: Why a trial that waited ended when the space changed and left it out.
+LEFT = "left out of the space"
+#: Trials that nobody trained to the end: there already, too long for the time left, or left out.
+UNUSED = ("duplicate", "too long", LEFT)
 #: Trials before the sampler has seen enough to propose by it.
 STARTUP = 10
 
@@ -136,14 +140,15 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
 def hold(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) -> None:
     """Fix what the study is about, or refuse to go on with something else.
 
-    `hashes` cover the data, `settings` can be read by people.
+    `hashes` cover the data, `settings` can be read by people. The space alone may change, which
+    `automask.respacing` follows.
     """
     fingerprint = {**hashes, **settings}
     known = study.user_attrs.get("fingerprint")
     if known is None:
         study.set_user_attr("fingerprint", fingerprint)
         return
-    changed = [key for key in fingerprint if known.get(key) != fingerprint[key]]
+    changed = [k for k in fingerprint if k != "space" and known.get(k) != fingerprint[k]]
     if changed:
         told = ", ".join(
             f"{key} ({known.get(key)} before, {fingerprint[key]} now)" if key in settings else key

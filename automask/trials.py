@@ -20,7 +20,7 @@ from automask.files import written
 from automask.overview import fold_scores, state
 from automask.recipe import SEARCHED, TRAINING, Recipe
 from automask.store import StudyStore
-from automask.study import DRAWN, GIVEN, OUTSIDE, UNUSED
+from automask.study import DRAWN, GIVEN, JOINED, OUTSIDE, UNUSED
 from automask.units import duration
 
 STATES = {
@@ -171,12 +171,18 @@ def find(study: optuna.Study, number: int) -> FrozenTrial:
 
 def origin(study: optuna.Study, trial: FrozenTrial) -> str:
     """How the trial came into the study."""
-    if OUTSIDE in trial.user_attrs:
-        return "given to automask train, from outside the space"
+    left = OUTSIDE in trial.user_attrs
     if GIVEN in trial.user_attrs:
-        return "given to automask train"
+        return f"given to automask train{', from outside the space' if left else ''}"
+    return f"{_came(study, trial)}{', in an earlier space' if left else ''}"
+
+
+def _came(study: optuna.Study, trial: FrozenTrial) -> str:
+    """How a trial that nobody gave came into the study."""
     if DRAWN in trial.user_attrs:
         return "drawn at random"
+    if JOINED in trial.user_attrs:
+        return "the best recipe with what joined the space"
     queued = trial.system_attrs.get("fixed_params")
     if queued is None:
         return "sampled"

@@ -152,6 +152,7 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
         session.config.search.seed,
         cost.computing(task),
         lambda: list(scores_so_far(session).values()),
+        session.declared,
     )
 
 

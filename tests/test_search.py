@@ -226,7 +226,6 @@ def test_resuming_with_something_else_is_refused(study, inside):
             "metric .macro_f1 before, accuracy now",
         ),
         (Options(space="space.toml", folds=FOLDS, seed=5), "seed .0 before, 5 now"),
-        (Options(space="demo", folds=FOLDS), "space"),
     ]:
         with pytest.raises(UserError, match=word):
             session.start(options)
