@@ -18,11 +18,12 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
+from automask.places import parameters
 from automask.progress import RUNGS
 from automask.proposing import suggester
 from automask.pruner import step_number
 from automask.ranges import Categorical, Int, Range
-from benchmarks.replay.table import Table, parameters
+from benchmarks.replay.table import Table
 
 
 @dataclass(frozen=True)
