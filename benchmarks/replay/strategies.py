@@ -31,6 +31,7 @@ COMPARED = (
         seeds=10,
     ),
     OURS,
+    Strategy("ours, warm-started", ReseededTPE, TwoStage, queue=True, warm=True),
     Strategy("ours without default and advice", ReseededTPE, TwoStage),
     Strategy("ours without pruning", ReseededTPE, queue=True),
     Strategy("random search, our pruner", None, TwoStage),
