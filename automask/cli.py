@@ -119,6 +119,14 @@ def search(
         int | None,
         typer.Option(min=1, help="Stop after so many trials that don't help the ensemble."),
     ] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STUDY",
+            help="Try the best recipes of this earlier study first, or of ../other/runs/main; "
+            "may be given several times.",
+        ),
+    ] = None,
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     import time
@@ -142,6 +150,10 @@ def search(
         pseudo=pseudo,
         pruner=pruner,
     )
+    from automask import warmstart
+
+    # Looked up before a study is made, so that a mistyped name leaves nothing behind.
+    earlier = [warmstart.read(where, options) for where in dict.fromkeys(warm_start or ())]
     session = sessions.start(options)
 
     from automask import overview
@@ -168,6 +180,9 @@ def search(
             decode(session, display)
             _audited(session, console)
             _advised(session, console)
+            if earlier:
+                told = warmstart.queue(session, earlier)
+                console.print(f"note: {told}", markup=False, soft_wrap=True)
     except TimeUp:
         summary(session, console, LATE)
         return

@@ -44,15 +44,16 @@ class Proposer:
     def next(self) -> tuple[optuna.Trial, Recipe] | str:
         """The next trial, or why there is none. Only called under the study's lock.
 
-        First what waits in the queue: the default recipe, the advice's, trials put back, what joined
-        the space. Then, while
-        the sampler knows too little, the cheapest of a few random recipes, and the sampler's own.
+        First what waits in the queue: the default recipe, the advice's, those of earlier studies, trials
+        put back, what joined the space. Then, while the sampler knows too little, the cheapest of a few
+        random recipes, and the sampler's own.
         """
         trials = self.study.get_trials(deepcopy=False)
         if not trials:
             self.study.enqueue_trial(self.space.default()[1])
-            for free in self.study.user_attrs.get("advice", {}).get("recipes", ()):
-                self.study.enqueue_trial(free)
+            for source in ("advice", "warm start"):
+                for free in self.study.user_attrs.get(source, {}).get("recipes", ()):
+                    self.study.enqueue_trial(free)
         if joined := self.study.user_attrs.get(JOINED):
             for free in joined:
                 self.study.enqueue_trial(free, user_attrs={JOINED: True})

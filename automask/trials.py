@@ -187,7 +187,13 @@ def _came(study: optuna.Study, trial: FrozenTrial) -> str:
     if queued is None:
         return "sampled"
     advice = study.user_attrs.get("advice", {}).get("recipes", ())
-    return "advice from measuring the data" if queued in advice else "the default recipe"
+    if queued in advice:
+        return "advice from measuring the data"
+    warm = study.user_attrs.get("warm start", {"recipes": (), "studies": ()})
+    earlier = [
+        s for s, free in zip(warm["studies"], warm["recipes"], strict=True) if free == queued
+    ]
+    return f"a best recipe of study {earlier[0]}" if earlier else "the default recipe"
 
 
 def show(

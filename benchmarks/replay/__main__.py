@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.replay import figures, report
-from benchmarks.replay.searching import Run, Strategy, replay
+from benchmarks.replay.searching import Run, Strategy, replay, warm_rows
 from benchmarks.replay.strategies import COMPARED, PRUNERS, SAMPLERS
 from benchmarks.replay.table import FOLDER, TASKS, Table, load
 
@@ -21,15 +21,20 @@ DOCS = FOLDER.parents[1] / "docs"
 LEAST = 20
 
 
-def runs(table: Table, strategies: Sequence[Strategy], seeds: int) -> dict[str, list[Run]]:
+def runs(
+    table: Table, strategies: Sequence[Strategy], seeds: int, others: Sequence[Table]
+) -> dict[str, list[Run]]:
+    """What every strategy finds; warm ones know the other tables."""
     found: dict[str, list[Run]] = {}
+    portfolio = warm_rows(table, others) if others else []
     for strategy in strategies:
         if strategy.name not in found:
             begin = time.perf_counter()
             # Of more than half of a table anybody finds the best.
             trials = min(figures.TRIALS, len(table) // 2)
             count = min(seeds, strategy.seeds or seeds)
-            found[strategy.name] = [replay(table, strategy, s, trials) for s in range(count)]
+            warm = portfolio if strategy.warm else ()
+            found[strategy.name] = [replay(table, strategy, s, trials, warm) for s in range(count)]
             each = (time.perf_counter() - begin) / count
             print(f"{table.name}: {strategy.name}, {each:.2f} s a search", flush=True)
     return found
@@ -40,7 +45,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=50, help="how often each strategy searches")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the tables are")
     asked = parser.parse_args()
-    found = []
+    tables = []
     for name in TASKS:
         if not (asked.folder / f"{name}.parquet").exists():
             print(f"{name}: nothing is packed yet; run python -m benchmarks.replay.pack")
@@ -53,7 +58,11 @@ def main() -> None:
                 f"{name}: left out, as {len(table)} recipes say nothing; {LEAST} would say a little"
             )
             continue
-        found.append((table, runs(table, (*COMPARED, *SAMPLERS, *PRUNERS), asked.seeds)))
+        tables.append(table)
+    found = []
+    for table in tables:
+        others = [other for other in tables if other is not table]
+        found.append((table, runs(table, (*COMPARED, *SAMPLERS, *PRUNERS), asked.seeds, others)))
     if found:
         values = report.results(found)
         (FOLDER / "results.json").write_text(json.dumps(values, indent=1) + "\n")

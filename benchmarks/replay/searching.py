@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,13 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
+from automask import warmstart
+from automask.places import parameters, plain
 from automask.progress import RUNGS
 from automask.proposing import suggester
 from automask.pruner import step_number
 from automask.ranges import Categorical, Int, Range
-from benchmarks.replay.table import Table, parameters
+from benchmarks.replay.table import Table
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Strategy:
     """How to search: who proposes, who prunes, and whether default and advice come first.
 
     Without a sampler recipes are drawn evenly from the table, which is random search. A sampler is made
-    for a seed, a pruner for a number of folds. One that is slow has so many `seeds` at most.
+    for a seed, a pruner for a number of folds. One that is slow has so many `seeds` at most. A
+    `warm` one goes on with what did well in other tables.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Strategy:
     pruner: Callable[[int], BasePruner] = lambda folds: optuna.pruners.NopPruner()
     queue: bool = False
     seeds: int | None = None
+    warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,11 @@ def steps(table: Table, row: int) -> Iterator[Paid]:
         yield Paid(table.scoring[row, fold, last], table.score[row, fold, last], number, final)
 
 
-def replay(table: Table, strategy: Strategy, seed: int, trials: int = 50) -> Run:
-    """Search the table for so many trials, or until it has no recipe left."""
+def replay(
+    table: Table, strategy: Strategy, seed: int, trials: int = 50, warm: Sequence[int] = ()
+) -> Run:
+    """Search the table for so many trials, or until it has no recipe left; `warm` rows come right
+    after default and advice."""
     folds, trials = table.score.shape[1], min(trials, len(table))
     rng, unused = np.random.default_rng(seed), np.ones(len(table), bool)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -94,6 +101,7 @@ def replay(table: Table, strategy: Strategy, seed: int, trials: int = 50) -> Run
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
     order = rng.permutation(np.flatnonzero(table.drawn)).tolist()
     queue = np.flatnonzero(~table.drawn).tolist() if strategy.queue else []
+    queue += warm
     rows, spent, complete, seconds = [], [], [], 0.0
     while len(rows) < trials:
         if queue:
@@ -111,6 +119,21 @@ def replay(table: Table, strategy: Strategy, seed: int, trials: int = 50) -> Run
         spent.append(seconds)
         complete.append(whole)
     return Run(np.array(rows), np.array(spent), np.array(complete))
+
+
+def warm_rows(table: Table, others: Sequence[Table]) -> list[int]:
+    """A portfolio of other tables' recipes, each as the nearest unused row that was drawn here."""
+    earlier = []
+    for other in others:
+        order = np.argsort(-other.value, kind="stable")
+        recipes = tuple(other.recipes[row] for row in order)
+        earlier.append(warmstart.Earlier(other.name, recipes, other.value[order]))
+    unused, rows = table.drawn.copy(), []
+    for _, free in warmstart.portfolio(earlier, table.space):
+        recipe = table.space.preferring({plain(name): value for name, value in free.items()})[0]
+        rows.append(nearest(table, parameters(table.space, recipe), unused))
+        unused[rows[-1]] = False
+    return rows
 
 
 def nearest(table: Table, proposed: dict[str, tuple[Any, Range]], unused: np.ndarray) -> int:

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
-from optuna.samplers import GPSampler, TPESampler
+from optuna.samplers import TPESampler
 
 from automask.pruner import TwoStage
 from automask.study import ReseededTPE
@@ -25,12 +25,8 @@ COMPARED = (
     RANDOM,
     Strategy("TPE, MedianPruner", _tpe(), lambda folds: MedianPruner()),
     Strategy("TPE, SuccessiveHalving", _tpe(), lambda folds: SuccessiveHalvingPruner()),
-    Strategy(
-        "GP, no pruning",
-        lambda seed: GPSampler(seed=seed, n_startup_trials=10, deterministic_objective=False),
-        seeds=10,
-    ),
     OURS,
+    Strategy("ours, warm-started", ReseededTPE, TwoStage, queue=True, warm=True),
     Strategy("ours without default and advice", ReseededTPE, TwoStage),
     Strategy("ours without pruning", ReseededTPE, queue=True),
     Strategy("random search, our pruner", None, TwoStage),

@@ -1,0 +1,84 @@
+"""Where recipes lie in their space, and how far from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from automask.ranges import Categorical, Range
+from automask.recipe import Recipe
+from automask.space import Space
+
+
+class Places:
+    """Where recipes lie in their space, as a row of numbers each: numbers go from 0 to 1, and choices
+    are counted. What a recipe doesn't have is not-a-number."""
+
+    def __init__(self, rows: list[dict[str, tuple[Any, Range]]]) -> None:
+        self.names = sorted({plain(name) for row in rows for name in row})
+        self.choices: dict[str, list[Any]] = {name: [] for name in self.names}
+        self.categorical = np.zeros(len(self.names), bool)
+        for row in rows:
+            for name, (_, range_) in row.items():
+                if isinstance(range_, Categorical):
+                    self.categorical[self.names.index(plain(name))] = True
+        self.rows = np.array([self.of(row) for row in rows])
+
+    def of(self, row: Mapping[str, tuple[Any, Range]]) -> np.ndarray:
+        """`[P]`; what no recipe of these has is left out, as it tells none from another."""
+        place = np.full(len(self.names), np.nan)
+        for name, (value, range_) in row.items():
+            key = plain(name)
+            if key in self.choices:
+                place[self.names.index(key)] = self._number(key, value, range_)
+        return place
+
+    def distances(self, row: Mapping[str, tuple[Any, Range]]) -> np.ndarray:
+        """`[R]`: Gower's (1971), summed over what both have: 1 where choices differ, else the
+        difference as a share of the range (of its logarithm where that is what is drawn evenly)."""
+        difference = np.abs(self.rows - self.of(row))
+        difference[:, self.categorical] = np.where(
+            np.isnan(difference[:, self.categorical]),
+            np.nan,
+            difference[:, self.categorical] > 0,
+        )
+        return np.nansum(difference, axis=1)
+
+    def _number(self, name: str, value: Any, range_: Range) -> float:
+        if isinstance(range_, Categorical):
+            known = self.choices[name]
+            if value not in known:
+                known.append(value)
+            return float(known.index(value))
+        low, high = range_.low, range_.high
+        if low == high:
+            return 0.0
+        if range_.log:
+            return float(np.log(value / low) / np.log(high / low))
+        return float((value - low) / (high - low))
+
+
+def parameters(space: Space, recipe: Recipe) -> dict[str, tuple[Any, Range]]:
+    """A recipe's free hyperparameters by the names that `Space.sample` gives them, with their ranges."""
+    found: dict[str, tuple[Any, Range]] = {}
+
+    def told(name: str, range_: Range) -> Any:
+        kind, _, rest = plain(name).partition(".")
+        if kind == "training":
+            value = recipe.training[rest]
+        elif not rest:
+            value = recipe[kind].name
+        else:
+            value = recipe[kind].params[rest.partition(".")[2]]
+        found[name] = value, range_
+        return value
+
+    space.sample(told)
+    return found
+
+
+def plain(name: str) -> str:
+    """Without what rules left of the choices."""
+    return name.partition(" of ")[0]
