@@ -36,7 +36,6 @@ from benchmarks.replay import tasks
 from benchmarks.replay.ranges import to_json
 from benchmarks.replay.table import SCRATCH, TASKS
 
-
 #: Seconds after which a recipe is given up: it is a failed one of the table.
 LIMIT = 90
 
