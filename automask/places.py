@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from automask.ranges import Categorical, Range
+from automask.ranges import Categorical, Float, Int, Range
 from automask.recipe import Recipe
 from automask.space import Space
 
@@ -52,6 +52,8 @@ class Places:
             if value not in known:
                 known.append(value)
             return float(known.index(value))
+        if not isinstance(range_, Float | Int):
+            raise ValueError(f"{name}: open text")
         low, high = range_.low, range_.high
         if low == high:
             return 0.0

@@ -63,9 +63,10 @@ def queue(session: Session, earlier: Sequence[Earlier]) -> str:
         )
     known = [space.default()[1], *study.user_attrs.get("advice", {}).get("recipes", ())]
     chosen = portfolio(earlier, space, known)
-    kept = {"studies": [name for name, _ in chosen], "recipes": [free for _, free in chosen]}
+    names = [name for name, _ in chosen]
+    kept = {"studies": names, "recipes": [free for _, free in chosen]}
     study.set_user_attr("warm start", kept)
-    counts = Counter(kept["studies"])
+    counts = Counter(names)
     told = ", ".join(f"{counts[one.name]} of {one.name}" for one in earlier)
     return (
         f"warm start: a search tries {len(chosen)} best recipes of earlier studies first ({told})"
@@ -92,7 +93,8 @@ def portfolio(
     free = [
         (one.name, free) for one, study in zip(earlier, moved, strict=True) for _, free in study
     ]
-    best, chosen, seen = np.zeros(len(earlier)), [], list(known)
+    best, seen = np.zeros(len(earlier)), list(known)
+    chosen: list[tuple[str, dict[str, Any]]] = []
     while len(chosen) < top:
         left = [index for index, (_, values) in enumerate(free) if values not in seen]
         if not left:
