@@ -25,6 +25,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from automask.errors import UserError
+from automask.places import plain
 from automask.ranges import Categorical, Float, Int, Range
 from automask.recipe import Recipe
 from automask.space import Space
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 #: The names of a waiting trial's own parameters, as Optuna keeps them.
 QUEUED = "fixed_params"
+#: Attributes of a study that hold recipes to begin with.
+QUEUES = ("advice", "warm start")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def place(space: Space, wishes: Mapping[str, Any]) -> Place:
     distributions = {}
 
     def suggest(name: str, range_: Range) -> Any:
-        distributions[name] = _distribution(range_)
+        distributions[name] = distribution(range_)
         return params[name]
 
     space.sample(suggest)
@@ -93,9 +96,9 @@ def newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, list[Any
     """What joined the space: plugins, models, values of the training that no trial could have."""
     seen: dict[str, list[Any]] = {}
     for trial in trials:
-        for name, distribution in trial.distributions.items():
-            if isinstance(distribution, CategoricalDistribution):
-                seen.setdefault(name.partition(" of ")[0], []).extend(distribution.choices)
+        for name, held in trial.distributions.items():
+            if isinstance(held, CategoricalDistribution):
+                seen.setdefault(plain(name), []).extend(held.choices)
         if recipe := trial.user_attrs.get("recipe"):
             for name, value in Recipe.from_dict(recipe).wishes().items():
                 seen.setdefault(name, []).append(value)
@@ -128,7 +131,7 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
 
     trials = study.get_trials(deepcopy=False)
     counted = {trial.number for trial in finished(study)}
-    advice = study.user_attrs.get("advice", {})
+    sources = {name: study.user_attrs.get(name) for name in QUEUES}
     joined = newcomers(space, trials)
     tries = _tries(study, space, joined)
     inside = 0
@@ -144,12 +147,11 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
             rows.params(trial, None)
             if trial.state == TrialState.WAITING:
                 queued = trial.system_attrs.get(QUEUED, {})
-                moved = dict(place(space, _plain(queued)).params)
-                rows.system(trial, QUEUED, moved)
-                if queued in advice.get("recipes", ()):
-                    advice = {**advice, "recipes": [*advice["recipes"], moved]}
-        # What was measured for a study in which nothing was tried yet is measured again.
-        rows.study(study, "advice", advice if trials and advice else None)
+                rows.system(trial, QUEUED, dict(place(space, _plain(queued)).params))
+        for name, source in sources.items():
+            # What was measured for a study in which nothing was tried yet is measured again.
+            measured = name == "advice" and not trials
+            rows.study(study, name, None if measured else _requeued(source, space, bool(trials)))
         rows.study(study, JOINED, tries)
         rows.study(study, "fingerprint", {**study.user_attrs["fingerprint"], "space": told})
     said = (
@@ -159,6 +161,18 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
     if tries:
         said += f"; {len(tries)} queued to try the best recipe with what joined"
     return said
+
+
+def _requeued(source: Any, space: Space, begun: bool) -> Any:
+    """The recipes that a study begins with, moved; of one that was `begun`, the ones before as well,
+    which trials are known by."""
+    if source is None:
+        return None
+    moved = [dict(place(space, _plain(free)).params) for free in source["recipes"]]
+    if not begun:
+        return {**source, "recipes": moved}
+    names = {"studies": source["studies"] * 2} if "studies" in source else {}
+    return {**source, **names, "recipes": [*source["recipes"], *moved]}
 
 
 def _move(rows: _Rows, trial: FrozenTrial, recipe: Recipe, space: Space) -> bool:
@@ -181,11 +195,11 @@ def _move(rows: _Rows, trial: FrozenTrial, recipe: Recipe, space: Space) -> bool
 
 
 def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what rules left of the choices."""
-    return {name.partition(" of ")[0]: value for name, value in params.items()}
+    return {plain(name): value for name, value in params.items()}
 
 
-def _distribution(range_: Range) -> BaseDistribution:
+def distribution(range_: Range) -> BaseDistribution:
+    """The range as Optuna holds it."""
     match range_:
         case Float():
             return FloatDistribution(range_.low, range_.high, log=range_.log)
@@ -206,15 +220,15 @@ class _Rows:
         from optuna.storages._rdb.models import TrialParamModel as Model
 
         self.session.query(Model).filter_by(trial_id=trial._trial_id).delete()
-        for name, distribution in found.distributions.items() if found else ():
+        for name, held in found.distributions.items() if found else ():
             assert found is not None
-            value = distribution.to_internal_repr(found.params[name])
+            value = held.to_internal_repr(found.params[name])
             self.session.add(
                 Model(
                     trial_id=trial._trial_id,
                     param_name=name,
                     param_value=value,
-                    distribution_json=distribution_to_json(distribution),
+                    distribution_json=distribution_to_json(held),
                 )
             )
 

@@ -349,3 +349,17 @@ def test_a_storage_keeps_what_optuna_needs(inside):
     copy = optuna.create_study(direction="maximize")
     copy.add_trials(wide.study.get_trials())
     assert [t.params for t in copy.get_trials()] == [t.params for t in wide.study.get_trials()]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_recipes_of_earlier_studies_move_with_the_space(inside, before):
+    study = opened(inside)
+    _, free = study.space.preferring({"loss": "focal", "training.epochs": 2})
+    study.study.set_user_attr("warm start", {"studies": ["old"], "recipes": [free]})
+    if before:
+        searcher(study, before)[0].run()
+    narrow = opened(inside, NARROWER)
+    searcher(narrow, 2)[0].run()
+    trial = next(t for t in narrow.study.get_trials() if t.number == 1)
+    assert "focal" not in trial.params.values()
+    assert trials.origin(narrow.study, trial) == "a best recipe of study old"

@@ -8,12 +8,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
@@ -23,7 +17,8 @@ from automask.places import parameters, plain
 from automask.progress import RUNGS
 from automask.proposing import suggester
 from automask.pruner import step_number
-from automask.ranges import Categorical, Int, Range
+from automask.ranges import Range
+from automask.respacing import distribution
 from benchmarks.replay.table import Table
 
 
@@ -172,11 +167,3 @@ def _trained(table: Table, study: optuna.Study, pruner: BasePruner, row: int) ->
             return seconds, False
     storage.set_trial_state_values(id_, TrialState.COMPLETE, [float(table.value[row])])
     return seconds, True
-
-
-def distribution(range_: Range) -> BaseDistribution:
-    if isinstance(range_, Categorical):
-        return CategoricalDistribution(range_.choices)
-    if isinstance(range_, Int):
-        return IntDistribution(range_.low, range_.high, log=range_.log)
-    return FloatDistribution(range_.low, range_.high, log=range_.log)
