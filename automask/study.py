@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import warnings
 from collections.abc import Iterable, Sequence
@@ -121,7 +122,13 @@ def open_study(
         raise full(error, RUNS) or other from error
 
 
+def _is_error(record: logging.LogRecord) -> bool:
+    """Not Ctrl-C or the end of the time: SQLAlchemy logs these with a traceback, and raises them too."""
+    return record.exc_info is None or isinstance(record.exc_info[1], Exception)
+
+
 def _storage(url: str) -> optuna.storages.RDBStorage:
+    logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(_is_error)
     if not url.startswith("sqlite"):
         return optuna.storages.RDBStorage(url)
     from sqlalchemy import event

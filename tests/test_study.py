@@ -301,3 +301,24 @@ def test_too_few_trials_are_told_so():
     assert "take it as a hint" in out
     assert "hyperparameters of plugins" in out
     assert "take it as a hint" not in printed(importance.show, told_study(30))
+
+
+def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, caplog):
+    from sqlalchemy import event
+
+    study = studies.open_study(f"sqlite:///{tmp_path}/study.db", "main", 0, 3)
+    engine = study._storage._backend.engine
+    raised = [KeyboardInterrupt]
+
+    @event.listens_for(engine, "reset")
+    def _(*_):
+        if raised:
+            raise raised.pop()
+
+    with pytest.raises(KeyboardInterrupt):
+        study.set_user_attr("a", 1)
+    assert not [record for record in caplog.records if record.exc_info]
+    raised.append(OSError)
+    study.set_user_attr("a", 2)
+    told = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert told == [OSError], "other errors are told"
