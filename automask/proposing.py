@@ -40,6 +40,7 @@ class Proposer:
     deadline: float | None
     seed: int
     cost: Callable[[Recipe], Cost | None]
+    cheapest_of: int = CHEAPEST_OF
 
     def next(self) -> tuple[optuna.Trial, Recipe] | str:
         """The next trial, or why there is none. Only called under the study's lock.
@@ -89,7 +90,7 @@ class Proposer:
     def _enqueue_cheapest(self, trials: list[FrozenTrial], refused: int) -> str:
         """Queue the cheapest of a few random recipes that are new and fit, or say why there is none."""
         rng = np.random.default_rng([self.seed, len(trials)])
-        used, wanted = _used(trials), CHEAPEST_OF if refused < PROPOSALS else 1
+        used, wanted = _used(trials), self.cheapest_of if refused < PROPOSALS else 1
         new = False
         found: list[tuple[float, dict[str, Any]]] = []
         for _ in range(DRAWS):

@@ -68,7 +68,7 @@ def made(count: int = 24, seed: int = 0) -> Table:
     )
 
 
-OURS = Strategy("ours", ReseededTPE, TwoStage, queue=True)
+OURS = Strategy("ours", ReseededTPE, TwoStage, 3)
 PRUNED = Strategy("random, pruned", None, TwoStage)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automask import registry
+from automask.scores import Metric
 from benchmarks.replay.searching import Run, steps
 from benchmarks.replay.table import Table
 
@@ -54,12 +55,25 @@ def ensemble(table: Table, run: Run) -> float:
     """The metric of the mean of the run's `TOP` best complete trials, chosen for each fold by the
     other folds' rows."""
     rows = run.rows[run.complete]
-    mean = np.empty(table.probability.shape[1:], np.float32)
-    for fold in range(table.score.shape[1]):
-        chosen = rows[np.argsort(-table.without[rows, fold], kind="stable")[:TOP]]
-        held = table.folds == fold
-        mean[held] = table.probability[chosen][:, held].astype(np.float32).mean(0)
-    return float(registry.get("metric", table.metric).function(table.labels, mean))
+    score = registry.get("metric", table.metric).function
+    return nested(score, table.labels, table.folds, table.probability[rows], table.without[rows])
+
+
+def nested(
+    metric: Metric,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    probability: np.ndarray,
+    without: np.ndarray,
+) -> float:
+    """The metric of the mean of the `TOP` best of `probability` `[T, N, C]`, chosen for each fold by
+    their scores `without` it, `[T, K]`."""
+    mean = np.empty(probability.shape[1:], np.float32)
+    for fold in range(without.shape[1]):
+        chosen = np.argsort(-without[:, fold], kind="stable")[:TOP]
+        held = folds == fold
+        mean[held] = probability[chosen][:, held].astype(np.float32).mean(0)
+    return float(metric(labels, mean))
 
 
 def budget(runs: Sequence[Run]) -> float:

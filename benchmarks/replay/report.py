@@ -146,11 +146,11 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
-def fill(file: Path, figures_: str) -> None:
+def fill(file: Path, figures_: str, begin: str = BEGIN, end: str = END) -> None:
     """Put the figures between their marks, and leave what is said of them."""
-    before, _, rest = file.read_text("utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    file.write_text(f"{before}{BEGIN}\n\n{figures_}\n\n{END}{after}", "utf-8")
+    before, _, rest = file.read_text("utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    file.write_text(f"{before}{begin}\n\n{figures_}\n\n{end}{after}", "utf-8")
 
 
 def draw(found: Found, file: Path) -> None:

@@ -15,7 +15,7 @@ from optuna.trial import TrialState, create_trial
 from automask import warmstart
 from automask.places import parameters, plain
 from automask.progress import RUNGS
-from automask.proposing import suggester
+from automask.proposing import Proposer, suggester
 from automask.pruner import step_number
 from automask.ranges import Range
 from automask.respacing import distribution
@@ -24,19 +24,20 @@ from benchmarks.replay.table import Table
 
 @dataclass(frozen=True)
 class Strategy:
-    """How to search: who proposes, who prunes, and whether default and advice come first.
+    """How to search: who proposes, and who prunes.
 
     Without a sampler recipes are drawn evenly from the table, which is random search. A sampler is made
-    for a seed, a pruner for a number of folds. One that is slow has so many `seeds` at most. A
-    `warm` one goes on with what did well in other tables.
+    for a seed, a pruner for a number of folds. With `cheapest_of` it is what `automask search` does:
+    first the queue, then the cheapest of so many random recipes, then the sampler. A `warm` one has
+    what did well in other tables in its queue. One that is slow has so many `seeds` at most.
     """
 
     name: str
     sampler: Callable[[int], BaseSampler] | None = None
     pruner: Callable[[int], BasePruner] = lambda folds: optuna.pruners.NopPruner()
-    queue: bool = False
-    seeds: int | None = None
+    cheapest_of: int | None = None
     warm: bool = False
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,17 @@ def replay(
     pruner = strategy.pruner(folds)
     sampler = strategy.sampler(seed) if strategy.sampler else optuna.samplers.RandomSampler(seed)
     study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-    order = rng.permutation(np.flatnonzero(table.drawn)).tolist()
-    queue = np.flatnonzero(~table.drawn).tolist() if strategy.queue else []
-    queue += warm
+    order = iter(rng.permutation(np.flatnonzero(table.drawn)).tolist())
+    propose = _proposing(table, strategy, study, seed, warm)
     rows, spent, complete, seconds = [], [], [], 0.0
     while len(rows) < trials:
-        if queue:
-            row = queue.pop(0)
-        elif strategy.sampler is None:
-            if not order:
-                break
-            row = order.pop(0)
+        if strategy.sampler is None:
+            row = next(order, None)
         else:
-            row = nearest(table, _proposed(table, study), unused)
+            proposed = propose()
+            row = None if proposed is None else nearest(table, proposed, unused)
+        if row is None:
+            break
         unused[row] = False
         cost, whole = _trained(table, study, pruner, row)
         seconds += cost
@@ -114,6 +113,45 @@ def replay(
         spent.append(seconds)
         complete.append(whole)
     return Run(np.array(rows), np.array(spent), np.array(complete))
+
+
+Proposal = dict[str, tuple[Any, Range]]
+
+
+def _proposing(
+    table: Table, strategy: Strategy, study: optuna.Study, seed: int, warm: Sequence[int]
+) -> Callable[[], Proposal | None]:
+    """What proposes the next recipe, or None where there is nothing new.
+
+    What is trained, and told, is the nearest recorded recipe instead, so that a proposal ends at once.
+    """
+    if strategy.cheapest_of is None:
+
+        def ask() -> Proposal:
+            trial = study.ask()
+            recipe = table.space.sample(suggester(trial))
+            study.tell(trial, state=TrialState.FAIL)
+            return parameters(table.space, recipe)
+
+        return ask
+    queued = np.flatnonzero(~table.drawn)[1:]
+    for source, rows in (("advice", queued), ("warm start", warm)):
+        study.set_user_attr(source, {"recipes": [_free(table, row) for row in rows]})
+    proposer = Proposer(study, table.space, "", None, seed, table.cost, strategy.cheapest_of)
+
+    def next_one() -> Proposal | None:
+        proposal = proposer.next()
+        if isinstance(proposal, str):
+            return None
+        trial, recipe = proposal
+        study.tell(trial, state=TrialState.FAIL)
+        return parameters(table.space, recipe)
+
+    return next_one
+
+
+def _free(table: Table, row: int) -> dict[str, Any]:
+    return {name: value for name, (value, _) in table.parameters[row].items()}
 
 
 def warm_rows(table: Table, others: Sequence[Table]) -> list[int]:
@@ -136,22 +174,15 @@ def nearest(table: Table, proposed: dict[str, tuple[Any, Range]], unused: np.nda
     return int(np.argmin(np.where(unused, table.places.distances(proposed), np.inf)))
 
 
-def _proposed(table: Table, study: optuna.Study) -> dict[str, tuple[Any, Range]]:
-    trial = study.ask()
-    recipe = table.space.sample(suggester(trial))
-    # What is trained, and told, is the nearest recorded recipe instead.
-    study.tell(trial, state=TrialState.FAIL)
-    return parameters(table.space, recipe)
-
-
 def _trained(table: Table, study: optuna.Study, pruner: BasePruner, row: int) -> tuple[float, bool]:
     """Tell the study of a recipe, step by step; the seconds paid, and whether it came to its end."""
     held = table.parameters[row]
     study.add_trial(
         create_trial(
             state=TrialState.WAITING,
-            params={name: value for name, (value, _) in held.items()},
+            params=_free(table, row),
             distributions={name: distribution(range_) for name, (_, range_) in held.items()},
+            user_attrs={"hash": table.recipes[row].hash},
         )
     )
     storage, id_ = study._storage, study.get_trials(deepcopy=False)[-1]._trial_id

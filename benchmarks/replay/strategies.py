@@ -8,12 +8,13 @@ from typing import Any
 from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import TPESampler
 
+from automask.proposing import CHEAPEST_OF
 from automask.pruner import TwoStage
 from automask.study import ReseededTPE
 from benchmarks.replay.searching import Strategy
 
 RANDOM = Strategy("random search")
-OURS = Strategy("ours", ReseededTPE, TwoStage, queue=True)
+OURS = Strategy("ours", ReseededTPE, TwoStage, CHEAPEST_OF)
 
 
 def _tpe(**options: Any) -> Any:
@@ -26,9 +27,9 @@ COMPARED = (
     Strategy("TPE, MedianPruner", _tpe(), lambda folds: MedianPruner()),
     Strategy("TPE, SuccessiveHalving", _tpe(), lambda folds: SuccessiveHalvingPruner()),
     OURS,
-    Strategy("ours, warm-started", ReseededTPE, TwoStage, queue=True, warm=True),
-    Strategy("ours without default and advice", ReseededTPE, TwoStage),
-    Strategy("ours without pruning", ReseededTPE, queue=True),
+    Strategy("ours, warm-started", ReseededTPE, TwoStage, CHEAPEST_OF, warm=True),
+    Strategy("our sampler and pruner alone", ReseededTPE, TwoStage),
+    Strategy("ours without pruning", ReseededTPE, cheapest_of=CHEAPEST_OF),
     Strategy("random search, our pruner", None, TwoStage),
 )
 
@@ -36,7 +37,7 @@ COMPARED = (
 SAMPLERS = (
     OURS,
     *(
-        Strategy(f"ours, {text}", _tpe(**options), TwoStage, queue=True)
+        Strategy(f"ours, {text}", _tpe(**options), TwoStage, CHEAPEST_OF)
         for text, options in (
             ("n_startup 5", {"n_startup_trials": 5, "multivariate": True}),
             ("n_startup 20", {"n_startup_trials": 20, "multivariate": True}),

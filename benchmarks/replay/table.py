@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from automask import cost as costs
 from automask import registry
+from automask.cost import Cost
 from automask.places import Places, parameters
 from automask.ranges import Range
 from automask.recipe import Recipe
@@ -62,6 +67,28 @@ class Table:
     def parameters(self) -> list[dict[str, tuple[Any, Range]]]:
         """Each recipe's free hyperparameters by name, as a study of this space would hold them."""
         return [parameters(self.space, recipe) for recipe in self.recipes]
+
+    @cached_property
+    def cost(self) -> Callable[[Recipe], Cost | None]:
+        """What a recipe costs, as a search of these rows computes it."""
+        task: Any = SimpleNamespace(
+            cache=Path(self._scratch.name),
+            data=SimpleNamespace(labels=self.labels),
+            folds=self.folds,
+            test_rows=np.arange(0),
+        )
+        computed, known = costs.computing(task), dict[str, Cost | None]()
+
+        def cost(recipe: Recipe) -> Cost | None:
+            if recipe.hash not in known:
+                known[recipe.hash] = computed(recipe)
+            return known[recipe.hash]
+
+        return cost
+
+    @cached_property
+    def _scratch(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory()
 
     @cached_property
     def places(self) -> Places:
