@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,40 @@ from benchmarks.replay.table import ARRAYS, FOLDER, SCRATCH, TASKS
 def pack(name: str, scratch: Path, folder: Path) -> tuple[int, int]:
     """Write the task's table; how many recipes it holds, and how many are wanted."""
     told = json.loads((scratch / name / "task.json").read_text())
-    found = [_read(file) for file in sorted((scratch / name).glob("*.npz"))]
+    found = [read(file) for file in sorted((scratch / name).glob("*.npz"))]
     whole = [(facts, arrays) for facts, arrays in found if not facts["reason"]]
     # A table without rows has no shapes either.
     if not whole:
         return 0, len(told["recipes"])
     facts = {key: told[key] for key in ("space", "metric", "labels", "folds", "groups")}
     facts |= {"wanted": len(told["recipes"]), "failed": len(found) - len(whole)}
-    epochs = max(arrays["score"].shape[1] for _, arrays in whole)
-    columns: dict[str, Any] = {
-        "recipe": [own["recipe"] for own, _ in whole],
-        "drawn": [own["origin"] == "drawn" for own, _ in whole],
-        "at_once": [own["at_once"] for own, _ in whole],
-        "value": [own["value"] for own, _ in whole],
-    }
-    for key in ARRAYS:
-        width = None if key == "probability" else epochs
-        rows = [_padded(arrays[key], width) for _, arrays in whole]
-        columns[key] = pa.array(rows, pa.list_(pa.from_numpy_dtype(rows[0].dtype)))
-    table = pa.table(columns).replace_schema_metadata({"task": json.dumps(facts)})
-    with written(folder / f"{name}.parquet") as beside:
-        parquet.write_table(table, beside, compression="zstd")
+    write(folder / f"{name}.parquet", whole, facts)
     return len(whole), len(told["recipes"])
 
 
-def _read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+Recipe = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+def write(file: Path, recipes: Sequence[Recipe], facts: dict[str, Any]) -> None:
+    """A table of recipes, each as its facts and arrays, and what holds for all of them."""
+    epochs = max(arrays["score"].shape[1] for _, arrays in recipes)
+    columns: dict[str, Any] = {
+        "recipe": [own["recipe"] for own, _ in recipes],
+        "drawn": [own["origin"] == "drawn" for own, _ in recipes],
+        "at_once": [own["at_once"] for own, _ in recipes],
+        "value": [own["value"] for own, _ in recipes],
+    }
+    for key in ARRAYS:
+        width = None if key == "probability" else epochs
+        rows = [_padded(arrays[key], width) for _, arrays in recipes]
+        columns[key] = pa.array(rows, pa.list_(pa.from_numpy_dtype(rows[0].dtype)))
+    table = pa.table(columns).replace_schema_metadata({"task": json.dumps(facts)})
+    with written(file) as beside:
+        parquet.write_table(table, beside, compression="zstd")
+
+
+def read(file: Path) -> Recipe:
+    """A recorded recipe's facts and arrays."""
     with np.load(file) as arrays:
         return json.loads(str(arrays["facts"])), {key: arrays[key] for key in ARRAYS}
 
