@@ -102,7 +102,7 @@ def advise(session: Session, deadline: float | None = None) -> Advice:
     else:
         case = decide(evidence)
         kept = {"case": case.name, "evidence": asdict(evidence)}
-        advised = recipes(case, space, _leading(ranking))
+        advised = recipes(case, space, leading(ranking))
         notes = figures(evidence, case, task.metric, len(task.data.labels), seconds)
         notes.append(f"{case.name}: {case.sentence}")
         lines = [*notes, *(f"  {line}" for line in case.follows)]
@@ -163,7 +163,7 @@ def following(
     return [space.preferring({**base, **one.wishes}) for one in new]
 
 
-def _leading(ranking: Ranking | str | None) -> dict[str, Any]:
+def leading(ranking: Ranking | str | None) -> dict[str, Any]:
     """What makes a recipe use the best network, where it is surely better than the default recipe's."""
     from automask.ranking import Ranking
 

@@ -119,17 +119,18 @@ def affordable(
     """The cheapest of them, cheapest first, through all of which a pass of the sample's rows takes
     `allowance` GFLOP at most.
 
-    FLOPs grow with an image's area, so that a network is measured once, at its smallest size.
+    FLOPs grow with an image's area, so that a network is measured once, at the smallest size that it
+    takes.
     """
-    smallest: dict[tuple[str, str | None], Candidate] = {}
+    by_area: dict[tuple[str, str | None], float] = {}
     for one in sorted(among, key=lambda one: one.size):
-        smallest.setdefault((one.backbone, one.model), one)
-    # What can't be built costs nothing, and is told when its turn comes.
-    gflop = {key: cost.forward(sample.task, among[one]) or 0.0 for key, one in smallest.items()}
+        network = one.backbone, one.model
+        if network not in by_area and (gflop := cost.forward(sample.task, among[one])) is not None:
+            by_area[network] = gflop / one.size**2
 
     def taken(one: Candidate) -> float:
-        key = one.backbone, one.model
-        return gflop[key] * (one.size / smallest[key].size) ** 2 * len(sample.rows)
+        # What can't be built costs nothing, and is told when its turn comes.
+        return by_area.get((one.backbone, one.model), 0.0) * one.size**2 * len(sample.rows)
 
     order = sorted(among, key=taken)
     totals = itertools.accumulate(map(taken, order))

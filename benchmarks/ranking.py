@@ -1,28 +1,32 @@
 """Does the probe's ranking of networks hold: `python -m benchmarks.ranking [TASK ...]`.
 
-Both shared networks at four sizes, ranked by the probe and then trained: the head only, and all. What is
-trained is kept in `ranking.json` and not trained again; `--report` writes its part of docs/advice.md.
+Both shared networks at four sizes, ranked by the probe and then trained: the head only, half of the
+stages (the first recipe of the advice where it is to train some), and all. What is trained is kept in
+`ranking.json` and not trained again; `--report` writes its part of docs/advice.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 from filelock import FileLock
+from scipy.stats import spearmanr
 
-from automask import adapting, advising, matrix, scores, space
+from automask import adapting, scores, space
 from automask import sample as samples
 from automask.machine import settle
-from automask.ranges import Categorical
-from automask.ranking import Candidate, candidates, rank
+from automask.ranges import Categorical, Int
+from automask.ranking import candidates, rank
 from automask.recipe import Recipe
 from automask.space import Space
 from automask.store import TrialStore
@@ -35,7 +39,18 @@ DOCS = Path(__file__).parents[1] / "docs" / "advice.md"
 BEGIN, END = "<!-- ranking: begin -->", "<!-- ranking: end -->"
 ROWS = {"sign-digits": 486, "face-mask": 600, "clothing": 600}
 FOLDS, SEED, SIZES = 3, 0, (32, 48, 64, 96)
-EPOCHS = {"head only": 20, "all": 6}
+#: What each candidate is trained as: the default recipe but for this.
+KINDS: dict[str, dict[str, Any]] = {
+    "head only": {"training.epochs": 20, "freeze": "head_only", "augmentation": "none"},
+    "all": {"training.epochs": 4},
+    "some": {
+        "training.epochs": 4,
+        "freeze": "last_stages",
+        "freeze.last_stages.share": 0.5,
+        "optimizer.adamw.lr": 1e-3,
+    },
+}
+BATCH = 64
 
 
 def main() -> None:
@@ -48,6 +63,9 @@ def main() -> None:
         for name in asked.tasks:
             with tempfile.TemporaryDirectory() as cache:
                 measure(name, Path(cache))
+    before, _, rest = DOCS.read_text("utf-8").partition(BEGIN)
+    table = "\n".join(report())
+    DOCS.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}", "utf-8")
 
 
 def measure(name: str, cache: Path) -> None:
@@ -63,28 +81,19 @@ def measure(name: str, cache: Path) -> None:
             found = rank(sample, among, [one])
             keep(f"{name} {one} probe", found.scores[one], 0.0, time.process_time() - begin)
     for one in among:
-        for kind, epochs in EPOCHS.items():
-            wishes: dict[str, Any] = {**one.wishes, "training.epochs": epochs}
-            if kind == "head only":
-                wishes |= {"freeze": "head_only", "augmentation": "none"}
-            train(task, f"{name} {one} {kind}", chosen.preferring(wishes)[0], cache)
-    # What the advice would begin with, with the network of the default recipe and with the best.
-    recipe = advising.probed(chosen, task.weights)
-    evidence = advising.measure(sample, recipe, sample.features(recipe))
-    assert not isinstance(evidence, str)
-    best = max(among, key=lambda one: known()[f"{name} {one} probe"]["score"])
-    for one in dict.fromkeys((Candidate.of(chosen.default()[0]), best)):
-        for index, wishes in enumerate(matrix.decide(evidence).wishes):
-            advised = chosen.preferring({**wishes, **one.wishes, "training.epochs": EPOCHS["all"]})
-            train(task, f"{name} {one} advised {index}", advised[0], cache)
+        for kind, wishes in KINDS.items():
+            train(
+                task, f"{name} {one} {kind}", chosen.preferring({**wishes, **one.wishes})[0], cache
+            )
 
 
 def searched(task: Task) -> Space:
     """The default space with the shared weights, at these sizes and epochs."""
     chosen, _ = adapting.available(space.load("default"), dict(task.weights), {})
     chosen, _ = adapting.adapted(chosen, task.data, dict(task.weights))
-    epochs = Categorical(*EPOCHS.values())
-    return chosen.with_training(image_size=Categorical(*SIZES), epochs=epochs)
+    return chosen.with_training(
+        image_size=Categorical(*SIZES), epochs=Int(4, 20), batch_size=Categorical(BATCH)
+    )
 
 
 def train(task: Task, key: str, recipe: Recipe, folder: Path) -> None:
@@ -108,6 +117,43 @@ def keep(key: str, score: float, error: float, seconds: float) -> None:
 
 def known() -> dict[str, Any]:
     return json.loads(FILE.read_text()) if FILE.exists() else {}
+
+
+def report() -> Iterator[str]:
+    """A line for each task and kind: do those of the candidates that were trained come in the order of
+    the probe?"""
+    yield "| task | trained | candidates | rank correlation | best | the probe's | probes | trainings |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name, kind in itertools.product(ROWS, KINDS):
+        probes = of_kind(name, "probe")
+        both = {one: entry for one, entry in of_kind(name, kind).items() if one in probes}
+        if len(both) < 3:
+            continue
+        told = {one: probes[one]["score"] for one in both}
+        score = {one: entry["score"] for one, entry in both.items()}
+        best, chosen = max(score, key=score.__getitem__), max(told, key=told.__getitem__)
+        rho = spearmanr(list(told.values()), list(score.values())).statistic
+        seconds = [sum(e["seconds"] for e in of.values()) for of in (both, probes)]
+        cells = (
+            name,
+            kind,
+            f"{len(both)} of {len(probes)}",
+            f"{rho:.2f}",
+            f"{best}: {score[best]:.3f} ± {both[best]['error']:.3f}",
+            f"{chosen}: {score[chosen]:.3f}",
+            f"{seconds[1]:.0f} s",
+            f"{seconds[0]:.0f} s",
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def of_kind(name: str, kind: str) -> dict[str, Any]:
+    """What was measured of a task in one way, by candidate."""
+    return {
+        key.removeprefix(f"{name} ").removesuffix(f" {kind}"): entry
+        for key, entry in known().items()
+        if key.startswith(f"{name} ") and key.endswith(f" px {kind}")
+    }
 
 
 if __name__ == "__main__":
