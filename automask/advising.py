@@ -1,30 +1,45 @@
-"""Advice before anything trains: the transfer matrix (`automask.matrix`), measured.
+"""Advice before anything trains: the transfer matrix (`automask.matrix`), measured, and networks ranked.
 
-Both of its sides are told by a closed-form probe on features (`automask.probing`).
+Both are told by a closed-form probe on features (`automask.probing`).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automask.errors import DiskError, UserError, full
 from automask.matrix import MATTERS, Case, Evidence, decide, recipes
 from automask.recipe import Recipe
 from automask.space import Space
+from automask.study import ADVICE, PROBE
 from automask.weights import Weights
 
 if TYPE_CHECKING:
     from automask.probing import Estimate
+    from automask.ranking import Candidate, Ranking
+    from automask.sample import Sample
     from automask.session import Session
-    from automask.task import Task
 
-#: Rows that the probe sees at most.
-ROWS = 1000
+#: Ranked networks that a search tells of.
+SHOWN = 4
+#: Of the ranked networks that nothing in the queue uses so many come right after the advice.
+BEST = 2
+#: The share of the time until the deadline that ranking may take.
+SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What was measured in lines of text, those of them that a search tells (`notes`), and what a study
+    keeps of it as attributes by name."""
+
+    lines: Sequence[str]
+    notes: Sequence[str]
+    kept: Mapping[str, Any]
 
 
 def probed(space: Space, weights: Mapping[str, Weights]) -> Recipe:
@@ -40,88 +55,128 @@ def probed(space: Space, weights: Mapping[str, Weights]) -> Recipe:
     return space.preferring(wishes)[0]
 
 
-def measure(task: Task, recipe: Recipe) -> Evidence | str:
+def measure(sample: Sample, recipe: Recipe, features: Any) -> Evidence | str:
     """Both figures by the recipe's backbone, as it is and with random weights; or why there are none.
 
-    The test rows take no part, and of more than `ROWS` train rows a draw does, group after group.
+    `features` are the sample's by that recipe, or why there are none.
     """
-    begin = time.perf_counter()
-    import numpy as np
-
-    from automask.features import Features
-    from automask.probing import Probe, by_units
-
-    rng = np.random.default_rng(task.seed)
-    labels = task.data.labels
-    units = np.arange(len(labels)) if task.data.groups is None else task.data.groups
-    share = -(-ROWS // (int(task.folds.max()) + 1))
-    drawn = [
-        by_units(np.flatnonzero(task.folds == fold), units, rng)[:share]
-        for fold in range(int(task.folds.max()) + 1)
-    ]
-    rows = np.sort(np.concatenate(drawn))
-    present, known = np.unique(labels[rows], return_inverse=True)
-    if len(present) < 2:
-        return "the rows drawn for it are of one class"
-    columns = _widened(task.score, present, len(task.data.counts))
-    probe = Probe(columns, known, task.folds[rows], units[rows], task.seed)
-    chance, perfect = probe.room
-    if not (math.isfinite(chance) and math.isfinite(perfect) and perfect > chance):
-        return f"{task.metric} is {chance:.3g} by chance and {perfect:.3g} at best"
-    try:
-        features = Features(task, recipe).of(rows)
-        others = None
-        if recipe.training["pretrained"]:
-            plain = Recipe(recipe.choices, {**recipe.training, "pretrained": False})
-            others = Features(task, plain).of(rows)
-    except (UserError, OSError, RuntimeError, ValueError) as error:
-        # Weights that can't be had, a network that can't take this size, memory: trials will tell.
-        if isinstance(error, DiskError) or full(error) is not None:
-            raise
-        return f"no features of {recipe.describe()}: {str(error).strip().splitlines()[0]}"
-    if not (np.isfinite(features).all() and (others is None or np.isfinite(others).all())):
-        return f"the features of {recipe.describe()} aren't finite"
+    if isinstance(features, str):
+        return features
+    probe = sample.probe
+    others: Any = None
+    if recipe.training["pretrained"]:
+        others = sample.features(Recipe(recipe.choices, {**recipe.training, "pretrained": False}))
+        if isinstance(others, str):
+            return others
     gain, lift = probe.compare(features, others)
     if not all(math.isfinite(e.value + e.error) for e in (gain, lift) if e is not None):
-        return f"{task.metric} isn't finite"
-    model = recipe["backbone"].params.get("model", recipe["backbone"].name)
-    size, seconds = recipe.training["image_size"], time.perf_counter() - begin
-    return Evidence(gain, lift, chance, perfect, model, size, len(rows), seconds)
+        return f"{sample.task.metric} isn't finite"
+    from automask.ranking import Candidate
+
+    candidate = Candidate.of(recipe)
+    name = candidate.model or candidate.backbone
+    return Evidence(gain, lift, *probe.room, name, candidate.size, len(sample.rows))
 
 
-def advise(session: Session) -> tuple[list[str], dict[str, Any]]:
-    """The advice as lines of text, and what a study keeps of it."""
+def advise(session: Session, deadline: float | None = None) -> Advice:
+    """Measure what a search begins with; networks are ranked in a part of the time until the deadline
+    (Unix time)."""
+    from automask import sample as samples
+    from automask.ranking import Candidate
+
     assert session.space is not None
-    task = session.task()
-    evidence = measure(task, probed(session.space, session.weights))
+    space, task, begin = session.space, session.task(), time.perf_counter()
+    sample = samples.draw(task)
+    if isinstance(sample, str):
+        told = [f"no advice: {sample}"]
+        return Advice(told, told, {ADVICE: {"recipes": [], "reason": sample}})
+    recipe = probed(space, session.weights)
+    features = sample.features(recipe)
+    evidence = measure(sample, recipe, features)
+    seconds = time.perf_counter() - begin
+    ranking = ranked(sample, space, {Candidate.of(recipe): features}, deadline)
+    advised: list[tuple[Recipe, dict[str, Any]]] = []
     if isinstance(evidence, str):
-        return [f"no advice: {evidence}"], {"recipes": [], "reason": evidence}
-    case = decide(evidence)
-    chosen = recipes(case, session.space)
-    lines = [
-        *figures(evidence, case, session.config.search.metric, len(task.data.labels)),
-        f"{case.name}: {case.sentence}",
-        *(f"  {line}" for line in case.follows),
-    ]
-    if chosen:
-        lines.append("a search tries these after the default recipe:")
-        for recipe, _ in chosen:
-            optimizer = recipe["optimizer"].params
-            rate = f", lr {optimizer['lr']:.2g}" if "lr" in optimizer else ""
-            lines.append(f"  {recipe.describe()}{rate}")
-    kept = {
-        "case": case.name,
-        "evidence": asdict(evidence),
-        "recipes": [free for _, free in chosen],
-    }
-    return lines, kept
+        kept: dict[str, Any] = {"reason": evidence}
+        lines = notes = [f"no advice: {evidence}"]
+    else:
+        case = decide(evidence)
+        kept = {"case": case.name, "evidence": asdict(evidence)}
+        advised = recipes(case, space, leading(ranking))
+        notes = figures(evidence, case, task.metric, len(task.data.labels), seconds)
+        notes.append(f"{case.name}: {case.sentence}")
+        lines = [*notes, *(f"  {line}" for line in case.follows)]
+    attributes: dict[str, Any] = {}
+    best = following(ranking, space, [recipe for recipe, _ in advised])
+    if isinstance(ranking, str):
+        notes, lines = [*notes, ranking], [*lines, ranking]
+    elif ranking is not None:
+        notes = [*notes, *ranking.sentences(task.metric, SHOWN)]
+        lines = [*lines, *ranking.sentences(task.metric, len(ranking.scores))]
+        scores = [(str(one), round(score, 4)) for one, score in ranking.scores.items()]
+        attributes[PROBE] = {"recipes": [free for _, free in best], "scores": scores}
+    if advised or best:
+        lines = [*lines, "a search tries these after the default recipe:"]
+        lines += [_told_recipe(recipe) for recipe, _ in (*advised, *best)]
+    attributes[ADVICE] = {**kept, "recipes": [free for _, free in advised]}
+    return Advice(lines, notes, attributes)
 
 
-def figures(evidence: Evidence, case: Case, metric: str, rows: int) -> list[str]:
-    """The two figures in words."""
+def ranked(
+    sample: Sample, space: Space, known: Mapping[Candidate, Any], deadline: float | None
+) -> Ranking | str | None:
+    """The space's networks by a probe, or why they aren't ranked; None where there is but one, at one
+    size.
+
+    `known` are features of some. It takes at most `SHARE` of the time until the deadline.
+    """
+    from automask.ranking import Candidate, affordable, allowance, candidates, rank
+
+    found = candidates(space)
+    if len(found) < 2:
+        return None
+    pretrained = {one: recipe for one, recipe in found.items() if recipe.training["pretrained"]}
+    if not pretrained:
+        return "networks aren't ranked: the space has nothing pretrained to tell them by"
+    default, now = space.default()[0], time.time()
+    until = math.inf if deadline is None else now + SHARE * (deadline - now)
+    order = affordable(sample, pretrained, allowance(sample, default))
+    return rank(sample, pretrained, order, known, Candidate.of(default), until)
+
+
+def following(
+    ranking: Ranking | str | None, space: Space, advised: Sequence[Recipe]
+) -> list[tuple[Recipe, dict[str, Any]]]:
+    """Recipes with the best networks that neither the default recipe nor an advised one uses, with their
+    free hyperparameters.
+
+    In all else they are the first advised recipe, or the default one.
+    """
+    from automask.ranking import Candidate, Ranking
+
+    if not isinstance(ranking, Ranking):
+        return []
+    queued = [space.default()[0], *advised]
+    used = {Candidate.of(recipe) for recipe in queued}
+    base = queued[:2][-1].wishes()
+    new = [one for one in ranking.scores if one not in used][:BEST]
+    return [space.preferring({**base, **one.wishes}) for one in new]
+
+
+def leading(ranking: Ranking | str | None) -> dict[str, Any]:
+    """What makes a recipe use the best network, where it is surely better than the default recipe's."""
+    from automask.ranking import Ranking
+
+    if isinstance(ranking, Ranking) and ranking.best is not None and ranking.leads:
+        return ranking.best.wishes
+    return {}
+
+
+def figures(evidence: Evidence, case: Case, metric: str, rows: int, seconds: float) -> list[str]:
+    """The two figures in words, measured in so many seconds."""
     lines = [
         f"probe: {evidence.model} at {evidence.image_size} px, {evidence.rows:,} of {rows:,} train "
-        f"rows, {evidence.seconds:.1f} s; in % of {metric}'s way from {evidence.chance:.3g} by chance "
+        f"rows, {seconds:.1f} s; in % of {metric}'s way from {evidence.chance:.3g} by chance "
         f"to {evidence.perfect:.3g}",
         f"enough? the second half of the rows gains {_told(evidence.gain)}: "
         f"{'surely less than' if case.enough else 'not surely less than'} {MATTERS:.0%}",
@@ -140,13 +195,7 @@ def _told(estimate: Estimate) -> str:
     return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _widened(metric: Any, present: Any, classes: int) -> Any:
-    """The metric of the task's classes, for probabilities `[N, present]` of some of them."""
-    import numpy as np
-
-    def widened(target: Any, probability: Any) -> float:
-        wide = np.zeros((len(probability), classes))
-        wide[:, present] = probability
-        return float(metric(present[target], wide))
-
-    return widened
+def _told_recipe(recipe: Recipe) -> str:
+    optimizer = recipe["optimizer"].params
+    rate = f", lr {optimizer['lr']:.2g}" if "lr" in optimizer else ""
+    return f"  {recipe.describe()}{rate}"

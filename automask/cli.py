@@ -179,7 +179,7 @@ def search(
         with until(limits.deadline):
             decode(session, display)
             _audited(session, console)
-            _advised(session, console)
+            _advised(session, console, limits.deadline)
             if earlier:
                 told = warmstart.queue(session, earlier)
                 console.print(f"note: {told}", markup=False, soft_wrap=True)
@@ -216,16 +216,19 @@ def _audited(session: Session, console: Console) -> None:
         console.print(f"note: {finding.sentence}", markup=False, soft_wrap=True)
 
 
-def _advised(session: Session, console: Console) -> None:
+def _advised(session: Session, console: Console, deadline: float | None) -> None:
     """Measure what a new study begins with, and tell it."""
-    if session.study.trials or "advice" in session.study.user_attrs:
+    from automask.study import ADVICE
+
+    if session.study.trials or ADVICE in session.study.user_attrs:
         return
     from automask.advising import advise as measured
 
-    lines, kept = measured(session)
-    session.study.set_user_attr("advice", kept)
-    for line in lines if not kept["recipes"] else lines[:4]:
-        console.print(f"note: {line}", markup=False, soft_wrap=True)
+    advice = measured(session, deadline)
+    for name, kept in advice.kept.items():
+        session.study.set_user_attr(name, kept)
+    for note in advice.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -266,7 +269,7 @@ def advise(
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     decode(session, Display(console, overview.empty(session)))
-    for line in measured(session)[0]:
+    for line in measured(session).lines:
         console.print(line, markup=False, soft_wrap=True)
 
 

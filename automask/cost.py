@@ -62,15 +62,25 @@ def computing(task: Task) -> Callable[[Recipe], Cost | None]:
     return lambda recipe: _cost(task, recipe)
 
 
+def forward(task: Task, recipe: Recipe) -> float | None:
+    """GFLOP of one image through the recipe's backbone, or None where that can't be built."""
+    known = _known(task, recipe)
+    return None if known is None else float(known["gflop"])
+
+
+def _known(task: Task, recipe: Recipe) -> dict[str, Any] | None:
+    from automask.remembered import recall
+
+    return recall(task.cache / "flops.json", _key(recipe), lambda: _measured(recipe))
+
+
 def _cost(task: Task, recipe: Recipe) -> Cost | None:
     from automask import mixing
     from automask.features import VIEWS
     from automask.network import ParameterName
-    from automask.remembered import recall
     from automask.task import call
 
-    about = _key(recipe)
-    known = recall(task.cache / "flops.json", about, lambda: _measured(recipe))
+    known = _known(task, recipe)
     if known is None:
         return None
     norms, epochs = set(known["norms"]), recipe.training["epochs"]

@@ -109,7 +109,7 @@ class Features:
         if kept is not None:
             return kept[rows]
         out = np.empty((len(rows), self.D), np.float32)
-        self._fill(out, self.task.pixels(self.recipe, 0)[rows])
+        self._fill(out, self.task.pixels_of(self.recipe, 0, rows))
         return out
 
     def together(self, augment: Any, epoch: int, folds: int) -> np.ndarray | ByFold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import math
@@ -93,10 +94,7 @@ class Images:
 
     def at(self, resize: str, size: int, prepared: Prepared | None = None) -> np.ndarray:
         """The map of that size, of images that went through a preprocessing, made if it isn't there."""
-        digest = registry.get("resize", resize).digest
-        key = self.key if prepared is None else f"{self.key}-{prepared.key}"
-        name = f"images-{key}-{resize}-{digest}-{size}-of-{self.largest}.npy"
-        file = self.folder / name
+        file = self._file(resize, size, prepared)
         if self.reading is not None and self.reading[0] == file:
             return self.reading[1]
         # The map of the recipe before may go, while this one's stays from fold to fold.
@@ -105,9 +103,30 @@ class Images:
             if size >= self.largest:
                 self._decode(file, resize, size, prepared)
             else:
-                _shrink(self.at(resize, self.largest, prepared), file, size, self.room)
+                large = self.at(resize, self.largest, prepared)
+                shape = (len(large), size, size, 3)
+                write_array(file, shape, np.uint8, functools.partial(_shrink, large), self.room)
         self.reading = file, array
         return array
+
+    def of(
+        self, rows: np.ndarray, resize: str, size: int, prepared: Prepared | None = None
+    ) -> np.ndarray:
+        """uint8 `[n, size, size, 3]`, some rows of that map, or made for now where it isn't there."""
+        kept = open_array(self._file(resize, size, prepared), self.room)
+        if kept is not None:
+            return kept[rows]
+        large = self.at(resize, self.largest, prepared)[rows]
+        if size >= self.largest:
+            return large
+        small = np.empty((len(rows), size, size, 3), np.uint8)
+        _shrink(large, small)
+        return small
+
+    def _file(self, resize: str, size: int, prepared: Prepared | None) -> Path:
+        digest = registry.get("resize", resize).digest
+        key = self.key if prepared is None else f"{self.key}-{prepared.key}"
+        return self.folder / f"images-{key}-{resize}-{digest}-{size}-of-{self.largest}.npy"
 
     def _decode(self, file: Path, resize: str, size: int, prepared: Prepared | None) -> None:
         import cv2
@@ -190,11 +209,10 @@ def open_array(file: Path, room: Room) -> np.ndarray | None:
         return np.memmap(opened, dtype, "r", opened.tell(), shape)
 
 
-def _shrink(large: np.ndarray, file: Path, size: int, room: Room) -> None:
+def _shrink(large: np.ndarray, small: np.ndarray) -> None:
+    """Fill `small` `[N, size, size, 3]` from larger images."""
     import cv2
 
-    def fill(array: Any) -> None:
-        for index, image in enumerate(large):
-            array[index] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-
-    write_array(file, (len(large), size, size, 3), np.uint8, fill, room)
+    size = small.shape[1]
+    for index, image in enumerate(large):
+        small[index] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)

@@ -38,7 +38,6 @@ class Evidence:
     model: str
     image_size: int
     rows: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -167,15 +166,19 @@ def decide(evidence: Evidence) -> Case:
     return next(case for case in CASES if (case.enough, case.similar) == (enough, similar))
 
 
-def recipes(case: Case, space: Space) -> list[tuple[Recipe, dict[str, Any]]]:
+def recipes(
+    case: Case, space: Space, network: Mapping[str, Any] | None = None
+) -> list[tuple[Recipe, dict[str, Any]]]:
     """The case's recipes moved into the space, with their free hyperparameters by name.
 
-    Those that become the same, or the default recipe, are left out.
+    `network` are wishes for another backbone and image size than the default recipe's. Those that become
+    the same, or the default recipe, are left out.
     """
     found: list[tuple[Recipe, dict[str, Any]]] = []
     known = {space.default()[0].hash}
     for wishes in case.wishes:
-        recipe, free = space.preferring({**wishes, "freeze": _nearest(wishes["freeze"], space)})
+        freeze = _nearest(wishes["freeze"], space)
+        recipe, free = space.preferring({**wishes, **(network or {}), "freeze": freeze})
         if recipe.hash not in known:
             found.append((recipe, free))
         known.add(recipe.hash)

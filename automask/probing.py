@@ -63,10 +63,14 @@ class Probe:
         features = principal(features)
         scored, balanced = self._best(self._scored(features))
         halves = [_probability(self._scored(features, rng), balanced) for _ in range(HALVES)]
-        gain = self._difference(scored, halves)
+        gain = self.difference(scored, halves)
         if others is None:
             return gain, None
-        return gain, self._difference(scored, [self._best(self._scored(principal(others)))[0]])
+        return gain, self.difference(scored, [self.predict(others)])
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Out-of-fold probabilities `[N, C]` of a probe on `features` `[N, D]`."""
+        return self._best(self._scored(principal(features)))[0]
 
     def _scored(
         self, features: np.ndarray, half: np.random.Generator | None = None
@@ -88,7 +92,7 @@ class Probe:
         kinds = [(_probability(scored, balanced), balanced) for balanced in (False, True)]
         return max(kinds, key=lambda kind: self.metric(self.labels, kind[0]))
 
-    def _difference(self, better: np.ndarray, others: Sequence[np.ndarray]) -> Estimate:
+    def difference(self, better: np.ndarray, others: Sequence[np.ndarray]) -> Estimate:
         """The score of `better` over the mean of the others', as a share of the room.
 
         The error is the bootstrap's over units, and that of so few others.

@@ -18,7 +18,7 @@ from automask.errors import UserError
 from automask.ranges import Categorical, Float, Int, Range, draw
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.study import DRAWN, GIVEN, JOINED, OUTSIDE, STARTUP, put_back
+from automask.study import DRAWN, GIVEN, JOINED, OUTSIDE, QUEUES, STARTUP, put_back
 
 #: Proposals of the sampler's that were there already or take too long, before any at random will do.
 PROPOSALS = 5
@@ -45,14 +45,14 @@ class Proposer:
     def next(self) -> tuple[optuna.Trial, Recipe] | str:
         """The next trial, or why there is none. Only called under the study's lock.
 
-        First what waits in the queue: the default recipe, the advice's, those of earlier studies, trials
-        put back, what joined the space. Then, while the sampler knows too little, the cheapest of a few
-        random recipes, and the sampler's own.
+        First what waits in the queue: the default recipe, the advice's, those with the probe's best
+        networks, those of earlier studies, trials put back, what joined the space. Then, while the
+        sampler knows too little, the cheapest of a few random recipes, and the sampler's own.
         """
         trials = self.study.get_trials(deepcopy=False)
         if not trials:
             self.study.enqueue_trial(self.space.default()[1])
-            for source in ("advice", "warm start"):
+            for source in QUEUES:
                 for free in self.study.user_attrs.get(source, {}).get("recipes", ()):
                     self.study.enqueue_trial(free)
         if joined := self.study.user_attrs.get(JOINED):

@@ -30,15 +30,25 @@ from automask.ranges import Categorical, Float, Int, Range
 from automask.recipe import Recipe
 from automask.space import Space
 from automask.store import StudyStore
-from automask.study import GIVEN, JOINED, LEFT, OUTSIDE, STARTUP, alive, complete, finished, release
+from automask.study import (
+    GIVEN,
+    JOINED,
+    LEFT,
+    OUTSIDE,
+    QUEUES,
+    STARTUP,
+    WARM,
+    alive,
+    complete,
+    finished,
+    release,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 #: The names of a waiting trial's own parameters, as Optuna keeps them.
 QUEUED = "fixed_params"
-#: Attributes of a study that hold recipes to begin with.
-QUEUES = ("advice", "warm start")
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,7 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
                 rows.system(trial, QUEUED, dict(place(space, _plain(queued)).params))
         for name, source in sources.items():
             # What was measured for a study in which nothing was tried yet is measured again.
-            measured = name == "advice" and not trials
+            measured = name != WARM and not trials
             rows.study(study, name, None if measured else _requeued(source, space, bool(trials)))
         rows.study(study, JOINED, tries)
         rows.study(study, "fingerprint", {**study.user_attrs["fingerprint"], "space": told})

@@ -26,6 +26,10 @@ GIVEN, OUTSIDE = "given", "outside"
 DRAWN = "drawn"
 #: One that tries what joined the space; the study keeps those that aren't queued yet.
 JOINED = "joined"
+#: Attributes of a study that hold recipes to begin with, after the default one and in this order; the
+#: first two are measured, and the advice is written last.
+ADVICE, PROBE, WARM = "advice", "probe", "warm start"
+QUEUES = (ADVICE, PROBE, WARM)
 #: Why a trial that waited ended when the space changed and left it out.
 LEFT = "left out of the space"
 #: Trials that nobody trained to the end: there already, too long for the time left, or left out.

@@ -54,6 +54,12 @@ class Task:
         prepared = self.prepared(recipe, fold)
         return self.images.at(recipe["resize"].name, recipe.training["image_size"], prepared)
 
+    def pixels_of(self, recipe: Recipe, fold: int, rows: np.ndarray) -> np.ndarray:
+        """uint8 `[n, S, S, 3]` of some rows, for which no map of that size is made."""
+        prepared = self.prepared(recipe, fold)
+        size = recipe.training["image_size"]
+        return self.images.of(rows, recipe["resize"].name, size, prepared)
+
     def prepared(self, recipe: Recipe, fold: int) -> Prepared | None:
         """The recipe's preprocessing, fitted to the rows that the fold trains on."""
         choice = recipe["preprocessing"]

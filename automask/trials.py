@@ -20,7 +20,7 @@ from automask.files import written
 from automask.overview import fold_scores, state
 from automask.recipe import SEARCHED, TRAINING, Recipe
 from automask.store import StudyStore
-from automask.study import DRAWN, GIVEN, JOINED, OUTSIDE, UNUSED
+from automask.study import ADVICE, DRAWN, GIVEN, JOINED, OUTSIDE, PROBE, UNUSED, WARM
 from automask.units import duration
 
 STATES = {
@@ -186,10 +186,12 @@ def _came(study: optuna.Study, trial: FrozenTrial) -> str:
     queued = trial.system_attrs.get("fixed_params")
     if queued is None:
         return "sampled"
-    advice = study.user_attrs.get("advice", {}).get("recipes", ())
-    if queued in advice:
+    known = study.user_attrs
+    if queued in known.get(ADVICE, {}).get("recipes", ()):
         return "advice from measuring the data"
-    warm = study.user_attrs.get("warm start", {"recipes": (), "studies": ()})
+    if queued in known.get(PROBE, {}).get("recipes", ()):
+        return "one of the probe's best networks"
+    warm = known.get(WARM, {"recipes": (), "studies": ()})
     earlier = [
         s for s, free in zip(warm["studies"], warm["recipes"], strict=True) if free == queued
     ]

@@ -14,6 +14,7 @@ from automask.errors import UserError, did_you_mean
 from automask.places import Places, parameters
 from automask.recipe import Recipe
 from automask.space import Space
+from automask.study import ADVICE, PROBE, WARM
 
 if TYPE_CHECKING:
     import optuna
@@ -61,11 +62,13 @@ def queue(session: Session, earlier: Sequence[Earlier]) -> str:
             f"study '{study.study_name}' is under way, so that --warm-start adds nothing; "
             "begin another with --study NAME"
         )
-    known = [space.default()[1], *study.user_attrs.get("advice", {}).get("recipes", ())]
+    known = [space.default()[1]]
+    for source in (ADVICE, PROBE):
+        known += study.user_attrs.get(source, {}).get("recipes", ())
     chosen = portfolio(earlier, space, known)
     names = [name for name, _ in chosen]
     kept = {"studies": names, "recipes": [free for _, free in chosen]}
-    study.set_user_attr("warm start", kept)
+    study.set_user_attr(WARM, kept)
     counts = Counter(names)
     told = ", ".join(f"{counts[one.name]} of {one.name}" for one in earlier)
     return (

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from automask import advising, matrix, registry, scores, weights
+from automask import advising, matrix, registry, sample, scores, weights
 from automask import data as dataset
 from automask.config import Config, DataSection, SearchSection, read
 from automask.data import Data
@@ -157,7 +157,9 @@ def row(opened: Task, name: str) -> list[str]:
     """A task's line: the two figures, the best of each family, and whether the advice, and always
     training all, come within a standard error of the best of all."""
     chosen = recipe("full", 1)
-    evidence = advising.measure(opened, chosen)
+    drawn = sample.draw(opened)
+    assert not isinstance(drawn, str)
+    evidence = advising.measure(drawn, chosen, drawn.features(chosen))
     if isinstance(evidence, str) or evidence.lift is None:
         return [name, str(evidence)]
     case = matrix.decide(evidence)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import SPACE, automask, refused
 
-from automask import advising, registry, session, space
+from automask import advising, registry, sample, session, space
 from automask import study as studies
 from automask.matrix import CASES, MATTERS, Evidence, decide, recipes
 from automask.probing import Estimate, Probe, by_units, discriminants
@@ -102,7 +102,7 @@ def test_classes_without_rows_are_never_said(labels):
 
 def evidence(gain, lift):
     return Evidence(
-        Estimate(*gain), Estimate(*lift) if lift else None, 0.1, 1.0, "test_resnet", 32, 30, 0.1
+        Estimate(*gain), Estimate(*lift) if lift else None, 0.1, 1.0, "test_resnet", 32, 30
     )
 
 
@@ -205,14 +205,14 @@ def test_pretrained_weights_are_held_against_random_ones(inside):
     recipe = advising.probed(opened.space, opened.weights)
     lightest = min((inside / "weights").glob("*.safetensors"), key=lambda f: f.stat().st_size)
     assert recipe["backbone"].params["model"] == lightest.stem
-    task = opened.task()
-    found = advising.measure(task, recipe)
+    drawn = sample.draw(opened.task())
+    found = advising.measure(drawn, recipe, drawn.features(recipe))
     assert found.lift is not None and found.rows == 30
-    same = advising.measure(task, recipe)
-    assert (same.gain, same.lift) == (found.gain, found.lift)
-    lines, kept = advising.advise(opened)
-    assert any(line.startswith("similar? the pretraining gains") for line in lines)
-    assert 1 <= len(kept["recipes"]) <= 4
+    again = sample.draw(opened.task())
+    assert advising.measure(again, recipe, again.features(recipe)) == found
+    advice = advising.advise(opened)
+    assert any(line.startswith("similar? the pretraining gains") for line in advice.lines)
+    assert 1 <= len(advice.kept["advice"]["recipes"]) <= 4
 
 
 def test_a_probe_that_fails_for_a_reason_stops_no_search(inside):
@@ -225,8 +225,9 @@ def test_a_probe_that_fails_for_a_reason_stops_no_search(inside):
     save_file(state, inside / "weights/test_resnet.safetensors")
     (inside / "space.toml").write_text(SPACE.replace("pretrained = false", "pretrained = true"))
     opened = session.survey(Options(space="space.toml", folds=3, weights="weights"))
-    lines, kept = advising.advise(opened)
-    assert lines[0].startswith("no advice: no features of test_resnet") and kept["recipes"] == []
+    advice = advising.advise(opened)
+    assert advice.lines[0].startswith("no advice: no features of test_resnet")
+    assert advice.kept["advice"]["recipes"] == []
 
 
 def test_advise_refuses_what_search_refuses(project):

@@ -183,25 +183,30 @@ def test_an_interrupted_trial_inside_both_goes_on(inside):
     assert recipes(wide) == [hash_]
 
 
-def test_what_was_queued_moves_to_the_nearest_in_the_space(inside):
+@pytest.mark.parametrize(
+    ("source", "came"),
+    [("advice", "advice from measuring the data"), ("probe", "one of the probe's best networks")],
+)
+def test_what_was_queued_moves_to_the_nearest_in_the_space(inside, source, came):
     study = opened(inside)
     _, free = study.space.preferring({"loss": "focal", "training.epochs": 2})
-    study.study.set_user_attr("advice", {"recipes": [free]})
+    study.study.set_user_attr(source, {"recipes": [free]})
     searcher(study, 1)[0].run()
     assert states(study) == ["COMPLETE", "WAITING"]
     narrow = opened(inside, NARROWER)
     searcher(narrow, 2)[0].run()
     assert states(narrow) == ["COMPLETE"] * 2
     done = trials.find(narrow.study, 1)
-    assert trials.origin(narrow.study, done) == "advice from measuring the data"
+    assert trials.origin(narrow.study, done) == came
     assert trials.recipe_of(done)["loss"].name == "cross_entropy"
 
 
 def test_advice_for_a_study_without_trials_is_measured_again(inside):
     study = opened(inside)
-    study.study.set_user_attr("advice", {"recipes": [study.space.default()[1]]})
+    for source in ("advice", "probe"):
+        study.study.set_user_attr(source, {"recipes": [study.space.default()[1]]})
     wide = opened(inside, WIDER)
-    assert "advice" not in wide.study.user_attrs
+    assert not {"advice", "probe"} & wide.study.user_attrs.keys()
     searcher(wide, 2)[0].run()
     assert states(wide) == ["COMPLETE"] * 2
 

@@ -1,0 +1,81 @@
+"""The rows that everything before the first trial is measured on, and a probe of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from automask.errors import DiskError, full
+from automask.features import Features
+from automask.probing import Probe, by_units
+from automask.recipe import Recipe
+from automask.task import Task
+
+#: Rows that the probe sees at most.
+ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some train rows `[n]` of a task, and a probe of their labels."""
+
+    task: Task
+    rows: np.ndarray
+    probe: Probe
+
+    def features(self, recipe: Recipe) -> np.ndarray | str:
+        """float32 `[n, D]` by the recipe's backbone, or why there are none.
+
+        Raises `DiskError` where there is no room for them, nor for anything else then.
+        """
+        try:
+            found = Features(self.task, recipe).of(self.rows)
+        except Exception as error:
+            # Weights that can't be had, a network that can't take this size, memory, a plugin of the
+            # user's: trials will tell.
+            if isinstance(error, DiskError) or full(error) is not None:
+                raise
+            why = str(error).strip().partition("\n")[0] or type(error).__name__
+            return f"no features of {recipe.describe()}: {why}"
+        if not np.isfinite(found).all():
+            return f"the features of {recipe.describe()} aren't finite"
+        return found
+
+
+def draw(task: Task) -> Sample | str:
+    """At most `ROWS` train rows, group after group and as many of each fold; or why they tell nothing.
+
+    The test rows take no part.
+    """
+    rng = np.random.default_rng(task.seed)
+    labels = task.data.labels
+    units = np.arange(len(labels)) if task.data.groups is None else task.data.groups
+    share = -(-ROWS // (int(task.folds.max()) + 1))
+    drawn = [
+        by_units(np.flatnonzero(task.folds == fold), units, rng)[:share]
+        for fold in range(int(task.folds.max()) + 1)
+    ]
+    rows = np.sort(np.concatenate(drawn))
+    present, known = np.unique(labels[rows], return_inverse=True)
+    if len(present) < 2:
+        return "the rows drawn for it are of one class"
+    columns = _widened(task.score, present, len(task.data.counts))
+    probe = Probe(columns, known, task.folds[rows], units[rows], task.seed)
+    chance, perfect = probe.room
+    if not (math.isfinite(chance) and math.isfinite(perfect) and perfect > chance):
+        return f"{task.metric} is {chance:.3g} by chance and {perfect:.3g} at best"
+    return Sample(task, rows, probe)
+
+
+def _widened(metric: Any, present: np.ndarray, classes: int) -> Any:
+    """The metric of the task's classes, for probabilities `[N, present]` of some of them."""
+
+    def widened(target: np.ndarray, probability: np.ndarray) -> float:
+        wide = np.zeros((len(probability), classes))
+        wide[:, present] = probability
+        return float(metric(present[target], wide))
+
+    return widened
