@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from automask.ranking import Candidate, Ranking
     from automask.sample import Sample
     from automask.session import Session
+    from automask.task import Task
 
 #: Ranked networks that a search tells of.
 SHOWN = 4
@@ -34,12 +35,13 @@ SHARE = 0.05
 
 @dataclass(frozen=True)
 class Advice:
-    """What was measured in lines of text, those of them that a search tells (`notes`), and what a study
-    keeps of it as attributes by name."""
+    """What was measured in lines of text, those of them that a search tells (`notes`), what a study
+    keeps of it as attributes by name, and the recipes that come after the default one."""
 
     lines: Sequence[str]
     notes: Sequence[str]
     kept: Mapping[str, Any]
+    recipes: Sequence[Recipe] = ()
 
 
 def probed(space: Space, weights: Mapping[str, Weights]) -> Recipe:
@@ -79,18 +81,23 @@ def measure(sample: Sample, recipe: Recipe, features: Any) -> Evidence | str:
 
 
 def advise(session: Session, deadline: float | None = None) -> Advice:
+    """Measure what a search of the session begins with, before the deadline (Unix time) if any."""
+    assert session.space is not None
+    return advice(session.task(), session.space, deadline)
+
+
+def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     """Measure what a search begins with; networks are ranked in a part of the time until the deadline
     (Unix time)."""
     from automask import sample as samples
     from automask.ranking import Candidate
 
-    assert session.space is not None
-    space, task, begin = session.space, session.task(), time.perf_counter()
+    begin = time.perf_counter()
     sample = samples.draw(task)
     if isinstance(sample, str):
         told = [f"no advice: {sample}"]
         return Advice(told, told, {ADVICE: {"recipes": [], "reason": sample}})
-    recipe = probed(space, session.weights)
+    recipe = probed(space, task.weights)
     features = sample.features(recipe)
     evidence = measure(sample, recipe, features)
     seconds = time.perf_counter() - begin
@@ -119,7 +126,7 @@ def advise(session: Session, deadline: float | None = None) -> Advice:
         lines = [*lines, "a search tries these after the default recipe:"]
         lines += [_told_recipe(recipe) for recipe, _ in (*advised, *best)]
     attributes[ADVICE] = {**kept, "recipes": [free for _, free in advised]}
-    return Advice(lines, notes, attributes)
+    return Advice(lines, notes, attributes, [recipe for recipe, _ in (*advised, *best)])
 
 
 def ranked(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from automask import adapting, advising, matrix, sample, space
+from automask import adapting, advising, space
 from automask.ranges import Categorical, Int, Range
 from automask.recipe import Recipe
 from automask.space import Space
@@ -50,14 +50,8 @@ def cheap(of: Task) -> Space:
 
 
 def queued(of: Task, chosen: Space) -> list[Recipe]:
-    """What a search tries first: the default recipe, then those of the advice with its network."""
-    drawn, recipe = sample.draw(of), advising.probed(chosen, of.weights)
-    assert not isinstance(drawn, str)
-    evidence = advising.measure(drawn, recipe, drawn.features(recipe))
-    if isinstance(evidence, str):
-        return [chosen.default()[0]]
-    advised = matrix.recipes(matrix.decide(evidence), chosen)
-    return [chosen.default()[0], *(recipe for recipe, _ in advised)]
+    """What a search tries first: the default recipe, the advice's, those of the probe's best."""
+    return [chosen.default()[0], *advising.advice(of, chosen).recipes]
 
 
 def drawn(chosen: Space, index: int) -> Recipe:
