@@ -171,7 +171,7 @@ def following(
 
 
 def leading(ranking: Ranking | str | None) -> dict[str, Any]:
-    """What makes a recipe use the best network, where it is surely better than the default recipe's."""
+    """What makes a recipe use the best network, where it leads the default recipe's."""
     from automask.ranking import Ranking
 
     if isinstance(ranking, Ranking) and ranking.best is not None and ranking.leads:

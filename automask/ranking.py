@@ -67,8 +67,8 @@ class Ranking:
 
     @property
     def leads(self) -> bool:
-        """Is the best surely better than what it was held against?"""
-        return self.lead is not None and self.lead.interval[0] > 0
+        """Is the best better than what it was held against, by more than a standard error?"""
+        return self.lead is not None and self.lead.value > self.lead.error
 
     def sentences(self, metric: str, top: int) -> list[str]:
         """The best few in a line, then what went wrong."""
