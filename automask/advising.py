@@ -165,7 +165,7 @@ def following(
         return []
     queued = [space.default()[0], *advised]
     used = {Candidate.of(recipe) for recipe in queued}
-    base = queued[:2][-1].wishes()
+    base = {**queued[:2][-1].wishes(), "training.pretrained": True}
     new = [one for one in ranking.scores if one not in used][:BEST]
     return [space.preferring({**base, **one.wishes}) for one in new]
 
