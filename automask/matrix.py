@@ -105,17 +105,17 @@ CASES = (
     Case(
         False,
         True,
-        "fine-tune some: keep the early stages, and train the late ones gently",
+        "fine-tune some: keep the early stages, and train the late ones",
         (
             "freeze: last_stages or gradual",
             "pretrained: yes",
-            "learning rate: low",
+            "learning rate: middle or high, as few rows make few steps",
             "augmentation: light or stronger",
         ),
         (
             _wish("last_stages", "light", MIDDLE, **{"freeze.last_stages.share": 0.5}),
+            _wish("last_stages", "light", HIGH, **{"freeze.last_stages.share": 0.5}),
             _wish("gradual", "light", MIDDLE),
-            _wish("last_stages", "light", LOW, **{"freeze.last_stages.share": 0.75}),
         ),
     ),
     Case(

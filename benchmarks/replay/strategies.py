@@ -33,18 +33,18 @@ COMPARED = (
     Strategy("random search, our pruner", None, TwoStage),
 )
 
-#: Ours with another sampler: how many trials are drawn before it models, and how it does.
+def _ours(name: str, sampler: Any = ReseededTPE, cheapest_of: int = CHEAPEST_OF) -> Strategy:
+    return Strategy(f"ours, {name}", sampler, TwoStage, cheapest_of, seeds=20)
+
+
+#: Ours with another sampler, or with other random recipes before it.
 SAMPLERS = (
     OURS,
-    *(
-        Strategy(f"ours, {text}", _tpe(**options), TwoStage, CHEAPEST_OF)
-        for text, options in (
-            ("n_startup 5", {"n_startup_trials": 5, "multivariate": True}),
-            ("n_startup 20", {"n_startup_trials": 20, "multivariate": True}),
-            ("univariate", {"n_startup_trials": 10, "multivariate": False}),
-            ("group", {"n_startup_trials": 10, "multivariate": True, "group": True}),
-        )
-    ),
+    _ours("univariate", _tpe(n_startup_trials=10)),
+    _ours("group", _tpe(n_startup_trials=10, multivariate=True, group=True)),
+    _ours("20 random", _tpe(n_startup_trials=20, multivariate=True)),
+    _ours("any random", cheapest_of=1),
+    _ours("cheapest of 6", cheapest_of=6),
 )
 
 
