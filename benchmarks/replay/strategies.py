@@ -33,6 +33,7 @@ COMPARED = (
     Strategy("random search, our pruner", None, TwoStage),
 )
 
+
 def _ours(name: str, sampler: Any = ReseededTPE, cheapest_of: int = CHEAPEST_OF) -> Strategy:
     return Strategy(f"ours, {name}", sampler, TwoStage, cheapest_of, seeds=20)
 
