@@ -35,7 +35,14 @@ def read_json(file: Path) -> dict[str, Any]:
 
 @contextmanager
 def written(file: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `file` when the block ends well and is removed otherwise."""
+    """A path to write to; it becomes `file` when the block ends well and is removed otherwise.
+
+    A pipe or a device, such as /dev/stdout, is written to as it is; a link stays one.
+    """
+    if file.exists() and not file.is_file():
+        yield file
+        return
+    file = file.resolve() if file.is_symlink() else file
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield beside

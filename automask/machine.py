@@ -7,9 +7,12 @@ import errno
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from automask.errors import told
+from automask.errors import UserError, told
+
+if TYPE_CHECKING:
+    import torch
 
 try:
     import fcntl
@@ -22,6 +25,24 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def device(name: str) -> torch.device:
+    """The device of that name, `auto` being a GPU where there is one.
+
+    Raises `UserError` where it can't be used.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        found = torch.device(name)
+        torch.zeros(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {name}: can't be used here: {reason}") from error
+    return found
 
 
 def settle(threads: int | None = None) -> None:

@@ -23,15 +23,17 @@ def choose(network: Network, key: str, size: int, device: torch.device, file: Pa
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    if device.type != "cpu" or not _processor_has_bfloat16():
+    if device.type != "cpu" or emulated(device):
         return False
     key = f"{key} {size}px {torch.get_num_threads()} threads"
     return recall(file, key, lambda: _quicker(network, size))
 
 
-def _processor_has_bfloat16() -> bool:
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported() and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+def emulated(device: torch.device) -> bool:
+    """Is it a processor that lacks bfloat16, in which it then computes far more slowly?"""
+    return device.type == "cpu" and not (
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     )
 
 

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from automask import adapting, boxes, duplicates, grouping, registry, relabelling, space, weights
+from automask import (
+    adapting,
+    boxes,
+    duplicates,
+    grouping,
+    machine,
+    registry,
+    relabelling,
+    space,
+    weights,
+)
 from automask import config as configuration
 from automask import data as dataset
 from automask.config import Config
@@ -117,10 +127,9 @@ class Session:
 
     def task(self, room: Room | None = None) -> Task:
         """What training needs, with torch set up for this process."""
-        from automask.machine import settle
         from automask.task import Task
 
-        settle(self.options.threads)
+        machine.settle(self.options.threads)
         return Task(
             data=self.data,
             folds=self.folds,
@@ -129,7 +138,7 @@ class Session:
             images=self.images(room=room),
             cache=self.store.cache,
             weights=self.weights,
-            device=_device(self.options.device),
+            device=machine.device(self.options.device),
             pseudo=self.pseudo,
         )
 
@@ -203,7 +212,7 @@ def look(options: Options, file: Path = configuration.FILE) -> Session:
     known = opened.study.user_attrs
     chosen, _ = adapting.available(space.load(opened.config.search.space), opened.weights, known)
     if chosen.adapts:
-        chosen, _ = adapting.adapted(chosen, opened.data, opened.weights)
+        chosen, _ = adapting.adapted(chosen, opened.data, opened.weights, options.device)
     return replace(opened, space=chosen)
 
 
@@ -222,7 +231,7 @@ def _ready(
     chosen, notes = adapting.available(chosen, checkpoints, known)
     data = dataset.prepare(configuration.read(config))
     if chosen.adapts:
-        chosen, more = adapting.adapted(chosen, data, checkpoints)
+        chosen, more = adapting.adapted(chosen, data, checkpoints, options.device)
         notes += more
     adapting.refuse_idle(chosen, data)
     if any(adapting.fits(chosen).values()):
@@ -406,17 +415,3 @@ def _grouped(data: Data, store: StudyStore) -> Data:
     """The data with the groups that the study's folds were drawn with."""
     kept = store.load_groups()
     return data if kept is None else replace(data, groups=kept)
-
-
-def _device(name: str) -> Any:
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {name}: can't be used here: {reason}") from error
-    return device

@@ -12,7 +12,7 @@ import pytest
 from conftest import automask, refused
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
-from automask import clock, cost, pruner, ranges, session
+from automask import clock, cost, machine, pruner, ranges, session, training
 from automask import study as studies
 from automask.cost import Cost
 from automask.errors import UserError
@@ -20,6 +20,7 @@ from automask.ranges import Categorical, Float, Int
 from automask.recipe import Choice, Recipe
 from automask.search import Limits, Searcher
 from automask.session import Options
+from automask.store import TrialStore
 
 
 @pytest.fixture
@@ -273,7 +274,9 @@ def test_patience_counts_trials_since_the_ensemble_last_rose(study):
 # Workers
 
 
-def test_a_killed_worker_is_replaced_and_its_trial_goes_on(project):
+def test_a_killed_worker_is_replaced_and_its_trial_goes_on_as_one_worker_trains_it(
+    project, monkeypatch
+):
     command = [
         *("search", "--trials", "8", "--folds", "3", "--space", "space.toml"),
         *("--workers", "2", "--pruner", "none"),
@@ -303,6 +306,13 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(project):
     done = [t for t in opened.get_trials() if t.state.name in ("COMPLETE", "PRUNED")]
     assert len(done) == len({t.user_attrs["hash"] for t in done}) == 8
     assert not [t for t in opened.get_trials() if t.state.name in ("RUNNING", "WAITING")]
+    monkeypatch.chdir(project)
+    threads = max(1, machine.cores() // 2)
+    task = session.start(Options(space="space.toml", folds=3, threads=threads)).task()
+    for trial in [*(t for t in done if "resumed" in t.user_attrs), *done[-2:]]:
+        recipe = Recipe.from_dict(trial.user_attrs["recipe"])
+        alone = TrialStore(project / "alone" / recipe.hash)
+        assert training.fit(task, recipe, alone, lambda step: None) == trial.value
 
 
 RUNNING = optuna.trial.TrialState.RUNNING

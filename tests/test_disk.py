@@ -18,6 +18,7 @@ from automask import cli, ensembling, images, machine, members, registry, sessio
 from automask import study as studies
 from automask.disk import Item, Room, to_remove
 from automask.errors import DiskError, full, told
+from automask.files import written
 from automask.recipe import Recipe
 from automask.search import Limits, Note
 from automask.session import Options
@@ -374,3 +375,26 @@ def test_who_cannot_predict_is_never_in_the_blend_and_does_not_move_the_nested_s
     assert best not in [member.number for member in without.members]
     assert len(without.members) == 2
     assert without.nested.value == everyone.nested.value
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    with written(pipe) as path:
+        path.write_text("a,b")
+    reader.join(10)
+    assert read == ["a,b"] and pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_stays_one_where_its_file_is_replaced(tmp_path):
+    (tmp_path / "there").mkdir()
+    file, link = tmp_path / "there" / "file.csv", tmp_path / "link.csv"
+    file.write_text("old")
+    link.symlink_to(file)
+    with written(link) as path:
+        path.write_text("new")
+    assert link.is_symlink() and file.read_text() == "new"

@@ -257,7 +257,8 @@ def test_the_fingerprint_knows_the_numbers(competition):
 def test_only_data_with_a_number_search_labellings(tmp_path, inside):
     without = start(Options(space="space.toml", folds=3)).data
     for name, numbers in (("full", {}), ("full", people([20, 40, 70]).numbers)):
-        chosen, _ = adapting.adapted(space.load(name), replace(without, numbers=numbers), {})
+        with_numbers = replace(without, numbers=numbers)
+        chosen, _ = adapting.adapted(space.load(name), with_numbers, {}, "cpu")
         wanted = {"as_scored", "shifted", "banded"} if numbers else {"as_scored"}
         assert set(chosen.competitors["labelling"]) == wanted
     (inside / "moved.toml").write_text(SPACE)

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from conftest import SPACE
 from torch import nn
 
-from automask import registry, space, testing
+from automask import adapting, precision, registry, session, space, testing
 from automask.network import Network, parameter_groups
 
 OPTIMIZERS = list(registry.plugins("optimizer").values())
@@ -236,6 +237,19 @@ def test_muon_takes_adam_steps_where_there_is_no_matrix(shape):
 
 def test_muon_takes_adam_steps_for_the_head():
     torch.testing.assert_close(stepped((16, 64), head=True), torch.full((16, 64), ADAM_STEP))
+
+
+def test_only_a_space_of_ones_own_asks_for_muon_where_bfloat16_is_emulated(inside, monkeypatch):
+    (inside / "space.toml").write_text(SPACE + "\n[optimizer.muon]\n")
+    for emulated in (True, False):
+        monkeypatch.setattr(precision, "emulated", lambda device, emulated=emulated: emulated)
+        own = session.start(session.Options(space="space.toml", folds=3))
+        assert set(own.space.competitors["optimizer"]) == {"muon"}
+        assert not [note for note in own.notes if "muon" in note]
+        full, notes = adapting.adapted(space.load("full"), own.data, {}, "cpu")
+        assert ("muon" in full.competitors["optimizer"]) != emulated
+        assert bool([note for note in notes if "muon left out" in note]) == emulated
+        assert {"adamw", "sgd", "lamb"} <= set(full.competitors["optimizer"])
 
 
 @pytest.mark.parametrize("plugin", OPTIMIZERS, ids=named)

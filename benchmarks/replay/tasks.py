@@ -43,7 +43,7 @@ def cheap(of: Task) -> Space:
     is `LEFT_OUT`."""
     checkpoints = dict(of.weights)
     chosen, _ = adapting.available(space.load("full"), checkpoints, None)
-    chosen, _ = adapting.adapted(chosen, of.data, checkpoints)
+    chosen, _ = adapting.adapted(chosen, of.data, checkpoints, of.device.type)
     kind, out = LEFT_OUT
     kept = {name: ranges for name, ranges in chosen.competitors[kind].items() if name != out}
     return replace(chosen, competitors={**chosen.competitors, kind: kept}).with_training(**CHEAP)
