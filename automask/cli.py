@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask import lab_cli, labels_cli, study_cli
+from automask import data_cli, lab_cli, labels_cli, study_cli
+from automask.arguments import (
+    Device,
+    Disk,
+    Folds,
+    Metric,
+    Seed,
+    Space,
+    Storage,
+    Study,
+    Weights,
+    terminal,
+)
 from automask.errors import UserError
 from automask.units import bytes_of, seconds_of
 
@@ -26,17 +38,6 @@ app = typer.Typer(
     # Help in rich's boxes would take twice as long to come.
     rich_markup_mode=None,
 )
-
-Study = Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")]
-Disk = Annotated[
-    str | None,
-    typer.Option(
-        help="Most that caches and weights may take, as 20GB; by default a tenth of what is free."
-    ),
-]
-Storage = Annotated[
-    str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
-]
 
 
 def main() -> None:
@@ -80,7 +81,7 @@ def init(
     lines = describe.sentences(tables)
     with written(config.FILE) as beside:
         beside.write_text(config.render(str(data), reader, tables), encoding="utf-8")
-    console = _console()
+    console = terminal()
     console.print(f"{data}, read as '{reader}':", markup=False)
     for line in lines:
         console.print(f"  {line}", markup=False, soft_wrap=True)
@@ -93,20 +94,18 @@ def search(
     timeout: Annotated[
         str | None, typer.Option(help="Stop after this long, such as 90m or 2h.")
     ] = None,
-    space: Annotated[str | None, typer.Option(help="default, quick, full, or a TOML file.")] = None,
+    space: Space = None,
     study: Study = "main",
     storage: Storage = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
-    metric: Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all random numbers.")
-    ] = None,
+    folds: Folds = None,
+    metric: Metric = None,
+    seed: Seed = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Trials trained side by side; by default one a GPU, or 1 to 4."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
+    device: Device = "auto",
+    weights: Weights = None,
     disk: Disk = None,
     pseudo: Annotated[
         str | None, typer.Option(help="Also train on test rows that this earlier study is sure of.")
@@ -163,7 +162,7 @@ def search(
     from automask.search import FAILURES_IN_A_ROW, LATE, Limits
     from automask.study import failures_at_the_end, release
 
-    console = _console()
+    console = terminal()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     limits = Limits(trials, begin + seconds if seconds is not None else None, patience)
@@ -232,91 +231,6 @@ def _advised(session: Session, console: Console, deadline: float | None) -> None
 
 
 @app.command()
-def advise(
-    space: Annotated[str | None, typer.Option(help="default, quick, full, or a TOML file.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
-    metric: Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all random numbers.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
-    disk: Disk = None,
-) -> None:
-    """Measure what to train first: the head, some, or all.
-
-    Nothing trains and no study is made; a search measures the same and begins with it.
-    """
-    from automask import session as sessions
-
-    size = bytes_of(disk) if disk is not None else None
-    session = sessions.survey(
-        sessions.Options(
-            space=space,
-            folds=folds,
-            metric=metric,
-            seed=seed,
-            weights=weights,
-            device=device,
-            disk=size,
-        )
-    )
-    from automask import overview
-    from automask.advising import advise as measured
-    from automask.display import Display, decode
-
-    console = _console()
-    for note in session.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, overview.empty(session)))
-    for line in measured(session).lines:
-        console.print(line, markup=False, soft_wrap=True)
-
-
-@app.command()
-def audit(
-    csv: Annotated[
-        Path | None, typer.Option(help="Write all pairs of copies to this file.")
-    ] = None,
-    study: Study = "main",
-    storage: Storage = None,
-    space: Annotated[str | None, typer.Option(help="default, quick, full, or a TOML file.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation.")] = None,
-    metric: Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all random numbers.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
-    disk: Disk = None,
-) -> None:
-    """Look for copies, leaks of labels and undeclared groups.
-
-    Nothing trains and no study is made; of a study that was begun the findings are kept.
-    """
-    from automask import session as sessions
-
-    size = bytes_of(disk) if disk is not None else None
-    options = sessions.Options(
-        study, storage, space, folds, metric, seed, weights, device, disk=size
-    )
-    session = sessions.look(options)
-    from automask import audited, auditing, overview
-    from automask.display import Display, decode
-
-    console = _console()
-    for note in session.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, overview.empty(session)))
-    found = auditing.audit(session)
-    if session.study is not None:
-        auditing.keep(session, found)
-    audited.show(console, found)
-    if csv is not None:
-        console.print(f"wrote {audited.write_csv(csv, found):,} pairs to {csv}", markup=False)
-
-
-@app.command()
 def ensemble(
     study: Study = "main",
     storage: Storage = None,
@@ -344,7 +258,7 @@ def ensemble(
     from automask import session as sessions
     from automask.disk import TOP
 
-    console = _console()
+    console = terminal()
     size = bytes_of(disk) if disk is not None else None
     session = sessions.reopen(sessions.Options(study, storage, device=device, disk=size))
     blending.run(session, method, top or TOP, output, console, tta)
@@ -369,15 +283,15 @@ def plugins(
         from automask import testing
 
         for plugin in testing.check_file(Path(what)):
-            _console().print(f"{plugin.kind} {plugin.name}: keeps its contract", markup=False)
+            terminal().print(f"{plugin.kind} {plugin.name}: keeps its contract", markup=False)
     elif kind == "show":
         if what is None:
             raise UserError(
                 "automask plugins show NAME: which plugin, such as focal or loss.focal?"
             )
-        listing.show_one(_console(), what)
+        listing.show_one(terminal(), what)
     else:
-        listing.show(_console(), kind)
+        listing.show(terminal(), kind)
 
 
 @app.command()
@@ -388,16 +302,10 @@ def demo(
     """Draw a competition, search it, hold its score to the truth."""
     from automask import demo as story
 
-    story.run(folder, seed, _console())
+    story.run(folder, seed, terminal())
 
 
+app.add_typer(data_cli.app)
 app.add_typer(study_cli.app)
 app.add_typer(lab_cli.app)
 app.add_typer(labels_cli.app)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Paths and messages may hold brackets, and numbers need no colour.
-    return Console(highlight=False)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from automask.arguments import Storage, Study, terminal
 from automask.errors import UserError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 app = typer.Typer()
 
@@ -33,7 +31,7 @@ def submit(
     """
     from automask import answers, kept
 
-    console = _console()
+    console = terminal()
     if score is not None:
         if name is not None:
             raise UserError("automask submit --score 0.7525 NAME: without --name")
@@ -55,7 +53,7 @@ def submissions() -> None:
     """List kept submissions: CV, leaderboard, how they differ."""
     from automask import kept
 
-    kept.show(_console())
+    kept.show(terminal())
 
 
 @app.command()
@@ -72,7 +70,7 @@ def compare(
     """Show which rows of two submissions differ, and how."""
     from automask import answers, comparing, expecting, kept
 
-    console = _console()
+    console = terminal()
     data = answers.load_data()
     effects: list[str] = []
     compared = comparing.compare(kept.path(a), kept.path(b), data)
@@ -108,7 +106,7 @@ def merge(
 
     frame = voting.merge(files, answers.load_data())
     submission.write(frame, output)
-    _console().print(f"wrote {output}: {len(frame):,} rows", markup=False)
+    terminal().print(f"wrote {output}: {len(frame):,} rows", markup=False)
 
 
 @app.command()
@@ -128,7 +126,7 @@ def vote(
     numbers = _numbers(weights) if weights is not None else None
     result = voting.vote(files, numbers, answers.load_data())
     submission.write(result.frame, output)
-    _console().print(
+    terminal().print(
         f"wrote {output}: {len(result.frame):,} rows, {result.unanimous:,} unanimous, "
         f"{result.tied:,} tied and left to the earliest file",
         markup=False,
@@ -138,10 +136,8 @@ def vote(
 
 @app.command()
 def report(
-    study: Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")] = "main",
-    storage: Annotated[
-        str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
-    ] = None,
+    study: Study = "main",
+    storage: Storage = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
         "report.html"
     ),
@@ -155,7 +151,7 @@ def report(
     from automask import session as sessions
     from automask.errors import told
 
-    console = _console()
+    console = terminal()
     session = sessions.reopen(sessions.Options(study, storage, device=device))
     size = reports.write(session, output, lambda text: console.print(text, markup=False))
     console.print(f"wrote {output}: {told(size)}", markup=False, soft_wrap=True)
@@ -166,9 +162,3 @@ def _numbers(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
         raise UserError(f"--weights {text}: numbers with commas between, as 2,1,1") from error
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from automask.arguments import Storage, Study, terminal
 
 app = typer.Typer()
 
 
 @app.command()
 def suspects(
-    study: Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")] = "main",
-    storage: Annotated[
-        str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
-    ] = None,
+    study: Study = "main",
+    storage: Storage = None,
     csv: Annotated[
         Path | None, typer.Option(help="Write all, to edit and give to automask relabel.")
     ] = None,
@@ -30,7 +27,7 @@ def suspects(
     from automask import session as sessions
     from automask import submission, suspecting
 
-    console = _console()
+    console = terminal()
     session = sessions.reopen(sessions.Options(study, storage))
     data, folds = session.data, session.folds
     probability = suspecting.mean_of_best(
@@ -62,7 +59,7 @@ def relabel(
     """
     from automask import config, relabelling
 
-    console = _console()
+    console = terminal()
     tables = config.read(config.load(), None)
     outcome = relabelling.relabel(file, tables, relabelling.load())
     relabelling.save(outcome.corrections)
@@ -82,9 +79,3 @@ def relabel(
             "a study keeps the labels that it was begun with; for these: automask search --study NAME",
             soft_wrap=True,
         )
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False)

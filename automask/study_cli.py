@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from automask.arguments import Device, Storage, Study, Weights, terminal
 from automask.errors import UserError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 app = typer.Typer()
-
-Study = Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")]
-Storage = Annotated[
-    str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")
-]
 
 
 @app.command()
@@ -26,7 +19,7 @@ def status(study: Study = "main", storage: Storage = None) -> None:
     from automask import session as sessions
     from automask import status as telling
 
-    telling.show(sessions.reopen(sessions.Options(study, storage)), _console())
+    telling.show(sessions.reopen(sessions.Options(study, storage)), terminal())
 
 
 @app.command("trials")
@@ -54,7 +47,7 @@ def list_trials(
     metric = opened.user_attrs.get("fingerprint", {}).get("metric", "score")
     found = trials.of(opened)
     chosen = trials.choose(found, state, where or (), sort, top)
-    console = _console()
+    console = terminal()
     if chosen:
         console.print(trials.table(chosen, metric))
     console.print(f"{len(chosen)} of {len(found)} trials")
@@ -80,7 +73,7 @@ def show(
     _, store, opened = sessions.find(sessions.Options(study, storage))
     trial, folds = trials.find(opened, number), store.load_folds()
     assert folds is not None
-    console, recipe = _console(), trials.recipe_of(trial)
+    console, recipe = terminal(), trials.recipe_of(trial)
     trials.show(opened, store, int(folds.max()) + 1, trial, console)
     if toml is None:
         return
@@ -105,8 +98,8 @@ def train(
         int | None,
         typer.Option(min=0, max=2**31 - 1, help="Of a study that isn't begun yet."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    weights: Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")] = None,
+    device: Device = "auto",
+    weights: Weights = None,
 ) -> None:
     """Train one recipe as a trial of a study, which it joins.
 
@@ -121,7 +114,7 @@ def train(
     from automask import repeating
     from automask.study import release
 
-    session, console = repeating.prepare(recipe, options), _console()
+    session, console = repeating.prepare(recipe, options), terminal()
     name = session.config.search.metric
     if before := repeating.known(session, recipe):
         console.print(f"trial {before.number} has this recipe: {name} {before.values[0]:.4f}")
@@ -147,10 +140,4 @@ def importance(study: Study = "main", storage: Storage = None) -> None:
     from automask import importance as mattering
     from automask import session as sessions
 
-    mattering.show(sessions.find(sessions.Options(study, storage))[2], _console())
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False)
+    mattering.show(sessions.find(sessions.Options(study, storage))[2], terminal())

@@ -286,11 +286,11 @@ def test_help_has_a_whole_line_for_each_command(tmp_path):
     assert [line.split()[0] for line in commands] == [
         "init",
         "search",
-        "advise",
-        "audit",
         "ensemble",
         "plugins",
         "demo",
+        "advise",
+        "audit",
         "status",
         "trials",
         "show",
