@@ -131,6 +131,7 @@ def search(
     import time
     from datetime import datetime
 
+    from automask import opening
     from automask import session as sessions
 
     seconds = seconds_of(timeout) if timeout is not None else None
@@ -153,7 +154,7 @@ def search(
 
     # Looked up before a study is made, so that a mistyped name leaves nothing behind.
     earlier = [warmstart.read(where, options) for where in dict.fromkeys(warm_start or ())]
-    session = sessions.start(options)
+    session = opening.start(options)
 
     from automask import overview
     from automask import workers as crew

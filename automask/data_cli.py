@@ -38,10 +38,11 @@ def advise(
 
     Nothing trains and no study is made; a search measures the same and begins with it.
     """
+    from automask import opening
     from automask import session as sessions
 
     size = bytes_of(disk) if disk is not None else None
-    session = sessions.survey(
+    session = opening.survey(
         sessions.Options(
             space=space,
             folds=folds,
@@ -83,13 +84,14 @@ def audit(
 
     Nothing trains and no study is made; of a study that was begun the findings are kept.
     """
+    from automask import opening
     from automask import session as sessions
 
     size = bytes_of(disk) if disk is not None else None
     options = sessions.Options(
         study, storage, space, folds, metric, seed, weights, device, disk=size
     )
-    session = sessions.look(options)
+    session = opening.look(options)
     from automask import audited, auditing, overview
     from automask.display import Display, decode
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from automask import blending, config, data, describe, drawing, overview, scores, workers
-from automask import session as sessions
+from automask import blending, config, data, describe, drawing, opening, overview, scores, workers
 from automask.disk import TOP
 from automask.display import Display
 from automask.errors import UserError
@@ -79,7 +78,7 @@ def _search(seed: int, console: Console) -> Session:
         soft_wrap=True,
     )
     options = Options(study=f"seed-{seed}", space="demo", folds=FOLDS, seed=seed)
-    session = sessions.start(options)
+    session = opening.start(options)
     limits = Limits(TRIALS, time.time() + SECONDS)
     count, before = workers.automatic("auto"), overview.of(session)
     with Display(console, before, TRIALS, limits.deadline, count, FOLDS) as display:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from automask import mirroring, overview, trials
+from automask import mirroring, opening, overview, trials
 from automask import session as sessions
 from automask.display import Display, decode
 from automask.errors import UserError
@@ -19,7 +19,7 @@ from automask.workers import run_one
 
 def prepare(recipe: Recipe, options: Options) -> Session:
     """The study made ready, as it was begun or else as automask.toml says, to train this recipe too."""
-    session = sessions.start(sessions.begun(options))
+    session = opening.start(sessions.begun(options))
     size = int(recipe.training["image_size"])
     return replace(session, largest=max(session.largest, size))
 

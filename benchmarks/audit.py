@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from automask import auditing, config, duplicates, session
+from automask import auditing, config, duplicates, opening, session
 from automask.describe import find_reader
 from automask.images import decode
 from automask.machine import settle
@@ -131,7 +131,7 @@ def as_they_are() -> None:
             reader, tables = find_reader(SHARED / "data" / task)
             config.FILE.write_text(config.render(str(SHARED / "data" / task), reader, tables))
             begin, used = time.perf_counter(), time.process_time()
-            opened = session.look(session.Options(weights=str(SHARED / "weights"), device="cpu"))
+            opened = opening.look(session.Options(weights=str(SHARED / "weights"), device="cpu"))
             found = auditing.audit(opened)
             took = time.perf_counter() - begin, time.process_time() - used
             print(f"{task}: {took[0]:.0f} s, {took[1]:.0f} s of processor time")

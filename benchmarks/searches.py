@@ -80,7 +80,7 @@ def search(folder: Path, trials: int, workers: int, study: str = "main", folds: 
 
 def outside_training() -> Figure:
     """Seconds a trial that proposing, storing and saving take, in a study that trains only heads."""
-    from automask import session
+    from automask import opening
     from automask.search import Limits, Searcher
     from automask.session import Options
     from automask.store import TrialStore
@@ -95,7 +95,7 @@ def outside_training() -> Figure:
         else:
             project(Path(name), 486, 100, freeze="head_only", augmentation="none", **plain)
             data = "486 drawn images"
-        opened = session.start(Options(space="space.toml"))
+        opened = opening.start(Options(space="space.toml"))
         room = opened.room()
         task = opened.task(room)
         assert opened.space is not None

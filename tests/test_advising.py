@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import SPACE, automask, refused
 
-from automask import advising, registry, sample, session, space
+from automask import advising, opening, registry, sample, space
 from automask import study as studies
 from automask.matrix import CASES, MATTERS, Evidence, decide, recipes
 from automask.probing import Estimate, Probe, by_units, discriminants
@@ -161,7 +161,7 @@ def pretend(recipe, report):
 
 
 def test_the_queue_is_the_default_then_the_advice_then_others(inside):
-    opened = session.start(Options(space="space.toml", folds=3))
+    opened = opening.start(Options(space="space.toml", folds=3))
     case = CASES[0]
     wanted = recipes(case, opened.space)
     assert wanted
@@ -200,7 +200,7 @@ def test_pretrained_weights_are_held_against_random_ones(inside):
     for name in ("test_resnet", "test_convnext"):
         save_file(timm.create_model(name).state_dict(), inside / f"weights/{name}.safetensors")
     (inside / "space.toml").write_text(SPACE.replace("pretrained = false", "pretrained = true"))
-    opened = session.survey(Options(space="space.toml", folds=3, weights="weights"))
+    opened = opening.survey(Options(space="space.toml", folds=3, weights="weights"))
     assert opened.study is None
     recipe = advising.probed(opened.space, opened.weights)
     lightest = min((inside / "weights").glob("*.safetensors"), key=lambda f: f.stat().st_size)
@@ -224,7 +224,7 @@ def test_a_probe_that_fails_for_a_reason_stops_no_search(inside):
     state = timm.create_model("test_convnext").state_dict()
     save_file(state, inside / "weights/test_resnet.safetensors")
     (inside / "space.toml").write_text(SPACE.replace("pretrained = false", "pretrained = true"))
-    opened = session.survey(Options(space="space.toml", folds=3, weights="weights"))
+    opened = opening.survey(Options(space="space.toml", folds=3, weights="weights"))
     advice = advising.advise(opened)
     assert advice.lines[0].startswith("no advice: no features of test_resnet")
     assert advice.kept["advice"]["recipes"] == []

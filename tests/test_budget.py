@@ -12,7 +12,7 @@ import pytest
 from conftest import automask, refused
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
-from automask import clock, cost, machine, pruner, ranges, session, training
+from automask import clock, cost, machine, opening, pruner, ranges, training
 from automask import study as studies
 from automask.cost import Cost
 from automask.errors import UserError
@@ -25,7 +25,7 @@ from automask.store import TrialStore
 
 @pytest.fixture
 def study(inside):
-    return session.start(Options(space="space.toml", folds=FOLDS))
+    return opening.start(Options(space="space.toml", folds=FOLDS))
 
 
 def with_costs(study, limits, train=pretend, costs=None, **more):
@@ -73,8 +73,8 @@ def test_rungs_are_hidden_from_pruners_that_compare_folds():
 
 def test_an_unknown_pruner_gets_a_suggestion_and_another_one_may_go_on(study):
     with pytest.raises(UserError, match="did you mean 'median'"):
-        session.start(Options(space="space.toml", folds=FOLDS, pruner="medan"))
-    again = session.start(Options(space="space.toml", folds=FOLDS, pruner="median"))
+        opening.start(Options(space="space.toml", folds=FOLDS, pruner="medan"))
+    again = opening.start(Options(space="space.toml", folds=FOLDS, pruner="median"))
     assert isinstance(again.study.pruner, pruner.AtFoldEnds)
 
 
@@ -91,7 +91,7 @@ def test_what_costs_more_is_said_to_cost_more(inside):
         '[backbone.timm]\nmodel = "test_resnet"\n[freeze.full]\n'
         "[augmentation.none]\n"
     )
-    study = session.start(Options(space="mine.toml", folds=FOLDS))
+    study = opening.start(Options(space="mine.toml", folds=FOLDS))
     gflop = cost.computing(study.task())
     short = recipe_of(study, **{"training.epochs": 2, "training.image_size": 32})
     long = recipe_of(study, **{"training.epochs": 4, "training.image_size": 32})
@@ -129,7 +129,7 @@ def test_cheap_recipes_come_first_and_a_trial_keeps_what_was_known_of_it(study):
 
 
 def test_an_interrupted_study_with_costs_equals_one_that_was_not(study):
-    whole = session.start(Options(space="space.toml", folds=FOLDS, study="whole"))
+    whole = opening.start(Options(space="space.toml", folds=FOLDS, study="whole"))
     with_costs(whole, Limits(13)).run()
     for stop in (4, 9):
         calls = []
@@ -241,7 +241,7 @@ def test_the_clock_rings_once_it_is_time_and_never_after():
 def test_a_small_space_ends_after_exactly_its_recipes(inside, more):
     text = TINY.replace("epochs = 1\n", more or "epochs = 1\n")
     (inside / "tiny.toml").write_text(text)
-    small = session.start(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
+    small = opening.start(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
     assert "nothing new" in searcher(small, 50)[0].run()
     assert len(recipes(small)) == len(set(recipes(small))) == (16 if more else 4)
     assert len(studies.finished(small.study)) == len(recipes(small))
@@ -308,7 +308,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on_as_one_worker_trains_
     assert not [t for t in opened.get_trials() if t.state.name in ("RUNNING", "WAITING")]
     monkeypatch.chdir(project)
     threads = max(1, machine.cores() // 2)
-    task = session.start(Options(space="space.toml", folds=3, threads=threads)).task()
+    task = opening.start(Options(space="space.toml", folds=3, threads=threads)).task()
     for trial in [*(t for t in done if "resumed" in t.user_attrs), *done[-2:]]:
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
         alone = TrialStore(project / "alone" / recipe.hash)

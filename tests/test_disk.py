@@ -14,7 +14,7 @@ from conftest import SPACE, automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import cli, ensembling, images, machine, members, registry, session, workers
+from automask import cli, ensembling, images, machine, members, opening, registry, session, workers
 from automask import study as studies
 from automask.disk import Item, Room, to_remove
 from automask.errors import DiskError, full, told
@@ -191,7 +191,7 @@ def test_a_search_stays_within_its_cap_and_keeps_every_probability(inside, monke
     (inside / "space.toml").write_text(ONE)
     # Two trials in the running, one under way, and the maps; or too little for two workers' trials.
     cap = 3 * 3 * FOLD + 500_000 if count == 1 else 3 * FOLD
-    opened = session.start(Options(space="space.toml", folds=3, disk=cap))
+    opened = opening.start(Options(space="space.toml", folds=3, disk=cap))
     told, most, over = [], [0], threading.Event()
 
     def watch():
@@ -233,7 +233,7 @@ def test_a_cap_too_small_for_the_first_map_is_told_before_anything_is_written(pr
 def test_a_map_too_large_for_what_is_left_is_told_too(inside):
     text = SPACE.replace("image_size = 32", "image_size = [16, 32]")
     (inside / "space.toml").write_text(text)
-    opened = session.start(Options(space="space.toml", folds=3, disk=200_000))
+    opened = opening.start(Options(space="space.toml", folds=3, disk=200_000))
     held = opened.images().at("pad", 32)
     put(inside / "runs/other/trials/a/fold0.safetensors", 60_000)
     with pytest.raises(DiskError, match="200 KB in all"):
@@ -248,7 +248,7 @@ def test_fewer_workers_train_where_the_maps_of_more_have_no_room(inside):
     text = SPACE.replace("image_size = 32", "image_size = [16, 32]")
     (inside / "space.toml").write_text(text + "\n[resize.pad]\n[resize.crop]\n[resize.squash]\n")
     notes = []
-    opened = session.start(Options(space="space.toml", folds=3, disk=400_000))
+    opened = opening.start(Options(space="space.toml", folds=3, disk=400_000))
     fitting = workers._fitting(replace(opened, workers=4), notes.append)
     assert fitting.workers == 2
     assert "only 2 of 4 workers" in notes[0].text
@@ -257,9 +257,9 @@ def test_fewer_workers_train_where_the_maps_of_more_have_no_room(inside):
 
 
 def test_the_default_is_about_the_same_when_a_study_goes_on(inside):
-    before = session.start(Options(space="space.toml", folds=3))
+    before = opening.start(Options(space="space.toml", folds=3))
     put(inside / "runs/main/trials/a/fold0.safetensors", 10_000_000)
-    after = session.start(Options(space="space.toml", folds=3))
+    after = opening.start(Options(space="space.toml", folds=3))
     assert after.cap == pytest.approx(before.cap, rel=0.01)
     assert session.reopen(Options()).cap == after.cap
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import draw_table
 
-from automask import config, describe, mirroring, session, space, workers
+from automask import config, describe, mirroring, opening, space, workers
 from automask.drawing import draw_arrows
 from automask.search import Limits
 from automask.session import Options
@@ -33,8 +33,8 @@ def opened(tmp_path, monkeypatch):
             }
         }
         chosen = space.replace(listed, competitors=both, adapts=adapts)
-        monkeypatch.setattr(session.space, "load", lambda name: chosen)
-        return session.start(Options(space="demo", folds=FOLDS))
+        monkeypatch.setattr(opening.space, "load", lambda name: chosen)
+        return opening.start(Options(space="demo", folds=FOLDS))
 
     begin.again = start
     return begin

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from test_training import Narrow, heads_of, quiet, recipe, same_results
 from torch import nn
 
-from automask import epochs, heads, mixing, network, registry, session, space, stacking, training
+from automask import (
+    epochs,
+    heads,
+    mixing,
+    network,
+    opening,
+    registry,
+    space,
+    stacking,
+    training,
+)
 from automask.averaging import Average
 from automask.data import Attributes
 from automask.errors import TrialError
@@ -30,7 +40,7 @@ def task(tmp_path_factory):
     assert automask(folder, "init", "data").returncode == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        yield session.start(Options(space="space.toml", folds=3, threads=1)).task()
+        yield opening.start(Options(space="space.toml", folds=3, threads=1)).task()
 
 
 # Mixes

@@ -5,7 +5,7 @@ import torch
 from conftest import SPACE
 from torch import nn
 
-from automask import adapting, precision, registry, session, space, testing
+from automask import adapting, opening, precision, registry, session, space, testing
 from automask.network import Network, parameter_groups
 
 OPTIMIZERS = list(registry.plugins("optimizer").values())
@@ -243,7 +243,7 @@ def test_only_a_space_of_ones_own_asks_for_muon_where_bfloat16_is_emulated(insid
     (inside / "space.toml").write_text(SPACE + "\n[optimizer.muon]\n")
     for emulated in (True, False):
         monkeypatch.setattr(precision, "emulated", lambda device, emulated=emulated: emulated)
-        own = session.start(session.Options(space="space.toml", folds=3))
+        own = opening.start(session.Options(space="space.toml", folds=3))
         assert set(own.space.competitors["optimizer"]) == {"muon"}
         assert not [note for note in own.notes if "muon" in note]
         full, notes = adapting.adapted(space.load("full"), own.data, {}, "cpu")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_training import quiet, recipe
 
-from automask import boxes, heads, preprocessing, registry, session, training
+from automask import boxes, heads, opening, preprocessing, registry, training
 from automask.adapting import most_read
 from automask.errors import UserError
 from automask.features import Features
@@ -270,7 +270,7 @@ def _registered():
 @pytest.fixture
 def started(inside):
     """Rows of fold k are of brightness 40 + 40 k, so that each fold's training part tells its own."""
-    started = session.start(Options(space="space.toml", folds=3, threads=1))
+    started = opening.start(Options(space="space.toml", folds=3, threads=1))
     for index, path in enumerate(started.data.paths):
         fold = started.folds[index] if index < len(started.folds) else 0
         draw(path, (40 + 40 * fold,) * 3, index)
@@ -433,7 +433,7 @@ def test_who_looks_at_the_rows_is_fitted():
 
 def test_room_is_counted_for_a_map_a_fold(inside):
     (inside / "space.toml").write_text(SPACE + "[preprocessing.none]\n[preprocessing.level]\n")
-    opened = session.start(Options(space="space.toml", folds=3))
+    opened = opening.start(Options(space="space.toml", folds=3))
     plain = replace(
         opened.space, competitors={**opened.space.competitors, "preprocessing": {"none": {}}}
     )

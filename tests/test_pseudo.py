@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_training import FAST, Memory, noise_task, quiet, recipe
 
-from automask import network, pseudo, scores, session, training, workers
+from automask import network, opening, pseudo, scores, training, workers
 from automask.errors import UserError
 from automask.features import Features
 from automask.fold import FoldTrainer
@@ -61,13 +61,13 @@ def plant(begun, trials=2, key=None):
 @pytest.fixture
 def source(inside):
     """A study 'main' that is sure and right of everything."""
-    return plant(session.start(options()))
+    return plant(opening.start(options()))
 
 
 @pytest.fixture
 def learning(source):
     """A study that learns from it."""
-    return session.start(options(study="next", pseudo="main", folds=None))
+    return opening.start(options(study="next", pseudo="main", folds=None))
 
 
 def test_the_folds_are_those_of_the_earlier_study_and_the_rows_are_told(source, learning):
@@ -149,7 +149,7 @@ def test_noise_stays_noise_though_test_rows_are_copies_of_train_rows(
     inside, tmp_path, monkeypatch, freeze, honest
 ):
     """By networks that saw a row its copy would give it away, which the test must see."""
-    task = noise_task(session.start(options()).task())
+    task = noise_task(opening.start(options()).task())
     pixels = np.zeros((120, 8, 8, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(120) % 60
     paths = [task.data.train.paths[0]] * 60
@@ -174,7 +174,7 @@ def test_noise_stays_noise_though_test_rows_are_copies_of_train_rows(
 @pytest.mark.parametrize("freeze", ["full", "head_only"])
 def test_few_train_rows_gain_from_many_test_rows(inside, tmp_path, monkeypatch, freeze):
     """Each row looks like one other alone: what isn't in train is learned from the test rows."""
-    task = noise_task(session.start(options()).task())
+    task = noise_task(opening.start(options()).task())
     pixels = np.zeros((60 + 3, 8, 8, 3), np.uint8)
     # Three looks; all rows of a look are of one class and lie in one fold.
     looks = np.arange(60) % 3
@@ -206,12 +206,12 @@ def searched(some, trials):
 
 
 def test_a_resumed_study_equals_one_that_ran_through(source):
-    through = searched(session.start(options(study="a", pseudo="main")), 3)
-    searched(session.start(options(study="b", pseudo="main")), 1)
+    through = searched(opening.start(options(study="a", pseudo="main")), 3)
+    searched(opening.start(options(study="b", pseudo="main")), 1)
     # What the earlier study has become meanwhile doesn't matter, nor whether it is named again.
     for store in pseudo._complete(source):
         store.remove()
-    resumed = session.start(options(study="b"))
+    resumed = opening.start(options(study="b"))
     assert searched(resumed, 3) == through
     assert "out of fold 1.0000 → " in pseudo.verdict(resumed)
     assert "not kept: run automask ensemble --study main" in pseudo.verdict(resumed)
@@ -248,16 +248,16 @@ def test_the_standard_error_of_a_difference_is_paired_and_by_group():
 def test_what_cannot_be_learned_from_is_told(source, learning):
     def refused(words, **changes):
         with pytest.raises(UserError, match=words):
-            session.start(options(**changes))
+            opening.start(options(**changes))
 
     refused("no study 'man'.*did you mean 'main'", study="x", pseudo="man")
     refused("can't learn from itself", study="main", pseudo="main")
     refused("main' has 3 folds", study="x", pseudo="main", folds=2)
     refused("pseudo-labels \\(of study 'main' before", study="next", pseudo="x")
-    session.start(options(study="bare"))
+    opening.start(options(study="bare"))
     refused("pseudo-labels \\(None before", study="bare", pseudo="main")
     refused("no complete trial yet", study="x", pseudo="bare")
-    plant(session.start(options(study="bare")), key="others")
+    plant(opening.start(options(study="bare")), key="others")
     refused("other test rows", study="x", pseudo="bare")
     with pytest.raises(UserError, match="no test table"):
         pseudo.make(replace(source, data=replace(source.data, test=None)), source.metric)
@@ -273,7 +273,7 @@ def test_a_study_that_is_sure_of_nothing_is_told(source):
             flat = np.full_like(result.validation, 1 / 3)
             store.save_probabilities(fold, replace(result, validation=flat))
     with pytest.raises(UserError, match="of no test row is it as sure"):
-        session.start(options(study="next", pseudo="main"))
+        opening.start(options(study="next", pseudo="main"))
 
 
 def test_from_the_command_line(source):

@@ -8,7 +8,7 @@ import timm
 from conftest import SPACE, automask
 from safetensors.torch import save_file
 
-from automask import advising, sample, session, space, trials
+from automask import advising, opening, sample, space, trials
 from automask import study as studies
 from automask.features import Features
 from automask.matrix import CASES, recipes
@@ -43,7 +43,7 @@ def lead(best, against=0.02):
 
 
 def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkeypatch):
-    opened = session.survey(options())
+    opened = opening.survey(options())
     asked = []
     features = sample.Sample.features
 
@@ -66,7 +66,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
 
 
 def test_the_score_is_that_of_the_probe_on_these_features(pretrained, monkeypatch):
-    opened = session.survey(options())
+    opened = opening.survey(options())
     drawn, found = sample.draw(opened.task()), candidates(opened.space)
     labels = opened.data.labels[drawn.rows]
     assert (drawn.probe.labels == labels).all()
@@ -86,7 +86,7 @@ def test_the_score_is_that_of_the_probe_on_these_features(pretrained, monkeypatc
 
 
 def test_the_cheapest_are_ranked_where_all_would_cost_too_much(pretrained):
-    opened = session.survey(options())
+    opened = opening.survey(options())
     drawn, found = sample.draw(opened.task()), candidates(opened.space)
     every = affordable(drawn, found, math.inf)
     assert len(every) == 4
@@ -102,14 +102,14 @@ def test_the_cheapest_are_ranked_where_all_would_cost_too_much(pretrained):
 
 
 def test_a_range_of_sizes_is_ranked_in_steps(pretrained):
-    chosen = session.survey(options()).space.with_training(image_size=Int(32, 128))
+    chosen = opening.survey(options()).space.with_training(image_size=Int(32, 128))
     assert sorted({one.size for one in candidates(chosen)}) == [32, 64, 128]
 
 
 def test_a_network_that_cannot_be_built_is_told_and_the_others_ranked(pretrained):
     state = timm.create_model("test_convnext").state_dict()
     save_file(state, pretrained / "weights/test_resnet.safetensors")
-    advice = advising.advise(session.survey(options()))
+    advice = advising.advise(opening.survey(options()))
     scores = dict(advice.kept["probe"]["scores"])
     assert set(scores) == {"test_convnext at 32 px", "test_convnext at 64 px"}
     for size in (32, 64):
@@ -118,11 +118,11 @@ def test_a_network_that_cannot_be_built_is_told_and_the_others_ranked(pretrained
 
 def test_nothing_pretrained_is_said_and_a_single_network_is_not(inside):
     (inside / "space.toml").write_text(SIZES)
-    advice = advising.advise(session.survey(Options(space="space.toml", folds=3)))
+    advice = advising.advise(opening.survey(Options(space="space.toml", folds=3)))
     assert "networks aren't ranked: the space has nothing pretrained" in advice.notes[-1]
     assert "probe" not in advice.kept
     (inside / "space.toml").write_text(SPACE)
-    advice = advising.advise(session.survey(Options(space="space.toml", folds=3)))
+    advice = advising.advise(opening.survey(Options(space="space.toml", folds=3)))
     assert not any("networks" in note for note in advice.notes)
 
 
@@ -151,7 +151,7 @@ def pretend(recipe, report):
 
 
 def test_the_queue_is_default_advice_best_networks_then_others(pretrained):
-    opened = session.start(options())
+    opened = opening.start(options())
     for name, kept in advising.advise(opened).kept.items():
         opened.study.set_user_attr(name, kept)
     known = opened.study.user_attrs
@@ -159,7 +159,7 @@ def test_the_queue_is_default_advice_best_networks_then_others(pretrained):
     assert advised and best
     # Cut in the middle of the queue, and taken up.
     for count in (2, advised + best + 3):
-        again = session.start(options())
+        again = opening.start(options())
         Searcher(
             again.study, again.space, again.store, Limits(count), pretend, lambda event: None
         ).run()
@@ -184,7 +184,7 @@ def test_a_search_tells_it_once(pretrained):
 
 
 def test_rows_of_a_map_are_those_that_the_map_has(pretrained):
-    images = session.survey(options()).images()
+    images = opening.survey(options()).images()
     rows = np.array([7, 0, 3])
     for size in (32, 64):
         before = images.of(rows, "pad", size)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from automask import registry, session
+from automask import opening, registry
 from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
 from automask.session import Options
 from automask.store import TrialStore
@@ -17,7 +17,7 @@ from benchmarks.replay import record
 
 @pytest.fixture
 def task(inside):
-    return session.start(Options(space="space.toml", folds=3, threads=1)).task()
+    return opening.start(Options(space="space.toml", folds=3, threads=1)).task()
 
 
 def of(task, **plugins: str) -> Recipe:

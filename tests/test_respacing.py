@@ -13,7 +13,7 @@ from test_plugins import FOCAL
 from test_search import FOLDS, HOLD, recipes, searcher, states
 from test_study import with_loss
 
-from automask import adapting, respacing, session, trials, weights
+from automask import adapting, opening, respacing, trials, weights
 from automask import study as studies
 from automask.errors import UserError
 from automask.progress import Step
@@ -28,7 +28,7 @@ NARROWER = SPACE.replace("[loss.focal]\ngamma = { low = 0.5, high = 2.0 }\n", ""
 
 def opened(folder, text=SPACE, name="main"):
     (folder / "space.toml").write_text(text)
-    return session.start(Options(space="space.toml", folds=FOLDS, study=name))
+    return opening.start(Options(space="space.toml", folds=FOLDS, study=name))
 
 
 def facts(study):
@@ -271,7 +271,7 @@ def _killed(count):
         return move(rows, trial, recipe, space)
 
     respacing._move = until
-    session.start(Options(space="space.toml", folds=FOLDS))
+    opening.start(Options(space="space.toml", folds=FOLDS))
 
 
 def test_killed_in_the_middle_it_leaves_the_study_as_it_was(inside):
@@ -306,7 +306,7 @@ def test_other_changes_are_refused_still(inside):
     opened(inside)
     (inside / "space.toml").write_text(WIDER)
     with pytest.raises(UserError, match=r"metric \(macro_f1 before, accuracy now\)") as refusal:
-        session.start(Options(space="space.toml", folds=FOLDS, metric="accuracy"))
+        opening.start(Options(space="space.toml", folds=FOLDS, metric="accuracy"))
     assert "space" not in str(refusal.value)
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from automask import proposing, pruner, ranges, session, space
+from automask import opening, proposing, pruner, ranges, space
 from automask import study as studies
 from automask.errors import TrialError, UserError
 from automask.progress import Step
@@ -37,7 +37,7 @@ time.sleep(60)
 
 @pytest.fixture
 def study(inside):
-    return session.start(Options(space="space.toml", folds=FOLDS))
+    return opening.start(Options(space="space.toml", folds=FOLDS))
 
 
 def pretend(recipe, report):
@@ -138,14 +138,14 @@ gamma = 0.1
 
 def test_a_small_space_ends_with_a_sentence(inside):
     (inside / "tiny.toml").write_text(TINY)
-    small = session.start(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
+    small = opening.start(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
     one, _ = searcher(small, 50)
     assert "nothing new" in one.run()
     assert len(recipes(small)) == len(set(recipes(small))) == 4
 
 
 def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(study, inside):
-    whole = session.start(Options(space="space.toml", folds=FOLDS, study="whole"))
+    whole = opening.start(Options(space="space.toml", folds=FOLDS, study="whole"))
     searcher(whole, 8)[0].run()
 
     calls = []
@@ -228,11 +228,11 @@ def test_resuming_with_something_else_is_refused(study, inside):
         (Options(space="space.toml", folds=FOLDS, seed=5), "seed .0 before, 5 now"),
     ]:
         with pytest.raises(UserError, match=word):
-            session.start(options)
+            opening.start(options)
     text = (inside / "data/train.csv").read_text()
     (inside / "data/train.csv").write_text(text.replace(",01,", ",2,", 1))
     with pytest.raises(UserError, match="labels"):
-        session.start(Options(space="space.toml", folds=FOLDS))
+        opening.start(Options(space="space.toml", folds=FOLDS))
 
 
 # Pruning

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from automask import session, sofar
+from automask import opening, sofar
 from automask.search import Limits, Searcher
 from automask.session import Options
 from automask.store import FoldResult
@@ -13,7 +13,7 @@ FOLDS = 3
 
 @pytest.fixture
 def study(inside):
-    return session.start(Options(space="space.toml", folds=FOLDS))
+    return opening.start(Options(space="space.toml", folds=FOLDS))
 
 
 def trained(study, tables):

@@ -13,7 +13,17 @@ from rich.console import Console
 from test_search import FOLDS, pretend, searcher, states
 from test_training import recipe
 
-from automask import importance, members, recipefile, repeating, search, session, status, trials
+from automask import (
+    importance,
+    members,
+    opening,
+    recipefile,
+    repeating,
+    search,
+    session,
+    status,
+    trials,
+)
 from automask import study as studies
 from automask.errors import UserError
 from automask.progress import Step
@@ -25,7 +35,7 @@ OPTIONS = Options(space="space.toml", folds=FOLDS)
 
 @pytest.fixture
 def study(inside):
-    return session.start(OPTIONS)
+    return opening.start(OPTIONS)
 
 
 def printed(show, *arguments, width=80):
@@ -113,7 +123,7 @@ def given(study, made, train=pretend):
 def test_a_recipe_from_outside_the_space_counts_but_the_sampler_learns_nothing_from_it(
     study, inside
 ):
-    other = session.start(Options(space="space.toml", folds=FOLDS, study="other"))
+    other = opening.start(Options(space="space.toml", folds=FOLDS, study="other"))
     searcher(study, 12)[0].run()
     searcher(other, 12)[0].run()
     outside = with_loss(study.space.default()[0], "ldam", margin=1.0, scale=2.0, weight_power=0.0)

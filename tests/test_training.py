@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automask import fold as folds_module
-from automask import heads, memory, network, registry, session, stacking, steps, training
+from automask import heads, memory, network, opening, registry, stacking, steps, training
 from automask.data import Attributes
 from automask.errors import TrialError, UserError
 from automask.features import Features
@@ -21,7 +21,7 @@ from automask.store import TrialStore
 
 @pytest.fixture
 def task(inside):
-    return session.start(Options(space="space.toml", folds=3, threads=1)).task()
+    return opening.start(Options(space="space.toml", folds=3, threads=1)).task()
 
 
 def recipe(**changes):

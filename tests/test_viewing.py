@@ -8,7 +8,7 @@ import torch
 from conftest import automask
 from test_training import quiet, recipe
 
-from automask import members, mirroring, registry, session, training, viewing
+from automask import members, mirroring, opening, registry, session, training, viewing
 from automask.ensembling import Member
 from automask.network import build, predict
 from automask.session import Options
@@ -29,7 +29,7 @@ def images():
 
 @pytest.fixture
 def begun(inside):
-    return session.start(Options(space="space.toml", folds=3, threads=1))
+    return opening.start(Options(space="space.toml", folds=3, threads=1))
 
 
 def trained(begun, *recipes):

@@ -7,7 +7,7 @@ import pytest
 from conftest import automask, refused
 from test_search import FOLDS, recipes, searcher
 
-from automask import session, trials, warmstart
+from automask import opening, trials, warmstart
 from automask import study as studies
 from automask.recipe import Recipe
 from automask.session import Options
@@ -16,7 +16,7 @@ from automask.warmstart import Earlier, portfolio, predicted
 
 @pytest.fixture
 def study(inside):
-    return session.start(Options(space="space.toml", folds=FOLDS))
+    return opening.start(Options(space="space.toml", folds=FOLDS))
 
 
 def earlier(study, name, *scored):
@@ -84,13 +84,13 @@ def test_a_score_elsewhere_is_the_nearest_recipes(study):
 def test_they_come_after_default_and_advice_and_a_resumed_study_needs_no_flag(study):
     searcher(study, 8)[0].run()
     best = [t.user_attrs["hash"] for t in studies.complete(study.study)]
-    other = session.start(Options(space="space.toml", folds=FOLDS, study="other"))
+    other = opening.start(Options(space="space.toml", folds=FOLDS, study="other"))
     advised = other.space.preferring({**FOCAL, **NORM, "loss.focal.gamma": 1.234})
     other.study.set_user_attr("advice", {"recipes": [advised[1]]})
     told = warmstart.queue(other, [warmstart.read("main", other.options)])
     assert "5 best recipes of earlier studies first (5 of main)" in told
     searcher(other, 3)[0].run()
-    again = session.start(Options(space="space.toml", folds=FOLDS, study="other"))
+    again = opening.start(Options(space="space.toml", folds=FOLDS, study="other"))
     searcher(again, 7)[0].run()
     default = study.space.default()[0].hash
     expected = [one for one in best if one != default][:5]
