@@ -97,7 +97,7 @@ def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
     """The space without muon where its products of bfloat16 would be emulated, and a note of it.
 
     Training steps of mobilenetv3_small_050 at 48 px took 8 times as long on one core, of regnetx_002
-    45 times.
+    49 times.
     """
     kept = dict(chosen.competitors["optimizer"])
     if kept.pop("muon", None) is None or not kept:
