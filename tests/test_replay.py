@@ -18,7 +18,16 @@ from automask.ranges import Categorical, Float, Int
 from automask.recipe import Choice, Recipe
 from automask.space import Space
 from automask.study import ReseededTPE
-from benchmarks.replay import figures, pack, ranges, report, searching, strategies, table
+from benchmarks.replay import (
+    figures,
+    pack,
+    ranges,
+    report,
+    requeue,
+    searching,
+    strategies,
+    table,
+)
 from benchmarks.replay.searching import Run, Strategy, replay, steps
 from benchmarks.replay.table import Table
 
@@ -37,7 +46,8 @@ ROWS, FOLDS, EPOCHS, CLASSES = 30, 5, 4, 3
 def made(count: int = 24, seed: int = 0) -> Table:
     """Recipes of which the value goes by the learning rate, with folds and epochs around it."""
     rng = np.random.default_rng(seed)
-    recipes = tuple(SPACE.sample(ranges.drawing(rng)) for _ in range(count))
+    drawn = (SPACE.sample(ranges.drawing(rng)) for _ in range(count - 1))
+    recipes = (SPACE.default()[0], *drawn)
     value = np.array([0.4 + 0.5 * recipe["optimizer"].params["lr"] for recipe in recipes])
     at_once = np.arange(count) % 6 == 5
     epochs = np.array([recipe.training["epochs"] for recipe in recipes])
@@ -50,22 +60,30 @@ def made(count: int = 24, seed: int = 0) -> Table:
     for array in (score, seconds, scoring):
         array[np.broadcast_to(never[:, None], array.shape)] = np.nan
     labels = np.arange(ROWS) % CLASSES
-    return Table(
-        name="drawn",
-        space=SPACE,
-        metric="macro_f1",
-        labels=labels,
-        folds=np.arange(ROWS) // CLASSES % FOLDS,
-        recipes=recipes,
-        drawn=np.arange(count) >= 2,
-        at_once=at_once,
-        value=value,
-        score=score,
-        seconds=seconds,
-        scoring=scoring,
-        probability=rng.dirichlet(np.ones(CLASSES), (count, ROWS)).astype(np.float16),
-        wanted=count,
+    return costless(
+        Table(
+            name="drawn",
+            space=SPACE,
+            metric="macro_f1",
+            labels=labels,
+            folds=np.arange(ROWS) // CLASSES % FOLDS,
+            recipes=recipes,
+            drawn=np.arange(count) >= 2,
+            at_once=at_once,
+            value=value,
+            score=score,
+            seconds=seconds,
+            scoring=scoring,
+            probability=rng.dirichlet(np.ones(CLASSES), (count, ROWS)).astype(np.float16),
+            wanted=count,
+        )
     )
+
+
+def costless(table: Table) -> Table:
+    """The table, of whose recipes no cost is computed: they have no network."""
+    vars(table)["cost"] = lambda recipe: None
+    return table
 
 
 OURS = Strategy("ours", ReseededTPE, TwoStage, 3)
@@ -260,7 +278,7 @@ def test_the_report_tells_of_a_part_of_the_table(tmp_path):
     pytest.importorskip("matplotlib")
     found = []
     for seed, name in enumerate(("one", "two")):
-        drawn = dataclasses.replace(made(seed=seed), name=name, wanted=100)
+        drawn = costless(dataclasses.replace(made(seed=seed), name=name, wanted=100))
         asked = (strategies.RANDOM, OURS, *strategies.PRUNERS[:2])
         found.append((drawn, {s.name: [replay(drawn, s, i, 8) for i in range(3)] for s in asked}))
     values = report.results(found)
@@ -286,6 +304,26 @@ def test_a_space_is_the_same_after_json():
     assert read.competitors == SPACE.competitors and read.training == SPACE.training
 
 
+def facts_of(drawn: Table, row: int) -> dict:
+    return {
+        "recipe": drawn.recipes[row].to_json(),
+        "origin": "drawn" if drawn.drawn[row] else "queue",
+        "reason": "not-a-number" if row == 7 else "",
+        "at_once": bool(drawn.at_once[row]),
+        "value": float(drawn.value[row]),
+    }
+
+
+def keep(file, drawn: Table, row: int, **other) -> None:
+    """A recipe's row as it is recorded."""
+    arrays = {
+        key: getattr(drawn, key)[row, :, : drawn.epochs[row]]
+        for key in ("score", "seconds", "scoring")
+    }
+    facts = np.array(json.dumps(facts_of(drawn, row) | other))
+    np.savez(file, facts=facts, probability=drawn.probability[row], **arrays)
+
+
 def shards(drawn: Table, folder) -> None:
     (folder / "drawn").mkdir()
     told = {
@@ -297,24 +335,8 @@ def shards(drawn: Table, folder) -> None:
         "recipes": [[None, None]] * 30,
     }
     (folder / "drawn" / "task.json").write_text(json.dumps(told))
-    for row, recipe in enumerate(drawn.recipes):
-        facts = {
-            "recipe": recipe.to_json(),
-            "origin": "drawn" if drawn.drawn[row] else "queue",
-            "reason": "not-a-number" if row == 7 else "",
-            "at_once": bool(drawn.at_once[row]),
-            "value": float(drawn.value[row]),
-        }
-        arrays = {
-            key: getattr(drawn, key)[row, :, : drawn.epochs[row]]
-            for key in ("score", "seconds", "scoring")
-        }
-        np.savez(
-            folder / "drawn" / f"{row:04d}.npz",
-            facts=np.array(json.dumps(facts)),
-            probability=drawn.probability[row],
-            **arrays,
-        )
+    for row in range(len(drawn)):
+        keep(folder / "drawn" / f"{row:04d}.npz", drawn, row)
 
 
 def test_a_part_of_the_recording_is_packed_and_read(tmp_path):
@@ -330,6 +352,32 @@ def test_a_part_of_the_recording_is_packed_and_read(tmp_path):
         np.testing.assert_array_equal(getattr(read, key), getattr(drawn, key)[kept])
     assert read.probability.dtype == np.float16
     assert same(replay(read, PRUNED, 0, 10), replay(read, PRUNED, 0, 10))
+
+
+def test_what_is_tried_first_today_takes_the_place_of_what_was(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    drawn = made()
+    shards(drawn, tmp_path)
+    pack.pack("drawn", tmp_path, tmp_path)
+    trained = []
+
+    def save(task, recipe, origin, file):
+        trained.append(recipe)
+        keep(file, drawn, drawn.recipes.index(recipe), origin=origin)
+
+    monkeypatch.setattr(requeue.record, "prepared", lambda name, folder: None)
+    monkeypatch.setattr(requeue.record, "save", save)
+    first = [drawn.recipes[0], drawn.recipes[9]]
+    monkeypatch.setattr(requeue.tasks, "queued", lambda task, space: first)
+    monkeypatch.setattr(Recipe, "describe", lambda self: self.hash)
+    told = requeue.requeue("drawn", tmp_path, tmp_path)
+    read = table.load("drawn", tmp_path)
+    assert trained == first[1:] and len(told) == 2
+    assert list(read.recipes[:2]) == first and not read.drawn[:2].any() and read.drawn[2:].all()
+    assert (len(read), read.wanted, read.failed) == (23, 30, 1)
+    rows = [0, 9, *(row for row in range(2, 24) if row != 7)]
+    for key in ("value", "score", "seconds", "scoring", "probability"):
+        np.testing.assert_array_equal(getattr(read, key), getattr(drawn, key)[rows])
 
 
 @pytest.mark.parametrize("file", sorted(table.FOLDER.glob("*.parquet")), ids=lambda f: f.stem)
