@@ -12,7 +12,8 @@ from PIL import Image
 
 from automask import auditing, duplicates, grouping, leaks, lookalikes
 from automask.duplicates import SIDE, Pairs
-from automask.session import Options, look, reopen, start
+from automask.opening import look, start
+from automask.session import Options, reopen
 from automask.store import RUNS, StudyStore
 from automask.tables import Rows
 

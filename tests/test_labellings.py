@@ -18,9 +18,10 @@ from automask import heads as heads_module
 from automask import task as tasks
 from automask.errors import PluginError, TrialError, UserError
 from automask.limits import bands
+from automask.opening import start
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import table
-from automask.session import Options, start
+from automask.session import Options
 from automask.store import TrialStore
 from automask.tables import Numeric
 
