@@ -90,7 +90,7 @@ def measure(name: str, cache: Path) -> None:
 def searched(task: Task) -> Space:
     """The default space with the shared weights, at these sizes and epochs."""
     chosen, _ = adapting.available(space.load("default"), dict(task.weights), {})
-    chosen, _ = adapting.adapted(chosen, task.data, dict(task.weights))
+    chosen, _ = adapting.adapted(chosen, task.data, dict(task.weights), task.device.type)
     return chosen.with_training(
         image_size=Categorical(*SIZES), epochs=Int(4, 20), batch_size=Categorical(BATCH)
     )
