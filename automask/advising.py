@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from automask.matrix import MATTERS, Case, Evidence, decide, recipes
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.study import ADVICE, PROBE
+from automask.study import ADVICE, PASSES, PROBE
 from automask.weights import Weights
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
         notes = figures(evidence, case, task.metric, len(task.data.labels), seconds)
         notes.append(f"{case.name}: {case.sentence}")
         lines = [*notes, *(f"  {line}" for line in case.follows)]
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any] = {PASSES: sample.passes}
     best = following(ranking, space, [recipe for recipe, _ in advised])
     if isinstance(ranking, str):
         notes, lines = [*notes, ranking], [*lines, ranking]

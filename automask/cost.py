@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -39,17 +39,30 @@ class Cost:
         return done if self.kind.startswith("cached") else (step.fold + done) / self.folds
 
 
-def seconds(cost: Cost, trials: Iterable[FrozenTrial]) -> float | None:
+def seconds(
+    cost: Cost, trials: Iterable[FrozenTrial], passes: Mapping[str, float] | None = None
+) -> float | None:
     """What that should take by the median pace of trials on this machine; None where none tells.
 
-    Of the same model and size if there is one, else of the same kind.
+    Of the same model and size if there is one, else of the same kind, else by the pace of `passes`
+    through networks (see `network`) before any trial.
     """
     seen = [t.user_attrs for t in trials if "pace" in t.user_attrs]
     here = [attrs for attrs in seen if attrs["machine"] == platform.node()]
-    way = cost.kind.split()[0]
+    way, _, known = cost.kind.partition(" ")
     alike = [attrs for attrs in here if attrs["kind"] == cost.kind]
     alike = alike or [attrs for attrs in here if attrs["kind"].split()[0] == way]
-    return cost.gflop * statistics.median(a["pace"] for a in alike) if alike else None
+    if alike:
+        return cost.gflop * statistics.median(a["pace"] for a in alike)
+    if passes:
+        return cost.gflop * passes.get(known, statistics.median(passes.values()))
+    return None
+
+
+def network(recipe: Recipe) -> str:
+    """The recipe's model and size in words, as a cost's `kind` has them."""
+    choice, size = recipe["backbone"], recipe.training["image_size"]
+    return f"{choice.params.get('model', choice.name)} {size}px"
 
 
 def facts(cost: Cost, seconds: float) -> dict[str, Any]:
@@ -101,8 +114,7 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
         images += rows + test + views * rows
     elif tuned < epochs:
         images += (epochs - tuned) * drawn
-    model = recipe["backbone"].params.get("model", recipe["backbone"].name)
-    kind = f"{'full' if tuned else 'cached'} {model} {recipe.training['image_size']}px"
+    kind = f"{'full' if tuned else 'cached'} {network(recipe)}"
     return Cost(images * known["gflop"], kind, folds)
 
 

@@ -18,7 +18,7 @@ from automask.errors import UserError
 from automask.ranges import Categorical, Float, Int, Range, draw
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.study import DRAWN, GIVEN, JOINED, OUTSIDE, QUEUES, STARTUP, put_back
+from automask.study import ANYWAY, DRAWN, GIVEN, JOINED, OUTSIDE, PASSES, QUEUES, STARTUP, put_back
 
 #: Proposals of the sampler's that were there already or take too long, before any at random will do.
 PROPOSALS = 5
@@ -75,7 +75,7 @@ class Proposer:
                     recipe = Recipe.from_dict(given)
                 if recipe.hash in _used(trials, trial.number):
                     self._refuse(trial, "duplicate")
-                elif not self._fits(recipe, trials):
+                elif ANYWAY not in trial.user_attrs and not self._fits(recipe, trials):
                     if waits:
                         held.append(trial)
                         continue
@@ -91,8 +91,8 @@ class Proposer:
         """Queue the cheapest of a few random recipes that are new and fit, or say why there is none."""
         rng = np.random.default_rng([self.seed, len(trials)])
         used, wanted = _used(trials), self.cheapest_of if refused < PROPOSALS else 1
-        new = False
         found: list[tuple[float, dict[str, Any]]] = []
+        drawn: list[tuple[float, dict[str, Any]]] = []
         for _ in range(DRAWS):
             free: dict[str, Any] = {}
 
@@ -103,18 +103,22 @@ class Proposer:
             recipe = self.space.sample(suggest)
             if recipe.hash in used:
                 continue
-            new = True
+            cost = self.cost(recipe)
+            drawn.append((math.inf if cost is None else cost.gflop, free))
             if self._fits(recipe, trials):
-                cost = self.cost(recipe)
-                found.append((math.inf if cost is None else cost.gflop, free))
+                found.append(drawn[-1])
                 used.add(recipe.hash)
             if len(found) == wanted:
                 break
+        attributes = {DRAWN: True}
+        if not found and not any("pace" in trial.user_attrs for trial in trials):
+            # No trial has told yet how long one takes: better a try than nothing to blend.
+            found, attributes[ANYWAY] = drawn, True
         if found:
             cheapest = min(found, key=lambda pair: pair[0])[1]
-            self.study.enqueue_trial(cheapest, user_attrs={DRAWN: True})
+            self.study.enqueue_trial(cheapest, user_attrs=attributes)
             return ""
-        if new:
+        if drawn:
             return "no other trial is expected to end in the time that is left"
         return f"nothing new in {DRAWS} proposals: the space seems to be exhausted"
 
@@ -123,7 +127,8 @@ class Proposer:
         if self.deadline is None:
             return True
         cost = self.cost(recipe)
-        expected = None if cost is None else costs.seconds(cost, trials)
+        passes = self.study.user_attrs.get(PASSES)
+        expected = None if cost is None else costs.seconds(cost, trials, passes)
         return expected is None or time.time() + MARGIN * expected <= self.deadline
 
     def _refuse(self, trial: optuna.Trial, reason: str) -> None:

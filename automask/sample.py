@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from automask import cost
 from automask.errors import DiskError, full
 from automask.features import Features
 from automask.probing import Probe, by_units
@@ -20,17 +22,22 @@ ROWS = 1000
 
 @dataclass(frozen=True)
 class Sample:
-    """Some train rows `[n]` of a task, and a probe of their labels."""
+    """Some train rows `[n]` of a task, and a probe of their labels.
+
+    `passes` are seconds a GFLOP of a pass through each network so far (see `cost.network`).
+    """
 
     task: Task
     rows: np.ndarray
     probe: Probe
+    passes: dict[str, float] = field(default_factory=dict)
 
     def features(self, recipe: Recipe) -> np.ndarray | str:
         """float32 `[n, D]` by the recipe's backbone, or why there are none.
 
         Raises `DiskError` where there is no room for them, nor for anything else then.
         """
+        begin = time.perf_counter()
         try:
             found = Features(self.task, recipe).of(self.rows)
         except Exception as error:
@@ -40,6 +47,9 @@ class Sample:
                 raise
             why = str(error).strip().partition("\n")[0] or type(error).__name__
             return f"no features of {recipe.describe()}: {why}"
+        if gflop := cost.forward(self.task, recipe):
+            seconds = time.perf_counter() - begin
+            self.passes[cost.network(recipe)] = seconds / (gflop * len(self.rows))
         if not np.isfinite(found).all():
             return f"the features of {recipe.describe()} aren't finite"
         return found

@@ -30,6 +30,10 @@ JOINED = "joined"
 #: first two are measured, and the advice is written last.
 ADVICE, PROBE, WARM = "advice", "probe", "warm start"
 QUEUES = (ADVICE, PROBE, WARM)
+#: Seconds a GFLOP of a pass through each network, which the study keeps until trials tell better.
+PASSES = "passes"
+#: One that is begun though it may not end in time.
+ANYWAY = "anyway"
 #: Why a trial that waited ended when the space changed and left it out.
 LEFT = "left out of the space"
 #: Trials that nobody trained to the end: there already, too long for the time left, or left out.

@@ -113,8 +113,10 @@ def test_seconds_are_those_of_the_same_kind_here():
     asked = Cost(10, "full a 32px", 3)
     seen = [trial("cached a 32px", 9.0, here), trial("full a 32px", 1.0, "elsewhere")]
     assert cost.seconds(asked, seen) is None
+    assert cost.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20
+    assert cost.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40
     seen += [trial("full b 64px", pace, here) for pace in (2.0, 3.0, 50.0)]
-    assert cost.seconds(asked, seen) == 30
+    assert cost.seconds(asked, seen, {"a 32px": 2.0}) == cost.seconds(asked, seen) == 30
     assert cost.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
 
 
@@ -168,6 +170,28 @@ def test_what_cannot_end_in_time_is_not_begun_and_something_cheaper_is(study):
     assert [t.number for t in studies.finished(study.study)] == [
         t.number for t in study.study.get_trials() if t.state.name == "COMPLETE"
     ]
+
+
+@pytest.mark.parametrize("least", [1, 1e9], ids=["something fits", "nothing fits"])
+def test_before_any_trial_the_pace_of_passes_tells_what_fits(study, least):
+    study.study.set_user_attr(studies.PASSES, {"x 32px": 1.0, "y 32px": 1e9})
+    default, begun = study.space.default()[0].hash, []
+
+    # The default recipe would take a day; what is tried though nothing fits is the cheapest.
+    def costs(recipe):
+        share = int(recipe.hash, 16) / 16**12
+        return Cost(1e10 if recipe.hash == default else least + share, "full x 32px", FOLDS)
+
+    def train(recipe, report):
+        begun.append(recipe)
+        return pretend(recipe, report)
+
+    with_costs(study, Limits(1, time.time() + 60), train, costs).run()
+    assert len(begun) == 1 and begun[0].hash != default
+    trial = studies.finished(study.study)[0]
+    # Nothing is held against a trial that is only guessed.
+    assert "predicted" not in trial.user_attrs
+    assert (studies.ANYWAY in trial.user_attrs) == (least > 1)
 
 
 def test_a_search_ends_where_nothing_fits_and_what_waits_stays(study):
