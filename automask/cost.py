@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: A backward pass is about two forward ones.
 TRAINED = 3
+#: By how much a trial's FLOPs are slower than those of a plain pass, to be on the safe side: a worker has
+#: a share of the cores, and there are augmentation, optimizer and batches.
+SLOWER = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def seconds(
     if alike:
         return cost.gflop * statistics.median(a["pace"] for a in alike)
     if passes:
-        return cost.gflop * passes.get(known, statistics.median(passes.values()))
+        return SLOWER * cost.gflop * passes.get(known, statistics.median(passes.values()))
     return None
 
 

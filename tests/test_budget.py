@@ -113,8 +113,8 @@ def test_seconds_are_those_of_the_same_kind_here():
     asked = Cost(10, "full a 32px", 3)
     seen = [trial("cached a 32px", 9.0, here), trial("full a 32px", 1.0, "elsewhere")]
     assert cost.seconds(asked, seen) is None
-    assert cost.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20
-    assert cost.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40
+    assert cost.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20 * cost.SLOWER
+    assert cost.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40 * cost.SLOWER
     seen += [trial("full b 64px", pace, here) for pace in (2.0, 3.0, 50.0)]
     assert cost.seconds(asked, seen, {"a 32px": 2.0}) == cost.seconds(asked, seen) == 30
     assert cost.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
