@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: A backward pass is about two forward ones.
 TRAINED = 3
-#: By how much a trial's FLOPs are slower than those of a plain pass, to be on the safe side: a worker has
-#: a share of the cores, and there are augmentation, optimizer and batches.
+#: So much slower than a plain pass are a trial's FLOPs at worst: a worker has a share of the cores, and
+#: there are augmentation, optimizer and batches.
 SLOWER = 3
 
 
