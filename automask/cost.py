@@ -51,7 +51,7 @@ def seconds(
     through networks (see `network`) before any trial.
     """
     seen = [t.user_attrs for t in trials if "pace" in t.user_attrs]
-    here = [attrs for attrs in seen if attrs["machine"] == platform.node()]
+    here = [attrs for attrs in seen if attrs.get("machine") == platform.node()]
     way, _, known = cost.kind.partition(" ")
     alike = [attrs for attrs in here if attrs["kind"] == cost.kind]
     alike = alike or [attrs for attrs in here if attrs["kind"].split()[0] == way]

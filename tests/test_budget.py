@@ -115,6 +115,9 @@ def test_seconds_are_those_of_the_same_kind_here():
     assert cost.seconds(asked, seen) is None
     assert cost.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20 * cost.SLOWER
     assert cost.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40 * cost.SLOWER
+    # Another worker is just writing this one's facts.
+    half = optuna.trial.create_trial(value=0.0, user_attrs={"kind": "full a 32px", "pace": 1.0})
+    assert cost.seconds(asked, [half]) is None
     seen += [trial("full b 64px", pace, here) for pace in (2.0, 3.0, 50.0)]
     assert cost.seconds(asked, seen, {"a 32px": 2.0}) == cost.seconds(asked, seen) == 30
     assert cost.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
