@@ -47,8 +47,8 @@ class Sample:
                 raise
             why = str(error).strip().partition("\n")[0] or type(error).__name__
             return f"no features of {recipe.describe()}: {why}"
+        seconds = time.perf_counter() - begin
         if gflop := cost.forward(self.task, recipe):
-            seconds = time.perf_counter() - begin
             self.passes[cost.network(recipe)] = seconds / (gflop * len(self.rows))
         if not np.isfinite(found).all():
             return f"the features of {recipe.describe()} aren't finite"
