@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,17 @@ class Plain(Proposer):
         return self._begun(trial, recipe, []), recipe
 
 
+@dataclass
+class Contestant(Searcher):
+    """A search that is given what proposes."""
+
+    proposer: Proposer = field(kw_only=True)
+
+    @property
+    def _proposer(self) -> Proposer:
+        return self.proposer
+
+
 @cache
 def prepared(name: str, seed: int, folder: Path) -> tuple[Task, Space]:
     """The task with its plain images decoded, and the space."""
@@ -115,7 +126,7 @@ def run(name: str, seed: int, way: Way, cache_folder: Path) -> dict[str, Any]:
                 recipes[event.recipe.hash] = event.recipe
 
         recipes: dict[str, Recipe] = {}
-        searcher = Searcher(
+        searcher = Contestant(
             study,
             space,
             store,
@@ -124,8 +135,8 @@ def run(name: str, seed: int, way: Way, cache_folder: Path) -> dict[str, Any]:
             tell,
             seed,
             proposer.cost,
+            proposer=proposer,
         )
-        searcher.__dict__["_proposer"] = proposer
         while time.process_time() - begin < BUDGETS[-1]:
             searcher.limits = Limits(searcher.limits.trials + 1)
             searcher.run()
