@@ -22,7 +22,7 @@ from automask.arguments import (
     terminal,
 )
 from automask.errors import UserError
-from automask.units import bytes_of, seconds_of
+from automask.units import bytes_of, count_of, seconds_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,9 +101,11 @@ def search(
     metric: Metric = None,
     seed: Seed = None,
     workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Trials trained side by side; by default one a GPU, or 1 to 4."),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="N|auto", help="Trials trained side by side; auto is one a GPU, or 1 to 4."
+        ),
+    ] = "auto",
     device: Device = "auto",
     weights: Weights = None,
     disk: Disk = None,
@@ -136,6 +138,7 @@ def search(
 
     seconds = seconds_of(timeout) if timeout is not None else None
     size = bytes_of(disk) if disk is not None else None
+    asked = count_of(workers)
     begin = time.time()
     options = sessions.Options(
         study,
@@ -171,7 +174,7 @@ def search(
     if before.ended:
         console.print(f"going on after {len(before.counted)} finished trials")
     started = datetime.now()
-    crew_size = workers or crew.automatic(device)
+    crew_size = asked or crew.automatic(device)
     display = Display(
         console, before, trials, limits.deadline, crew_size, session.config.search.folds
     )

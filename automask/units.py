@@ -1,4 +1,4 @@
-"""Lengths of time and sizes as people write them."""
+"""Lengths of time, sizes and counts as people write them."""
 
 from __future__ import annotations
 
@@ -30,3 +30,12 @@ def bytes_of(text: str) -> int:
     if not match or not float(match[1]):
         raise UserError(f"--disk {text}: write it as 500MB, 20GB or 1.5TB")
     return int(float(match[1]) * {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[match[2]])
+
+
+def count_of(workers: str) -> int | None:
+    """How many workers are asked for, None for auto; raises `UserError` for anything else."""
+    if workers == "auto":
+        return None
+    if not re.fullmatch(r"[0-9]+", workers) or not int(workers):
+        raise UserError(f"--workers {workers}: a number of at least 1, or auto")
+    return int(workers)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from automask import opening, proposing, pruner, ranges, space
+from automask import opening, proposing, pruner, ranges, space, units, workers
 from automask import study as studies
 from automask.errors import TrialError, UserError
 from automask.progress import Step
@@ -448,6 +448,12 @@ def test_without_weights_and_without_a_hub_the_ways_out_are_told_at_once(project
     refused(automask(project, "search", "--space", "wrong.toml"), *words)
 
 
+def test_workers_are_counted_or_left_to_the_machine():
+    assert units.count_of("auto") is None
+    assert units.count_of("12") == 12
+    assert 1 <= workers.automatic("cpu") <= 4
+
+
 def test_an_unknown_space_or_metric_gets_a_suggestion(project):
     refused(automask(project, "search", "--space", "defalt"), "did you mean 'default'?")
     refused(
@@ -455,6 +461,8 @@ def test_an_unknown_space_or_metric_gets_a_suggestion(project):
         "did you mean 'macro_f1'?",
     )
     refused(automask(project, "search", "--space", "space.toml", "--timeout", "soon"), "--timeout")
+    for many in ("0", "-1", "two", "1.5"):
+        refused(automask(project, "search", "--space", "space.toml", "--workers", many), "or auto")
     refused(
         automask(
             project,
