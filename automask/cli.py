@@ -164,7 +164,7 @@ def search(
     from automask.clock import TimeUp, until
     from automask.display import Display, decode, summary
     from automask.search import FAILURES_IN_A_ROW, LATE, Limits
-    from automask.study import failures_at_the_end, release
+    from automask.study import failures_at_the_end, tidy
 
     console = terminal()
     for note in session.notes:
@@ -193,7 +193,7 @@ def search(
         with display:
             ending = crew.run(session, limits, crew_size, display.tell)
     except KeyboardInterrupt:
-        release(session.study, session.store)
+        tidy(session.study, session.store)
         summary(session, console, "interrupted, and everything finished is kept")
         console.print("the same command goes on from there")
         raise typer.Exit(130) from None

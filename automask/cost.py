@@ -30,11 +30,12 @@ SLOWER = 3
 @dataclass(frozen=True)
 class Cost:
     """`gflop` of a whole trial of `folds` folds; `kind` says of what, as "full resnet18 96px": `cached`
-    where only the head trains, on features computed once."""
+    where only the head trains, on features computed once. `machine` is whose seconds tell of it."""
 
     gflop: float
     kind: str
     folds: int
+    machine: str = ""
 
     def share(self, step: Step) -> float:
         """How much of it is done at that step."""
@@ -45,13 +46,13 @@ class Cost:
 def seconds(
     cost: Cost, trials: Iterable[FrozenTrial], passes: Mapping[str, float] | None = None
 ) -> float | None:
-    """What that should take by the median pace of trials on this machine; None where none tells.
+    """What that should take by the median pace of trials on its machine; None where none tells.
 
     Of the same model and size if there is one, else of the same kind, else by the pace of `passes`
     through networks (see `network`) before any trial.
     """
-    seen = [t.user_attrs for t in trials if "pace" in t.user_attrs]
-    here = [attrs for attrs in seen if attrs.get("machine") == platform.node()]
+    seen = [t.user_attrs for t in trials if {"pace", "kind"} <= t.user_attrs.keys()]
+    here = [attrs for attrs in seen if attrs.get("machine") == cost.machine]
     way, _, known = cost.kind.partition(" ")
     alike = [attrs for attrs in here if attrs["kind"] == cost.kind]
     alike = alike or [attrs for attrs in here if attrs["kind"].split()[0] == way]
@@ -70,7 +71,14 @@ def network(recipe: Recipe) -> str:
 
 def facts(cost: Cost, seconds: float) -> dict[str, Any]:
     """What a trial keeps for `seconds` of later ones, having spent that long on all of the cost."""
-    return {"pace": seconds / max(cost.gflop, 1e-9), "machine": platform.node()}
+    return {"pace": seconds / max(cost.gflop, 1e-9), "machine": cost.machine}
+
+
+def machine(device: str) -> str:
+    """What seconds depend on besides the cost: the computer, the device and the threads of a worker."""
+    import torch
+
+    return f"{platform.node()} {device} {torch.get_num_threads()}"
 
 
 def computing(task: Task) -> Callable[[Recipe], Cost | None]:
@@ -118,7 +126,7 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
     elif tuned < epochs:
         images += (epochs - tuned) * drawn
     kind = f"{'full' if tuned else 'cached'} {network(recipe)}"
-    return Cost(images * known["gflop"], kind, folds)
+    return Cost(images * known["gflop"], kind, folds, machine(task.device.type))
 
 
 class _Asked(Exception):

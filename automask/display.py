@@ -239,4 +239,4 @@ def summary(session: Session, console: Console, ending: str) -> None:
             f"best: trial {ranked[0].number}, {session.config.search.metric} "
             f"{ranked[0].values[0]:.4f}, {recipe.describe()}",
         )
-        console.print("next: automask ensemble")
+        console.print(f"next: automask ensemble{session.options.flag}", markup=False)

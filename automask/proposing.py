@@ -81,7 +81,7 @@ class Proposer:
                         continue
                     self._refuse(trial, "too long")
                 else:
-                    return self._begun(trial, recipe, trials), recipe
+                    return self.begun(trial, recipe, trials), recipe
                 refused += not waits
         finally:
             for trial in held:
@@ -135,9 +135,7 @@ class Proposer:
         trial.set_user_attr("reason", reason)
         self.study.tell(trial, state=TrialState.FAIL)
 
-    def _begun(
-        self, trial: optuna.Trial, recipe: Recipe, trials: list[FrozenTrial]
-    ) -> optuna.Trial:
+    def begun(self, trial: optuna.Trial, recipe: Recipe, trials: list[FrozenTrial]) -> optuna.Trial:
         """The trial with what is known of it before it runs."""
         if "hash" in trial.user_attrs:
             # Some of it may be done, so that its seconds say nothing of others.
@@ -148,8 +146,8 @@ class Proposer:
         if (cost := self.cost(recipe)) is not None:
             trial.set_user_attr("cost", cost.gflop)
             trial.set_user_attr("kind", cost.kind)
-            if (expected := costs.seconds(cost, trials)) is not None:
-                trial.set_user_attr("predicted", expected)
+            # Also where nothing tells: another machine may have expected something.
+            trial.set_user_attr("predicted", costs.seconds(cost, trials))
         return trial
 
 

@@ -32,7 +32,7 @@ from automask.proposing import Proposer, suggester
 from automask.pruner import step_number
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.store import StudyStore
+from automask.store import RUNS, StudyStore
 from automask.study import (
     GIVEN,
     OUTSIDE,
@@ -125,25 +125,39 @@ class Searcher:
         return Proposer(self.study, self.space, self.worker, deadline, seed, self.cost)
 
     def run(self) -> str:
-        """Propose and train until the limits; why it ended, as a sentence."""
-        with FileLock(self.store.worker_lock(self.worker)):
-            while True:
-                with FileLock(self.store.lock):
-                    ended = self._ended()
-                    waits = bool(ended) or self._enough_under_way()
-                    proposal = None if waits else self._proposer.next()
-                if ended:
-                    return ended
-                if proposal is None:
-                    # Others train the last ones, which may yet fail or be lost.
-                    time.sleep(PAUSE)
-                elif isinstance(proposal, str):
-                    return proposal
-                else:
-                    self._run(*proposal)
+        """Propose and train until the limits; why it ended, as a sentence.
+
+        Raises `UserError` where the storage fails.
+        """
+        try:
+            with FileLock(self.store.worker_lock(self.worker)):
+                return self._search()
+        except optuna.exceptions.OptunaError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            other = UserError(f"the study's storage: {reason}; the same command goes on")
+            raise full(error, RUNS) or other from error
+
+    def _search(self) -> str:
+        while True:
+            with FileLock(self.store.lock):
+                ended = self._ended()
+                vain = "" if ended else self._in_vain()
+                if not self._under_way():
+                    ended = ended or vain
+                waits = bool(ended or vain) or self._enough_under_way()
+                proposal = None if waits else self._proposer.next()
+            if ended:
+                return ended
+            if proposal is None:
+                # What others train may yet fail, be lost, or be better than all before.
+                time.sleep(PAUSE)
+            elif isinstance(proposal, str):
+                return proposal
+            else:
+                self._run(*proposal)
 
     def _ended(self) -> str:
-        """Why the search is over; empty while it isn't."""
+        """Why the search is over, whatever becomes of trials under way; empty while it isn't."""
         if self._moved():
             return MOVED
         release(self.study, self.store)
@@ -152,8 +166,11 @@ class Searcher:
             return "the command that started this worker is gone"
         if sum(trial.state in COUNTED for trial in trials) >= self.limits.trials:
             return f"{self.limits.trials} trials are complete or pruned"
-        if self._late():
-            return LATE
+        return LATE if self._late() else ""
+
+    def _in_vain(self) -> str:
+        """Why another trial is not worth it by those that have ended; empty where it is."""
+        trials = self.study.get_trials(deepcopy=False)
         if len(failures_at_the_end(trials, self.begun)) >= FAILURES_IN_A_ROW:
             return f"{FAILURES_IN_A_ROW} trials in a row failed"
         if (patience := self.limits.patience) and self._without_a_rise(trials) >= patience:
@@ -171,17 +188,20 @@ class Searcher:
     def _late(self) -> bool:
         return self.limits.deadline is not None and time.time() >= self.limits.deadline
 
+    def _under_way(self) -> int:
+        """How many trials others train now."""
+        return len(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+
     def _enough_under_way(self) -> bool:
-        states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
-        running = states.count(TrialState.RUNNING)
-        return sum(state in COUNTED for state in states) + running >= self.limits.trials
+        counted = self.study.get_trials(deepcopy=False, states=COUNTED)
+        return len(counted) + self._under_way() >= self.limits.trials
 
     def run_one(self, recipe: Recipe) -> int:
         """Train this recipe, from inside the space or from outside; the number of its trial."""
         with FileLock(self.store.worker_lock(self.worker)):
             with FileLock(self.store.lock):
                 trial = self._claim(recipe)
-            self._run(trial, recipe)
+            self._run(trial, recipe, math.inf)
         return trial.number
 
     def _claim(self, recipe: Recipe) -> optuna.Trial:
@@ -193,11 +213,7 @@ class Searcher:
         found = [trial for trial in queue if trial.user_attrs.get("hash") == recipe.hash]
         if not found:
             nearest, free = self.space.preferring(recipe.wishes())
-            attributes: dict[str, Any] = {
-                GIVEN: recipe.to_dict(),
-                "recipe": recipe.to_dict(),
-                "hash": recipe.hash,
-            }
+            attributes: dict[str, Any] = {GIVEN: recipe.to_dict()}
             if nearest.hash != recipe.hash:
                 attributes[OUTSIDE] = True
             self.study.enqueue_trial(free, user_attrs=attributes)
@@ -205,13 +221,12 @@ class Searcher:
         self.study._storage.set_trial_state_values(found[0]._trial_id, TrialState.RUNNING)
         trial = optuna.Trial(self.study, found[0]._trial_id)
         self.space.sample(suggester(trial))
-        trial.set_user_attr("worker", self.worker)
-        return trial
+        return self._proposer.begun(trial, recipe, self.study.get_trials(deepcopy=False))
 
-    def _run(self, trial: optuna.Trial, recipe: Recipe) -> None:
+    def _run(self, trial: optuna.Trial, recipe: Recipe, patience: float = PATIENCE) -> None:
         begin, spent = time.time(), trial.user_attrs.get("seconds", 0.0)
         expected, cost = trial.user_attrs.get("predicted"), self.cost(recipe)
-        limit = math.inf if expected is None else begin + max(LEAST, PATIENCE * expected)
+        limit = math.inf if expected is None else begin + max(LEAST, patience * expected)
         ends = min(limit, math.inf if self.limits.deadline is None else self.limits.deadline)
         self.tell(Event("begin", trial.number, recipe, expected=expected))
         done = 0.0
@@ -220,10 +235,10 @@ class Searcher:
         def report(step: Step) -> None:
             if not step.final and (_orphaned() or self._late()):
                 raise Interrupted
-            if not step.final and time.time() >= limit:
-                raise TimeUp
             nonlocal done
             done = done if cost is None else cost.share(step)
+            if not step.final and time.time() >= limit:
+                raise TimeUp
             self.tell(Event("step", trial.number, recipe, step))
             if step.micro_batch is not None and "micro_batch" not in trial.user_attrs:
                 # Batch norm has seen other batches than the recipe's: another machine may differ.
@@ -260,7 +275,11 @@ class Searcher:
             self._put_back(trial)
             raise
         seconds = spent + time.time() - begin
-        if cost is not None and done and not reason and "resumed" not in trial.user_attrs:
+        if reason == "timed out":
+            # It tells what it took at least, or all that are as slow would be ended like it.
+            done = done or 1.0
+        told = done and reason in ("", "timed out") and "resumed" not in trial.user_attrs
+        if cost is not None and told:
             for key, fact in costs.facts(cost, seconds / done).items():
                 trial.set_user_attr(key, fact)
         trial.set_user_attr("seconds", seconds)

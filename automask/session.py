@@ -56,6 +56,11 @@ class Options:
     pseudo: str | None = None
     pruner: str | None = None
 
+    @property
+    def flag(self) -> str:
+        """What makes another command mean this study."""
+        return "" if self.study == Options.study else f" --study {self.study}"
+
 
 @dataclass(frozen=True)
 class Session:
@@ -164,6 +169,7 @@ def begun(options: Options, file: Path = configuration.FILE) -> Options:
         "metric": known.get("metric"),
         "seed": int(known["seed"]) if "seed" in known else None,
         "weights": study.user_attrs.get("weights folder"),
+        "disk": study.user_attrs.get("disk"),
     }
     return replace(options, **{k: v for k, v in told.items() if getattr(options, k) is None})
 

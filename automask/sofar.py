@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +30,16 @@ def scores_so_far(session: Session) -> dict[int, float]:
     from automask.study import as_ended, complete
 
     trials = as_ended(complete(session.study))
-    file, scores = session.store.so_far, {}
+    file, scores, found = session.store.so_far, {}, dict[str, float]()
     kept: dict[str, float] = known(file, session.options.study, {}) if trials else {}
-    found = dict(kept)
+    members = hashlib.sha256()
     for count, trial in enumerate(trials, 1):
-        key = str(trial.number)
-        if key not in found:
-            found[key] = _score(session, trials[:count])
+        # Whatever became of the database, the same members make the same blend.
+        members.update(trial.user_attrs["hash"].encode())
+        key = members.hexdigest()[:16]
+        found[key] = kept[key] if key in kept else _score(session, trials[:count])
         scores[trial.number] = found[key]
-    if len(found) > len(kept):
+    if found.keys() != kept.keys():
         keep(file, session.options.study, found)
     return scores
 

@@ -81,7 +81,8 @@ class ReseededTPE(optuna.samplers.TPESampler):
 
 def _inside(study: optuna.Study) -> optuna.Study:
     """The study without its trials of recipes from outside the space."""
-    seen, trials = copy.copy(study), study._get_trials
+    # Hyperband hands over a part of the study that can't be copied, with the whole in it.
+    seen, trials = copy.copy(getattr(study, "_study", study)), study._get_trials
 
     def inside(*args: Any, **options: Any) -> list[FrozenTrial]:
         return [trial for trial in trials(*args, **options) if OUTSIDE not in trial.user_attrs]
@@ -178,12 +179,19 @@ def hold(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) 
 def release(study: optuna.Study, store: StudyStore) -> None:
     """Put the trials of workers that are no more back into the queue, with what they sampled.
 
-    A worker holds a lock as long as its process lives, however that ends.
+    A worker holds a lock as long as its process lives, however that ends. Only called under the study's
+    lock: a trial has no worker for a moment.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = trial.user_attrs.get("worker")
         if worker is None or not alive(store, worker):
             put_back(study, trial._trial_id)
+
+
+def tidy(study: optuna.Study, store: StudyStore) -> None:
+    """Put back what workers left that are no more, while others may be at work on the study."""
+    with FileLock(store.lock):
+        release(study, store)
 
 
 def put_back(study: optuna.Study, trial_id: int) -> None:

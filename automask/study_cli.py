@@ -78,7 +78,7 @@ def show(
     if toml is None:
         return
     if recipe is None:
-        raise UserError(f"trial {number} waits in the queue and has no recipe yet")
+        raise UserError(f"trial {number} has no recipe: {trials.why_none(trial)}")
     with written(toml) as beside:
         beside.write_text(recipefile.text(recipe), encoding="utf-8")
     console.print(f"wrote {toml}: automask train {toml}", markup=False, soft_wrap=True)
@@ -112,7 +112,7 @@ def train(
     recipe = recipefile.read(file)
     options = sessions.Options(study, storage, space, folds, metric, seed, weights, device)
     from automask import repeating
-    from automask.study import release
+    from automask.study import tidy
 
     session, console = repeating.prepare(recipe, options), terminal()
     name = session.config.search.metric
@@ -122,14 +122,15 @@ def train(
     try:
         trial = repeating.train(session, recipe, console)
     except KeyboardInterrupt:
-        release(session.study, session.store)
+        tidy(session.study, session.store)
         console.print("interrupted; the same command goes on from there")
         raise typer.Exit(130) from None
     if not trial.values:
         known = trial.user_attrs
         raise UserError(f"{file}: {known.get('reason', 'failed')}: {known.get('message', '')}")
     console.print(
-        f"trial {trial.number}: {name} {trial.values[0]:.4f}, kept for automask ensemble",
+        f"trial {trial.number}: {name} {trial.values[0]:.4f}, kept for automask "
+        f"ensemble{options.flag}",
         markup=False,
     )
 

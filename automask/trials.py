@@ -55,6 +55,13 @@ def recipe_of(trial: FrozenTrial) -> Recipe | None:
     return Recipe.from_dict(known) if known else None
 
 
+def why_none(trial: FrozenTrial) -> str:
+    """Why a trial has no recipe."""
+    if trial.state == TrialState.WAITING:
+        return "it waits in the queue"
+    return f"it was proposed and never trained ({trial.user_attrs.get('reason', 'interrupted')})"
+
+
 def of(study: optuna.Study) -> list[FrozenTrial]:
     """All trials but proposals that nobody trained."""
     trials = study.get_trials(deepcopy=False)

@@ -41,9 +41,11 @@ def automatic(device: str) -> int:
     """
     import torch
 
-    if device != "cpu" and torch.cuda.is_available():
-        return torch.cuda.device_count() if device == "auto" else 1
-    return min(4, cores())
+    from automask.machine import device as found
+
+    if found(device).type == "cpu":
+        return min(4, cores())
+    return torch.cuda.device_count() if device == "auto" else 1
 
 
 def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
@@ -197,7 +199,7 @@ def _listen(
     a worker raised, and `UserError` where workers die again and again without ending a trial. Those
     that can't be stopped in time are killed.
     """
-    ending, died, in_a_row = "", 0, 0
+    ending, died, in_a_row, killed = "", 0, 0, False
     last = math.inf if limits.deadline is None else limits.deadline + GRACE
     working = {worker.pipe: worker for worker in crew}
     while working:
@@ -206,13 +208,13 @@ def _listen(
         if not ready:
             for worker in working.values():
                 worker.process.kill()
-            last, ending = math.inf, ending or LATE
+            last, ending, killed = math.inf, ending or LATE, True
         for pipe in ready:
             try:
                 message = pipe.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 worker = working.pop(pipe)
-                if ending:
+                if killed:
                     continue
                 died, in_a_row = died + 1, in_a_row + 1
                 worker.process.join(1)

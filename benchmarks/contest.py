@@ -81,7 +81,7 @@ class Plain(Proposer):
     def next(self) -> tuple[optuna.Trial, Recipe]:
         trial = self.study.ask()
         recipe = self.space.sample(suggester(trial))
-        return self._begun(trial, recipe, []), recipe
+        return self.begun(trial, recipe, []), recipe
 
 
 @dataclass

@@ -4,18 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import optuna
 import pytest
 from conftest import automask, refused
+from filelock import FileLock
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
 from automask import clock, cost, machine, opening, pruner, ranges, training
+from automask import search as searching
 from automask import study as studies
 from automask.cost import Cost
 from automask.errors import UserError
+from automask.progress import Step
 from automask.ranges import Categorical, Float, Int
 from automask.recipe import Choice, Recipe
 from automask.search import Limits, Searcher
@@ -78,6 +82,14 @@ def test_an_unknown_pruner_gets_a_suggestion_and_another_one_may_go_on(study):
     assert isinstance(again.study.pruner, pruner.AtFoldEnds)
 
 
+@pytest.mark.parametrize("name", sorted(pruner.PRUNERS))
+def test_every_pruner_goes_with_our_sampler(inside, name):
+    study = opening.start(Options(space="space.toml", folds=FOLDS, pruner=name))
+    with_costs(study, Limits(studies.STARTUP + 3)).run()
+    told = states(study)
+    assert told.count("COMPLETE") + told.count("PRUNED") == studies.STARTUP + 3
+
+
 # Costs
 
 
@@ -109,15 +121,17 @@ def test_seconds_are_those_of_the_same_kind_here():
         attrs = {"kind": kind, "pace": pace, "machine": machine}
         return optuna.trial.create_trial(value=0.0, user_attrs=attrs)
 
-    here = cost.platform.node()
-    asked = Cost(10, "full a 32px", 3)
+    here = cost.machine("cpu")
+    asked = Cost(10, "full a 32px", 3, here)
     seen = [trial("cached a 32px", 9.0, here), trial("full a 32px", 1.0, "elsewhere")]
     assert cost.seconds(asked, seen) is None
     assert cost.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20 * cost.SLOWER
     assert cost.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40 * cost.SLOWER
     # Another worker is just writing this one's facts.
     half = optuna.trial.create_trial(value=0.0, user_attrs={"kind": "full a 32px", "pace": 1.0})
-    assert cost.seconds(asked, [half]) is None
+    other = {"machine": here, "pace": 1.0}
+    less = optuna.trial.create_trial(value=0.0, user_attrs=other)
+    assert cost.seconds(asked, [half, less]) is None
     seen += [trial("full b 64px", pace, here) for pace in (2.0, 3.0, 50.0)]
     assert cost.seconds(asked, seen, {"a 32px": 2.0}) == cost.seconds(asked, seen) == 30
     assert cost.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
@@ -129,8 +143,8 @@ def test_cheap_recipes_come_first_and_a_trial_keeps_what_was_known_of_it(study):
     costs = [trial.user_attrs["cost"] for trial in trials[1:]]
     # The mean of 16 equally likely costs is 8.5, that of the least of three 4.6.
     assert np.mean(costs) < 7
-    assert "predicted" not in trials[0].user_attrs
-    assert all("predicted" in trial.user_attrs for trial in trials[1:])
+    assert trials[0].user_attrs["predicted"] is None
+    assert all(trial.user_attrs["predicted"] for trial in trials[1:])
 
 
 def test_an_interrupted_study_with_costs_equals_one_that_was_not(study):
@@ -193,7 +207,7 @@ def test_before_any_trial_the_pace_of_passes_tells_what_fits(study, least):
     assert len(begun) == 1 and begun[0].hash != default
     trial = studies.finished(study.study)[0]
     # Nothing is held against a trial that is only guessed.
-    assert "predicted" not in trial.user_attrs
+    assert trial.user_attrs["predicted"] is None
     assert (studies.ANYWAY in trial.user_attrs) == (least > 1)
 
 
@@ -354,3 +368,103 @@ def test_a_search_by_the_clock_ends_with_a_sentence_and_a_typo_in_a_pruner_is_to
         "unknown pruner 'hyperbnd'",
         "did you mean 'hyperband'?",
     )
+
+
+# What a trial tells of later ones
+
+
+def of_three(recipe):
+    return Cost(3.0, "full x 32px", FOLDS)
+
+
+def slowly(recipe, report):
+    for fold in range(FOLDS):
+        time.sleep(0.1)
+        report(Step(fold, 1, 1, 0.0, 0.5, final=fold == FOLDS - 1))
+    return 0.5
+
+
+def test_a_recipe_given_by_hand_tells_later_ones_its_time(study):
+    with_costs(study, Limits(0)).run_one(study.space.default()[0])
+    assert {"cost", "kind", "pace", "hash", "recipe"} <= study.study.trials[0].user_attrs.keys()
+    with_costs(study, Limits(3)).run()
+    assert states(study) == ["COMPLETE"] * 3
+
+
+def test_trials_that_are_all_slow_are_not_ended_for_ever(study, monkeypatch):
+    monkeypatch.setattr(searching, "LEAST", 0.05)
+    with_costs(study, Limits(3), costs=of_three).run()
+    with_costs(study, Limits(5), slowly, of_three).run()
+    told = [trial.user_attrs.get("reason") for trial in study.study.trials]
+    assert told.count("timed out") in range(1, searching.FAILURES_IN_A_ROW)
+    assert states(study).count("COMPLETE") == 5
+
+
+def test_what_is_given_by_hand_is_not_ended_for_being_slow(study, monkeypatch):
+    monkeypatch.setattr(searching, "LEAST", 0.01)
+    with_costs(study, Limits(3), costs=of_three).run()
+    recipe = study.space.preferring({"training.epochs": 2, "loss": "focal"})[0]
+    number = with_costs(study, Limits(0), slowly, of_three).run_one(recipe)
+    assert study.study.trials[number].state.name == "COMPLETE"
+
+
+def test_another_machine_forgets_what_this_one_expected(study, monkeypatch):
+    monkeypatch.setattr(searching, "LEAST", 0.01)
+
+    def interrupted(recipe, report):
+        raise KeyboardInterrupt
+
+    with_costs(study, Limits(2), costs=of_three).run()
+    with pytest.raises(KeyboardInterrupt):
+        with_costs(study, Limits(3), interrupted, of_three).run()
+    assert study.study.trials[-1].user_attrs["predicted"] is not None
+    elsewhere = lambda recipe: Cost(3.0, "full x 32px", FOLDS, "slow cpu 1")  # noqa: E731
+    with_costs(study, Limits(3), slowly, elsewhere).run()
+    assert states(study) == ["COMPLETE"] * 3
+    assert study.study.trials[-1].user_attrs["predicted"] is None
+
+
+# Several commands on one study
+
+
+def test_a_trial_that_has_no_worker_yet_is_not_put_back(study):
+    begun = []
+
+    def meanwhile(recipe):
+        if not begun:
+            begun.append(threading.Thread(target=studies.tidy, args=(other.study, study.store)))
+            begun[0].start()
+            time.sleep(0.3)
+        return of_three(recipe)
+
+    other = opening.start(Options(space="space.toml", folds=FOLDS))
+    with_costs(study, Limits(2), costs=meanwhile).run()
+    begun[0].join()
+    assert states(study) == ["COMPLETE"] * 2
+
+
+def test_patience_waits_for_what_others_train(study):
+    with_costs(study, Limits(3)).run()
+    with FileLock(study.store.worker_lock("other")):
+        trial = study.study.ask()
+        trial.set_user_attr("worker", "other")
+        one = with_costs(study, Limits(9, patience=2), so_far=lambda: [0.5] * 9)
+        said = []
+        thread = threading.Thread(target=lambda: said.append(one.run()))
+        thread.start()
+        time.sleep(2 * searching.PAUSE)
+        assert thread.is_alive()
+        study.study.tell(trial, 0.1)
+        thread.join(20)
+    assert "--patience" in said[0]
+    assert len(study.study.trials) == 4
+
+
+def test_a_storage_that_fails_is_told_in_a_sentence(study):
+    def gone(recipe, report):
+        raise optuna.exceptions.StorageInternalError from OSError("server closed the connection")
+
+    with pytest.raises(UserError, match="storage: server closed the connection; the same command"):
+        with_costs(study, Limits(3), gone).run()
+    with_costs(study, Limits(3)).run()
+    assert states(study) == ["COMPLETE"] * 3

@@ -14,7 +14,18 @@ from conftest import SPACE, automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import cli, ensembling, images, machine, members, opening, registry, session, workers
+from automask import (
+    cli,
+    ensembling,
+    images,
+    machine,
+    members,
+    opening,
+    registry,
+    repeating,
+    session,
+    workers,
+)
 from automask import study as studies
 from automask.disk import Item, Room, to_remove
 from automask.errors import DiskError, full, told
@@ -254,6 +265,13 @@ def test_fewer_workers_train_where_the_maps_of_more_have_no_room(inside):
     assert "only 2 of 4 workers" in notes[0].text
     assert workers._fitting(replace(opened, workers=2), notes.append).workers == 2
     assert len(notes) == 1
+
+
+def test_a_recipe_given_by_hand_keeps_to_the_cap_of_its_study(inside):
+    opened = opening.start(Options(space="space.toml", folds=3, disk=400_000))
+    recipe = opened.space.default()[0]
+    assert repeating.prepare(recipe, Options()).cap == 400_000
+    assert session.reopen(Options()).cap == 400_000
 
 
 def test_the_default_is_about_the_same_when_a_study_goes_on(inside):

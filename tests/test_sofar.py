@@ -1,6 +1,9 @@
 """The ensemble's score while a search goes on."""
 
+from dataclasses import replace
+
 import numpy as np
+import optuna
 import pytest
 
 from automask import opening, sofar
@@ -67,3 +70,16 @@ def test_only_what_is_new_is_computed(study, monkeypatch):
 def test_a_study_without_a_complete_trial_has_none(study):
     assert sofar.scores_so_far(study) == {}
     assert not study.store.so_far.exists()
+
+
+def test_what_was_kept_of_a_study_that_is_gone_is_not_believed(study):
+    search(study, [knows(study, [0])], 1)
+    kept = sofar.scores_so_far(study)
+    known = study.study.get_trials()[0].user_attrs
+    recipe = study.space.preferring({"loss": "focal"})[0]
+    other = {**known, "recipe": recipe.to_dict(), "hash": recipe.hash}
+    anew = optuna.create_study(direction="maximize")
+    anew.add_trial(optuna.trial.create_trial(value=0.1, user_attrs=other))
+    begun = replace(study, study=anew)
+    assert sofar.scores_so_far(begun)[0] != kept[0]
+    assert sofar.scores_so_far(study) == kept

@@ -104,6 +104,7 @@ def test_a_recipe_trained_again_gives_the_same_score_to_the_last_digit(project):
     again = ("train", "again.toml", "--study", "second", *options)
     out = automask(project, *again, PYTHONHASHSEED="1")
     assert out.returncode == 0, out.stderr
+    assert "automask ensemble --study second" in " ".join(out.stdout.split())
     values = []
     for name, number in (("main", 1), ("second", 0)):
         opened = studies.open_study(f"sqlite:///{project}/runs/{name}/study.db", name, 0, 3)
@@ -111,6 +112,11 @@ def test_a_recipe_trained_again_gives_the_same_score_to_the_last_digit(project):
         values.append(opened.get_trials()[number].values)
     assert values[1] == values[3]
     assert list(values[0].values())[-1] == list(values[2].values())[-1]
+    # The study that began with it is searched on.
+    more = ("search", *options, "--study", "second", "--workers", "1", "--trials", "2")
+    out = automask(project, *more)
+    assert out.returncode == 0, out.stderr
+    assert "next: automask ensemble --study second" in out.stdout
     (project / "again.toml").write_text("[loss.focl]\n")
     refused(automask(project, "train", "again.toml"), "did you mean 'focal'?")
 

@@ -76,6 +76,7 @@ class Table:
             data=SimpleNamespace(labels=self.labels),
             folds=self.folds,
             test_rows=np.arange(0),
+            device=SimpleNamespace(type="cpu"),
         )
         computed, known = costs.computing(task), dict[str, Cost | None]()
 
