@@ -186,12 +186,11 @@ def search(
             if earlier:
                 told = warmstart.queue(session, earlier)
                 console.print(f"note: {told}", markup=False, soft_wrap=True)
+        with display:
+            ending = crew.run(session, limits, crew_size, display.tell)
     except TimeUp:
         summary(session, console, LATE)
         return
-    try:
-        with display:
-            ending = crew.run(session, limits, crew_size, display.tell)
     except KeyboardInterrupt:
         tidy(session.study, session.store)
         summary(session, console, "interrupted, and everything finished is kept")

@@ -7,6 +7,7 @@ import tomllib
 import numpy as np
 import optuna
 import pytest
+import typer
 from conftest import automask, refused
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
@@ -14,6 +15,7 @@ from test_search import FOLDS, pretend, searcher, states
 from test_training import recipe
 
 from automask import (
+    cli,
     importance,
     members,
     opening,
@@ -340,3 +342,14 @@ def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, ca
     study.set_user_attr("a", 2)
     told = [record.exc_info[0] for record in caplog.records if record.exc_info]
     assert told == [OSError], "other errors are told"
+
+
+def test_ctrl_c_before_the_first_trial_says_how_to_go_on(inside, monkeypatch, capsys):
+    def stopped(session, console):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_audited", stopped)
+    with pytest.raises(typer.Exit) as ended:
+        cli.search(space="space.toml", folds=3, trials=2, workers="1")
+    assert ended.value.exit_code == 130
+    assert "the same command goes on from there" in capsys.readouterr().out
