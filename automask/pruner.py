@@ -38,7 +38,7 @@ class TwoStage(BasePruner):
     """
 
     def __init__(
-        self, folds: int, *, keep: float = 0.8, peers: int = 4, rank: int = 5, z: float = 2.5
+        self, folds: int, *, keep: float = 0.9, peers: int = 4, rank: int = 5, z: float = 2.5
     ) -> None:
         self.folds, self.keep, self.peers, self.rank, self.z = folds, keep, peers, rank, z
 

@@ -37,7 +37,7 @@ from benchmarks.replay.ranges import to_json
 from benchmarks.replay.table import SCRATCH, TASKS
 
 #: Seconds after which a recipe is given up: it is a failed one of the table.
-LIMIT = 90
+LIMIT = 300
 
 
 class Recorded:

@@ -38,13 +38,13 @@ COMPARED = (
 
 
 def _ours(name: str, sampler: Any = ReseededTPE, cheapest_of: int = CHEAPEST_OF) -> Strategy:
-    return Strategy(f"ours, {name}", sampler, TwoStage, cheapest_of, seeds=FEW)
+    return Strategy(f"ours, {name}", sampler, TwoStage, cheapest_of)
 
 
 #: Ours with another sampler, or with other random recipes before it.
 SAMPLERS = (
     OURS,
-    _ours("univariate", _tpe(n_startup_trials=10)),
+    _ours("univariate", _tpe(n_startup_trials=10, multivariate=False)),
     _ours("20 random", _tpe(n_startup_trials=20, multivariate=True)),
     _ours("any random", cheapest_of=1),
     _ours("cheapest of 6", cheapest_of=6),
@@ -52,15 +52,18 @@ SAMPLERS = (
 
 
 def _pruning(keep: float, z: float, rank: int) -> Strategy:
-    name = f"keep {keep:g}, z {z:g}, rank {rank}"
-    return Strategy(name, None, lambda folds: TwoStage(folds, keep=keep, z=z, rank=rank))
+    def pruner(folds: int) -> TwoStage:
+        return TwoStage(folds, keep=keep, z=z, rank=rank)
+
+    return Strategy(
+        f"keep {keep:g}, z {z:g}, rank {rank}", ReseededTPE, pruner, CHEAPEST_OF, seeds=FEW
+    )
 
 
 _own = TwoStage(5)
-DEFAULT = _pruning(_own.keep, _own.z, _own.rank)
-#: Our pruner with other parameters, on recipes drawn evenly, so that nothing else differs.
+#: Ours with our pruner's other parameters; its own are the first.
 PRUNERS = (
-    DEFAULT,
-    *(_pruning(k, z, 5) for k, z in itertools.product((0.5, 0.67, 0.8), (1.0, 1.5, 2.5))),
-    *(_pruning(0.67, 1.5, rank) for rank in (1, 3, 10)),
+    _pruning(_own.keep, _own.z, _own.rank),
+    *(_pruning(k, z, 5) for k, z in itertools.product((0.67, 0.8, 0.9), (1.5, 2.5, 4.0))),
+    *(_pruning(0.8, 2.5, rank) for rank in (1, 3, 10)),
 )
