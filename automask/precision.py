@@ -9,10 +9,13 @@ from pathlib import Path
 
 import torch
 
+from automask.memory import fitting
 from automask.network import Network
 from automask.remembered import recall
 
 WORTHWHILE = 1.05
+#: Images in a step that is timed, or fewer where memory doesn't hold so many.
+BATCH = 16
 
 
 def choose(network: Network, key: str, size: int, device: torch.device, file: Path) -> bool:
@@ -26,7 +29,7 @@ def choose(network: Network, key: str, size: int, device: torch.device, file: Pa
     if device.type != "cpu" or emulated(device):
         return False
     key = f"{key} {size}px {torch.get_num_threads()} threads"
-    return recall(file, key, lambda: _quicker(network, size))
+    return recall(file, key, lambda: fitting(lambda rows: _quicker(network, size, rows), BATCH)[0])
 
 
 def emulated(device: torch.device) -> bool:
@@ -37,12 +40,12 @@ def emulated(device: torch.device) -> bool:
     )
 
 
-def _quicker(network: Network, size: int) -> bool:
+def _quicker(network: Network, size: int, rows: int) -> bool:
     """Does bfloat16 clearly win? By the quickest of a few steps each, taken in turn."""
     network = copy.deepcopy(network)
     quickest = {False: math.inf, True: math.inf}
     with torch.random.fork_rng():
-        images = torch.randint(0, 256, (16, size, size, 3), dtype=torch.uint8)
+        images = torch.randint(0, 256, (rows, size, size, 3), dtype=torch.uint8)
         for _ in range(5):
             for bfloat16 in quickest:
                 begin = time.perf_counter()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automask import fold as folds_module
-from automask import heads, memory, network, opening, registry, stacking, steps, training
+from automask import heads, memory, network, opening, precision, registry, stacking, steps, training
 from automask.data import Attributes
 from automask.errors import TrialError, UserError
 from automask.features import Features
@@ -430,6 +430,8 @@ def narrow(monkeypatch):
             return made
 
         monkeypatch.setattr(network, "build_backbone", build)
+        # Nothing is timed, on whatever processor, so that training comes first.
+        monkeypatch.setattr(precision, "emulated", lambda device: True)
         return seen
 
     return make
@@ -445,6 +447,19 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_remembered(task, tmp_pa
     trained = [count for count in seen if count <= 3]
     # From the start this time: nothing larger was tried but for scoring, which needs no gradient.
     assert seen[0] <= 3 and len(trained) >= 3 * 3
+
+
+def test_precision_is_timed_by_as_many_images_as_fit(task, tmp_path, narrow, monkeypatch):
+    narrow(3)
+    monkeypatch.setattr(precision, "emulated", lambda device: False)
+    timed, quicker = [], precision._quicker
+    monkeypatch.setattr(
+        precision,
+        "_quicker",
+        lambda net, size, rows: timed.append(rows) or quicker(net, size, rows),
+    )
+    training.fit(task, recipe(epochs=1), TrialStore(tmp_path), lambda step: None)
+    assert timed == [16, 8, 4, 2]
 
 
 def test_an_image_that_does_not_fit_alone_is_out_of_memory(task, tmp_path, narrow):
