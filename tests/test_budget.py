@@ -1,11 +1,13 @@
 """A search's budget: what trials cost, what fits before the deadline, and when to stop."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -14,7 +16,7 @@ from conftest import automask, refused
 from filelock import FileLock
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
-from automask import clock, cost, machine, opening, pruner, ranges, training
+from automask import clock, cost, machine, opening, pruner, ranges, training, workers
 from automask import search as searching
 from automask import study as studies
 from automask.cost import Cost
@@ -468,3 +470,23 @@ def test_a_storage_that_fails_is_told_in_a_sentence(study):
         with_costs(study, Limits(3), gone).run()
     with_costs(study, Limits(3)).run()
     assert states(study) == ["COMPLETE"] * 3
+
+
+def test_a_worker_that_dies_after_another_has_ended_is_replaced():
+    process = SimpleNamespace(pid=7, exitcode=-9, join=lambda seconds: None)
+    kept, notes = [], []
+
+    def hire(options):
+        receiving, sending = multiprocessing.Pipe(duplex=False)
+        sending.send("3 trials are complete or pruned")
+        kept.append(sending)
+        return receiving, process
+
+    ended, _ = hire(None)
+    dying, sending = multiprocessing.Pipe(duplex=False)
+    # Only after the first one's last word.
+    threading.Timer(0.3, sending.close).start()
+    crew = [workers._Worker(None, pipe, process) for pipe in (ended, dying)]
+    told = workers._listen(crew, hire, Limits(3), notes.append)
+    assert told.endswith("died and were replaced: 1")
+    assert "worker 7 died (SIGKILL" in notes[0].text

@@ -344,6 +344,13 @@ def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, ca
     assert told == [OSError], "other errors are told"
 
 
+def test_a_trial_without_a_recipe_says_why():
+    waiting = create_trial(state=TrialState.WAITING)
+    refused = create_trial(state=TrialState.FAIL, user_attrs={"reason": "duplicate"})
+    assert trials.why_none(waiting) == "it waits in the queue"
+    assert "never trained (duplicate)" in trials.why_none(refused)
+
+
 def test_ctrl_c_before_the_first_trial_says_how_to_go_on(inside, monkeypatch, capsys):
     def stopped(session, console):
         raise KeyboardInterrupt
