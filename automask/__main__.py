@@ -1,5 +1,7 @@
 """`python -m automask` is the `automask` command."""
 
+from __future__ import annotations
+
 from automask.cli import main
 
 main()

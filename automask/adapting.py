@@ -8,28 +8,28 @@ from dataclasses import replace
 from typing import Any
 
 from automask import machine, registry, space, weights
-from automask.data import Data
+from automask.data import Dataset
 from automask.errors import UserError
 from automask.images import longest_side
 from automask.prepared import is_fitted
 from automask.ranges import Categorical, Int
 from automask.recipe import SEARCHED, Choice
 from automask.space import Space
-from automask.weights import Weights
+from automask.weights import Checkpoint
 
 #: Attributes of a study: the (library, model) pairs that were to be had, of those that were asked for.
 MODELS, ASKED = "models", "models asked"
 
 
-def available(
-    chosen: Space, checkpoints: dict[str, Weights], known: Mapping[str, Any]
+def drop_unavailable(
+    chosen: Space, checkpoints: dict[str, Checkpoint], known: Mapping[str, Any]
 ) -> tuple[Space, list[str]]:
     """The space with the pretrained models that are to be had, and what that leaves out.
 
     `known` are the attributes of a study that goes on, which without a folder of weights keeps its
     models.
     """
-    if not pretrained(chosen):
+    if not may_be_pretrained(chosen):
         return chosen, []
     if not checkpoints:
         left = _left(chosen.models(), known)
@@ -44,7 +44,7 @@ def available(
     return chosen.with_models(here), notes
 
 
-def pretrained(space: Space) -> bool:
+def may_be_pretrained(space: Space) -> bool:
     """May networks of the space be pretrained?"""
     return True in getattr(space.training["pretrained"], "choices", ())
 
@@ -61,8 +61,8 @@ def _left(models: list[tuple[str, str]], known: Mapping[str, Any]) -> list[tuple
     return [pair for pair in models if pair in had]
 
 
-def adapted(
-    chosen: Space, data: Data, checkpoints: dict[str, Weights], device: str
+def adapt(
+    chosen: Space, data: Dataset, checkpoints: dict[str, Checkpoint], device: str
 ) -> tuple[Space, list[str]]:
     """A shipped space without what makes no sense for these data, or on that device."""
     notes = []
@@ -110,7 +110,7 @@ def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
     return replace(chosen, competitors={**chosen.competitors, "optimizer": kept}), [note]
 
 
-def refuse_idle(chosen: Space, data: Data) -> None:
+def refuse_idle(chosen: Space, data: Dataset) -> None:
     """Raise `UserError` where the space has labellings that the data give nothing to do."""
     idle = sorted(chosen.competitors["labelling"].keys() - {SEARCHED["labelling"]})
     if idle and not data.numbers:
@@ -120,7 +120,7 @@ def refuse_idle(chosen: Space, data: Data) -> None:
         )
 
 
-def most_read(chosen: Space, data: Data, folds: int, trials: int, decoded: int = 0) -> int:
+def map_bytes(chosen: Space, data: Dataset, folds: int, trials: int, decoded: int = 0) -> int:
     """The bytes of the memory maps that so many trials side by side may need at once.
 
     That is every decoded map, from which smaller ones are made, and a smaller one a trial. A fitted
@@ -130,13 +130,13 @@ def most_read(chosen: Space, data: Data, folds: int, trials: int, decoded: int =
     sizes, resizes = chosen.training["image_size"], chosen.competitors["resize"]
     *smaller, largest = sorted({*sizes.corners(), max(decoded, *sizes.corners())})
     second = 0 if not smaller else largest - 1 if isinstance(sizes, Int) else smaller[-1]
-    fitted = sum(fits(chosen).values())
-    ways = len(fits(chosen)) - fitted + fitted * folds
+    fitted = sum(fitted_preprocessings(chosen).values())
+    ways = len(fitted_preprocessings(chosen)) - fitted + fitted * folds
     row = min(trials, len(resizes) * ways) * largest**2 + trials * second**2
     return len(data.paths) * 3 * row
 
 
-def fits(chosen: Space) -> dict[str, bool]:
+def fitted_preprocessings(chosen: Space) -> dict[str, bool]:
     """The preprocessings that compete: is it fitted to every fold, as its defaults are?"""
     return {
         name: is_fitted(Choice(name, registry.get("preprocessing", name).defaults))

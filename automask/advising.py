@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automask.matrix import MATTERS, Case, Evidence, decide, recipes
+from automask.ranking import Candidate, Ranking
 from automask.recipe import Recipe
 from automask.space import Space
 from automask.study import ADVICE, PASSES, PROBE
-from automask.weights import Weights
+from automask.weights import Checkpoint
 
 if TYPE_CHECKING:
     from automask.probing import Estimate
-    from automask.ranking import Candidate, Ranking
     from automask.sample import Sample
     from automask.session import Session
     from automask.task import Task
+
 
 #: Ranked networks that a search tells of.
 SHOWN = 4
@@ -44,17 +45,17 @@ class Advice:
     recipes: Sequence[Recipe] = ()
 
 
-def probed(space: Space, weights: Mapping[str, Weights]) -> Recipe:
+def probe_recipe(space: Space, weights: Mapping[str, Checkpoint]) -> Recipe:
     """The recipe whose backbone is probed: the default one's, or that of the lightest weights given.
 
     Of weights in a hub the size isn't known before they are fetched.
     """
-    wishes: dict[str, Any] = {"training.pretrained": True, "augmentation": "none"}
+    values: dict[str, Any] = {"training.pretrained": True, "augmentation": "none"}
     files = {weights[m].file: (lib, m) for lib, m in space.models() if m in weights}
     if files:
         library, model = files[min(files, key=lambda file: (Path(file).stat().st_size, file))]
-        wishes |= {"backbone": library, f"backbone.{library}.model": model}
-    return space.preferring(wishes)[0]
+        values |= {"backbone": library, f"backbone.{library}.model": model}
+    return space.nearest(values)[0]
 
 
 def measure(sample: Sample, recipe: Recipe, features: Any) -> Evidence | str:
@@ -80,7 +81,7 @@ def measure(sample: Sample, recipe: Recipe, features: Any) -> Evidence | str:
     return Evidence(gain, lift, *probe.room, name, candidate.size, len(sample.rows))
 
 
-def advise(session: Session, deadline: float | None = None) -> Advice:
+def measure_advice(session: Session, deadline: float | None = None) -> Advice:
     """Measure what a search of the session begins with, before the deadline (Unix time) if any."""
     assert session.space is not None
     return advice(session.task(), session.space, deadline)
@@ -89,19 +90,19 @@ def advise(session: Session, deadline: float | None = None) -> Advice:
 def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     """Measure what a search begins with; networks are ranked in a part of the time until the deadline
     (Unix time)."""
-    from automask import sample as samples
     from automask.ranking import Candidate
+    from automask.sample import draw
 
     begin = time.perf_counter()
-    sample = samples.draw(task)
+    sample = draw(task)
     if isinstance(sample, str):
         told = [f"no advice: {sample}"]
         return Advice(told, told, {ADVICE: {"recipes": [], "reason": sample}})
-    recipe = probed(space, task.weights)
+    recipe = probe_recipe(space, task.weights)
     features = sample.features(recipe)
     evidence = measure(sample, recipe, features)
     seconds = time.perf_counter() - begin
-    ranking = ranked(sample, space, {Candidate.of(recipe): features}, deadline)
+    ranking = rank_networks(sample, space, {Candidate.of(recipe): features}, deadline)
     advised: list[tuple[Recipe, dict[str, Any]]] = []
     if isinstance(evidence, str):
         kept: dict[str, Any] = {"reason": evidence}
@@ -110,11 +111,11 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
         case = decide(evidence)
         kept = {"case": case.name, "evidence": asdict(evidence)}
         advised = recipes(case, space, leading(ranking))
-        notes = figures(evidence, case, task.metric, len(task.data.labels), seconds)
+        notes = describe_evidence(evidence, case, task.metric, len(task.data.labels), seconds)
         notes.append(f"{case.name}: {case.sentence}")
         lines = [*notes, *(f"  {line}" for line in case.follows)]
     attributes: dict[str, Any] = {PASSES: sample.passes}
-    best = following(ranking, space, [recipe for recipe, _ in advised])
+    best = follow_ranking(ranking, space, [recipe for recipe, _ in advised])
     if isinstance(ranking, str):
         notes, lines = [*notes, ranking], [*lines, ranking]
     elif ranking is not None:
@@ -129,7 +130,7 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     return Advice(lines, notes, attributes, [recipe for recipe, _ in (*advised, *best)])
 
 
-def ranked(
+def rank_networks(
     sample: Sample, space: Space, known: Mapping[Candidate, Any], deadline: float | None
 ) -> Ranking | str | None:
     """The space's networks by a probe, or why they aren't ranked; None where there is but one, at one
@@ -151,7 +152,7 @@ def ranked(
     return rank(sample, pretrained, order, known, Candidate.of(default), until)
 
 
-def following(
+def follow_ranking(
     ranking: Ranking | str | None, space: Space, advised: Sequence[Recipe]
 ) -> list[tuple[Recipe, dict[str, Any]]]:
     """Recipes with the best networks that neither the default recipe nor an advised one uses, with their
@@ -165,9 +166,9 @@ def following(
         return []
     queued = [space.default()[0], *advised]
     used = {Candidate.of(recipe) for recipe in queued}
-    base = {**queued[:2][-1].wishes(), "training.pretrained": True}
+    base = {**queued[:2][-1].values(), "training.pretrained": True}
     new = [one for one in ranking.scores if one not in used][:BEST]
-    return [space.preferring({**base, **one.wishes}) for one in new]
+    return [space.nearest({**base, **one.values}) for one in new]
 
 
 def leading(ranking: Ranking | str | None) -> dict[str, Any]:
@@ -175,11 +176,13 @@ def leading(ranking: Ranking | str | None) -> dict[str, Any]:
     from automask.ranking import Ranking
 
     if isinstance(ranking, Ranking) and ranking.best is not None and ranking.leads:
-        return ranking.best.wishes
+        return ranking.best.values
     return {}
 
 
-def figures(evidence: Evidence, case: Case, metric: str, rows: int, seconds: float) -> list[str]:
+def describe_evidence(
+    evidence: Evidence, case: Case, metric: str, rows: int, seconds: float
+) -> list[str]:
     """The two figures in words, measured in so many seconds."""
     lines = [
         f"probe: {evidence.model} at {evidence.image_size} px, {evidence.rows:,} of {rows:,} train "

@@ -10,16 +10,12 @@ from automask.lookalikes import VIEWS
 
 #: Correlations from which on two are one picture: of aligned pixels, and of their detail.
 ALIKE, DETAIL = 0.97, 0.9
-
 #: What two of an image's colours, blurred, may differ by in 95 % of its places, of 255.
 TINT = 40
-
 #: How much of the other's edge either shows, and the share of the pixels that is in both.
 SCALES, SHARED = (0.8, 1.25), 0.6
-
 #: Steps of the alignment at most: of copies it has come close after four.
 STEPS = 10
-
 #: Standard deviations of the blurs, in pixels: of what is compared, as two resamplings of stripes differ
 #: by their finest detail; of what detail is held against; and of colours.
 FINE, ROUGH, SOFT = 1, 2, 3

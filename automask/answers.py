@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from automask import config, submission
-from automask import data as dataset
-from automask.csvfile import Csv, few, quoted, read_csv
-from automask.data import Data
+from automask.csvfile import Csv, quoted, read_csv, shorten_list
+from automask.data import Dataset, prepare
 from automask.errors import UserError, did_you_mean
 
 Cells = tuple[str, ...]
@@ -27,7 +26,7 @@ class Form:
     ids: pd.Index
     source: str
     labels: Mapping[str, frozenset[str] | None]
-    data: Data | None = None
+    data: Dataset | None = None
 
     @property
     def codes(self) -> dict[Cells, str] | None:
@@ -74,22 +73,22 @@ class Classes:
     rows: np.ndarray
 
 
-def load_data() -> Data | None:
+def load_data() -> Dataset | None:
     """The data of the `automask.toml` that is here; None where there is none."""
-    return dataset.prepare(config.read(config.load())) if config.FILE.is_file() else None
+    return prepare(config.read(config.load())) if config.FILE.is_file() else None
 
 
-def read(paths: Sequence[Path], data: Data | None) -> tuple[Form, list[pd.DataFrame]]:
+def read(paths: Sequence[Path], data: Dataset | None) -> tuple[Form, list[pd.DataFrame]]:
     """Each file's columns as text, all in one order of ids: the sample's, or the first file's.
 
     Raises `UserError` where a file has other ids or columns, an id twice, an empty or unknown label.
     """
     tables = [read_csv(path) for path in paths]
     form = form_of_data(data) or form_of_file(tables[0])
-    return form, [align(table, form) for table in tables]
+    return form, [align_answers(table, form) for table in tables]
 
 
-def form_of_data(data: Data | None) -> Form | None:
+def form_of_data(data: Dataset | None) -> Form | None:
     """What the competition wants; None where nothing is to be submitted."""
     if data is None or data.test is None:
         return None
@@ -108,11 +107,11 @@ def form_of_file(table: Csv) -> Form:
     return Form(id, pd.Index(table[id]), str(table.path), dict.fromkeys(answers))
 
 
-def align(table: Csv, form: Form) -> pd.DataFrame:
+def align_answers(table: Csv, form: Form) -> pd.DataFrame:
     """All columns of a file in the form's order of ids; raises `UserError` where it doesn't fit."""
     for column, labels in form.labels.items():
         refuse_odd(table, column, labels)
-    rows = find(table, form)
+    rows = find_answers(table, form)
     return table.frame(table.columns).iloc[rows].reset_index(drop=True)
 
 
@@ -128,25 +127,25 @@ def refuse_odd(table: Csv, column: str, labels: Collection[str] | None) -> None:
         )
 
 
-def find(table: Csv, form: Form) -> np.ndarray:
+def find_answers(table: Csv, form: Form) -> np.ndarray:
     """The row of each of the form's ids `[N]`; raises `UserError` where the ids aren't the same."""
     table.refuse_empty([form.id])
     table.refuse_repeats(form.id)
     ids = pd.Index(table[form.id])
     if len(strange := np.flatnonzero(form.ids.get_indexer(ids) < 0)):
         raise UserError(
-            f"{table.at(strange.tolist())}: {few(quoted(ids[strange]))} is no id of {form.source}"
+            f"{table.at(strange.tolist())}: {shorten_list(quoted(ids[strange]))} is no id of {form.source}"
         )
     rows = ids.get_indexer(form.ids)
     if len(missing := form.ids[rows < 0]):
         raise UserError(
             f"{table.path} lacks {len(missing)} of {len(form.ids)} ids of {form.source}: "
-            f"{few(quoted(missing))}"
+            f"{shorten_list(quoted(missing))}"
         )
     return rows
 
 
-def classify(form: Form, frames: Sequence[pd.DataFrame]) -> Classes:
+def classify_answers(form: Form, frames: Sequence[pd.DataFrame]) -> Classes:
     """The class of each row of the frames; those that the data tell come first."""
     columns = list(form.labels)
     known = pd.DataFrame(form.known(), columns=columns, dtype=str)

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+
 Study = Annotated[str, typer.Option(help="Name of the study, a folder in runs/.")]
 Storage = Annotated[
     str | None, typer.Option(help="Database address instead of runs/STUDY/study.db.")

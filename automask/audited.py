@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automask.auditing import Finding
-from automask.files import written
+from automask.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+
 #: Pairs that a table shows.
 SHOWN = 5
-
 #: What the CSV tells of either image.
 ROW = ("table", "id", "path", "label")
 
 
-def show(console: Console, findings: Sequence[Finding]) -> None:
+def show_findings(console: Console, findings: Sequence[Finding]) -> None:
     """Each finding with what to do, and the first of its pairs."""
     from rich.markup import escape
     from rich.table import Table
@@ -44,11 +44,11 @@ def show(console: Console, findings: Sequence[Finding]) -> None:
             console.print(f"  and {len(finding.pairs) - SHOWN:,} more; --csv FILE writes all")
 
 
-def write_csv(file: Path, findings: Sequence[Finding]) -> int:
+def write_pairs(file: Path, findings: Sequence[Finding]) -> int:
     """All pairs of all findings, a row each; how many there are."""
     places = [f"{name}_{which}" for which in ("a", "b") for name in ROW]
     count = 0
-    with written(file) as beside, open(beside, "w", newline="", encoding="utf-8") as opened:
+    with atomic_write(file) as beside, open(beside, "w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
         writer.writerow(["finding", *places, "how", "similarity"])
         for finding in findings:

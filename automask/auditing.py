@@ -10,7 +10,8 @@ import numpy as np
 
 from automask import advising, data, duplicates, leaks
 from automask.duplicates import Pairs
-from automask.errors import DiskError, UserError, full
+from automask.errors import DiskError, UserError
+from automask.storage.disk import out_of_space
 
 if TYPE_CHECKING:
     from automask.session import Session
@@ -46,7 +47,7 @@ def findings(session: Session) -> list[Finding] | None:
 
 def audit(session: Session) -> list[Finding]:
     """Look for everything; nothing is kept."""
-    pairs = duplicates.of(session.data.paths, session.store)
+    pairs = duplicates.cached_pairs(session.data.paths, session.store)
     return [*copies(session, pairs), *_label_leaks(session), *_gaps(session)]
 
 
@@ -196,7 +197,7 @@ def _gaps(session: Session) -> list[Finding]:
     asked = [*others.items()] if known.groups is None else [("", known.groups), *others.items()]
     found = []
     for what, groups in asked:
-        rows = leaks.drawn(groups, session.config.search.seed)
+        rows = leaks.draw_rows(groups, session.config.search.seed)
         _, labels = np.unique(known.labels[rows], return_inverse=True)
         if len(np.unique(labels)) < 2 or len(np.unique(groups[rows])) < folds:
             continue
@@ -228,14 +229,14 @@ def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
     from automask.features import Features
 
     if session.space is not None:
-        recipe = advising.probed(session.space, session.weights)
+        recipe = advising.probe_recipe(session.space, session.weights)
         if recipe.training["pretrained"]:
             try:
                 model = recipe["backbone"].params.get("model", recipe["backbone"].name)
                 return Features(session.task(), recipe).of(rows), f"features of {model}"
             except (UserError, OSError, RuntimeError, ValueError) as error:
                 # Weights that can't be had: the pixels are at hand.
-                if isinstance(error, DiskError) or full(error) is not None:
+                if isinstance(error, DiskError) or out_of_space(error) is not None:
                     raise
     small = duplicates.thumbnails([session.data.train.paths[row] for row in rows])
     side = COARSE

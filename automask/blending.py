@@ -15,7 +15,7 @@ from automask.errors import UserError
 from automask.session import Session
 
 
-def run(
+def run_ensemble(
     session: Session,
     method: str,
     top: int,
@@ -32,11 +32,11 @@ def run(
     if tta != AUTO:
         registry.get("tta", tta)
     data = session.data
-    views = _views(session, tta, top, console)
+    views = candidate_views(session, tta, top, console)
     blended = ensembling.fit(
         views, data.labels, session.folds, data.groups, session.metric, method, top
     )
-    outcome.show(session, blended, console)
+    outcome.show_ensemble(session, blended, console)
     file = output or Path("submission.csv" if data.test else "out_of_fold.csv")
     if data.test:
         frame = submission.table(data, data.test.ids, blended.test)
@@ -55,16 +55,20 @@ def run(
             soft_wrap=True,
         )
     ids = data.test.ids if data.test else ()
-    session.store.save_ensemble(file, facts(session, blended), ids, blended.test, blended.honest)
+    session.store.save_ensemble(
+        file, blend_facts(session, blended), ids, blended.test, blended.honest
+    )
     return blended
 
 
-def _views(session: Session, tta: str, top: int, console: Console) -> dict[str, list[Member]]:
+def candidate_views(
+    session: Session, tta: str, top: int, console: Console
+) -> dict[str, list[Member]]:
     """The members as they are, the best first, and under the views that compete.
 
     Where there are views only the `top` best stand for choice, as each costs its predictions.
     """
-    found = members.load(session, lambda text: console.print(text, markup=False))
+    found = members.load_members(session, lambda text: console.print(text, markup=False))
     if not found:
         raise UserError(
             f"study '{session.options.study}' has no complete trial yet: run automask search first"
@@ -79,7 +83,7 @@ def _views(session: Session, tta: str, top: int, console: Console) -> dict[str, 
     names = viewing.candidates(session, say) if tta == AUTO else [PLAIN, tta]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("predicting views", total=None)
-        return viewing.views(
+        return viewing.member_views(
             session,
             found[:top],
             names,
@@ -88,13 +92,13 @@ def _views(session: Session, tta: str, top: int, console: Console) -> dict[str, 
         )
 
 
-def facts(session: Session, blended: Ensemble) -> dict[str, Any]:
+def blend_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
     """What is kept of the blend, as JSON: what was chosen, its scores, and its members by trial, recipe
     and weight. Lists by class are in the order of `classes`."""
     data = session.data
     before = calibration.reliability(data.labels, blended.honest)
     after = calibration.reliability(data.labels, blended.calibrated)
-    shares = outcome.shares(data, blended)
+    shares = outcome.class_shares(data, blended)
     return {
         "study": session.options.study,
         "metric": session.config.search.metric,
@@ -132,7 +136,7 @@ def facts(session: Session, blended: Ensemble) -> dict[str, Any]:
                 ("after", blended.calibrated, after),
             )
         },
-        "noise": expecting.noise(data.labels, blended.honest, session.folds),
+        "noise": expecting.noise_matrix(data.labels, blended.honest, session.folds),
         "priors": {name: values.tolist() for name, values in shares.items()},
-        "moved": outcome.moved(blended, shares),
+        "moved": outcome.changed_predictions(blended, shares),
     }

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automask.csvfile import squash
+from automask.csvfile import normalize_name
 from automask.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from automask.tables import Rows
+
 
 PREFIXES = ("", "bbox", "box", "bb")
 #: Left, top, right and bottom, without case and separators.
@@ -35,7 +36,7 @@ def columns(names: Iterable[str]) -> tuple[str, ...]:
     """The four of a table's columns that hold a box an image; none where there is no such four."""
     by_name: dict[str, str] = {}
     for name in names:
-        by_name.setdefault(squash(name), name)
+        by_name.setdefault(normalize_name(name), name)
     for wanted in (*CORNERS, *SIZES):
         for prefix in PREFIXES:
             if all(prefix + part in by_name for part in wanted):
@@ -68,7 +69,7 @@ def read(rows: Rows) -> np.ndarray | None:
                     f"row '{rows.ids[row]}': {said}: '{cell}' isn't a number; mend it, or rename "
                     "the columns if they are no boxes"
                 )
-    if squash(names[2]).endswith(("width", "w")):
+    if normalize_name(names[2]).endswith(("width", "w")):
         boxes[:, 2:] += boxes[:, :2]
     if boxes.max() > 1:
         boxes /= np.array([_size(path) * 2 for path in rows.paths])

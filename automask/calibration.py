@@ -43,7 +43,7 @@ def log_likelihood(target: np.ndarray, probability: np.ndarray) -> float:
     return float(np.log(np.clip(true, 1e-15, None)).mean())
 
 
-def temper(probability: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
     """Log-probabilities divided by a temperature: above 1 less sure, below 1 surer; the same classes."""
     logs = np.log(np.clip(probability, 1e-15, None)) / temperature
     out = np.exp(logs - logs.max(1, keepdims=True))
@@ -55,7 +55,7 @@ def temperature(target: np.ndarray, probability: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar
 
     def loss(log: float) -> float:
-        return -log_likelihood(target, temper(probability, float(np.exp(log))))
+        return -log_likelihood(target, apply_temperature(probability, float(np.exp(log))))
 
     bounds = (np.log(LOWEST), np.log(HIGHEST))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

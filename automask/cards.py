@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Facts = Mapping[str, Any]
-
 #: Of audits so many suspects and groups are shown with pictures; the rest are counted.
 SHOWN = 24
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from automask import calibration, priors, registry
-from automask.scores import Metric, Score, score, simplest
+from automask.scoring import Metric, Score, score, simplest_best
 
 Blend = Callable[[np.ndarray], np.ndarray]
 Folds = frozenset[int]
-
 EVERYTHING: Folds = frozenset()
 
 
@@ -98,7 +97,7 @@ class Pool:
         return out[self.seen(without)]
 
 
-def choose(pool: Pool, methods: Sequence[str], without: Folds = EVERYTHING) -> Choice:
+def choose_blend(pool: Pool, methods: Sequence[str], without: Folds = EVERYTHING) -> Choice:
     """The method, then the view, then biases or none, by the rows outside the folds `without` alone.
 
     The method is the one with the best nested score, the simplest among equals. Another view than the
@@ -110,21 +109,21 @@ def choose(pool: Pool, methods: Sequence[str], without: Folds = EVERYTHING) -> C
     method = methods[int(np.argmax([pool.metric(target, table) for table in found]))]
     views = list(pool.views)
     found = [pool.crossed(view, method, without) for view in views]
-    index = simplest(pool.metric, target, found, groups)
+    index = simplest_best(pool.metric, target, found, groups)
     view, honest = views[index], found[index]
-    if not priors.by_label(pool.metric, target, honest):
+    if not priors.sees_labels_only(pool.metric, target, honest):
         return Choice(method, view, None, honest)
     crossed = np.empty_like(honest)
     for fold in np.unique(folds):
         held = folds == fold
         biases = priors.fit_biases(target[~held], honest[~held], pool.metric)
-        crossed[held] = priors.biased(honest[held], biases)
-    if simplest(pool.metric, target, [honest, crossed], groups) == 0:
+        crossed[held] = priors.add_biases(honest[held], biases)
+    if simplest_best(pool.metric, target, [honest, crossed], groups) == 0:
         return Choice(method, view, None, honest)
     return Choice(method, view, priors.fit_biases(target, honest, pool.metric), crossed)
 
 
-def nested(pool: Pool, methods: Sequence[str]) -> tuple[np.ndarray, list[Choice]]:
+def nested_choice(pool: Pool, methods: Sequence[str]) -> tuple[np.ndarray, list[Choice]]:
     """`[N, C]`: each fold by a choice made, blend and all, without it; and these choices.
 
     All of the choosing is inside: members, method, view and biases.
@@ -132,14 +131,14 @@ def nested(pool: Pool, methods: Sequence[str]) -> tuple[np.ndarray, list[Choice]
     out = np.empty(pool.views[pool.plain].shape[1:])
     choices = []
     for fold in np.unique(pool.folds).tolist():
-        choice = choose(pool, methods, frozenset({fold}))
+        choice = choose_blend(pool, methods, frozenset({fold}))
         held = pool.outside(choice.view, choice.method, frozenset({fold}))
-        out[pool.folds == fold] = priors.biased(held, choice.biases)
+        out[pool.folds == fold] = priors.add_biases(held, choice.biases)
         choices.append(choice)
     return out, choices
 
 
-def calibrated(pool: Pool, honest: np.ndarray) -> tuple[np.ndarray, float | None]:
+def calibrate(pool: Pool, honest: np.ndarray) -> tuple[np.ndarray, float | None]:
     """`honest` `[N, C]`, each fold at the temperature of the others; that of all rows where it helps.
 
     It helps where the log loss of the former is lower by more than a standard error.
@@ -148,8 +147,8 @@ def calibrated(pool: Pool, honest: np.ndarray) -> tuple[np.ndarray, float | None
     for fold in np.unique(pool.folds):
         held = pool.folds == fold
         found = calibration.temperature(pool.target[~held], honest[~held])
-        out[held] = calibration.temper(honest[held], found)
-    helps = simplest(calibration.log_likelihood, pool.target, [honest, out], pool.groups)
+        out[held] = calibration.apply_temperature(honest[held], found)
+    helps = simplest_best(calibration.log_likelihood, pool.target, [honest, out], pool.groups)
     return out, calibration.temperature(pool.target, honest) if helps else None
 
 

@@ -47,10 +47,10 @@ def main() -> None:
     except UserError as error:
         _fail(str(error))
     except Exception as error:
-        from automask.errors import full
-        from automask.store import RUNS
+        from automask.storage.disk import out_of_space
+        from automask.storage.study_store import RUNS
 
-        if told := full(error, RUNS):
+        if told := out_of_space(error, RUNS):
             _fail(str(told))
         if not isinstance(error, OSError) or error.filename is None or error.errno is None:
             raise
@@ -73,13 +73,13 @@ def init(
 ) -> None:
     """Look at DATA, write automask.toml, say what was understood."""
     from automask import config, describe
-    from automask.files import written
+    from automask.storage.files import atomic_write
 
     if config.FILE.exists() and not force:
         raise UserError(f"{config.FILE} is already here; --force replaces it")
     reader, tables = describe.find_reader(data)
-    lines = describe.sentences(tables)
-    with written(config.FILE) as beside:
+    lines = describe.describe_tables(tables)
+    with atomic_write(config.FILE) as beside:
         beside.write_text(config.render(str(data), reader, tables), encoding="utf-8")
     console = terminal()
     console.print(f"{data}, read as '{reader}':", markup=False)
@@ -134,13 +134,13 @@ def search(
     from datetime import datetime
 
     from automask import opening
-    from automask import session as sessions
+    from automask.session import Options
 
     seconds = seconds_of(timeout) if timeout is not None else None
     size = bytes_of(disk) if disk is not None else None
     asked = count_of(workers)
     begin = time.time()
-    options = sessions.Options(
+    options = Options(
         study,
         storage,
         space,
@@ -156,43 +156,43 @@ def search(
     from automask import warmstart
 
     # Looked up before a study is made, so that a mistyped name leaves nothing behind.
-    earlier = [warmstart.read(where, options) for where in dict.fromkeys(warm_start or ())]
-    session = opening.start(options)
+    earlier = [warmstart.read_earlier(where, options) for where in dict.fromkeys(warm_start or ())]
+    session = opening.begin(options)
 
     from automask import overview
-    from automask import workers as crew
-    from automask.clock import TimeUp, until
+    from automask.deadline import TimeUp, until
     from automask.display import Display, decode, summary
     from automask.search import FAILURES_IN_A_ROW, LATE, Limits
-    from automask.study import failures_at_the_end, tidy
+    from automask.study import last_failures, requeue_lost
+    from automask.workers import automatic_workers, run
 
     console = terminal()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     limits = Limits(trials, begin + seconds if seconds is not None else None, patience)
-    before = overview.of(session)
+    before = overview.overview(session)
     if before.ended:
         console.print(f"going on after {len(before.counted)} finished trials")
     started = datetime.now()
-    crew_size = asked or crew.automatic(device)
+    crew_size = asked or automatic_workers(device)
     display = Display(
         console, before, trials, limits.deadline, crew_size, session.config.search.folds
     )
     try:
         with until(limits.deadline):
             decode(session, display)
-            _audited(session, console)
-            _advised(session, console, limits.deadline)
+            audit_new_study(session, console)
+            advise_new_study(session, console, limits.deadline)
             if earlier:
-                told = warmstart.queue(session, earlier)
+                told = warmstart.queue_earlier(session, earlier)
                 console.print(f"note: {told}", markup=False, soft_wrap=True)
         with display:
-            ending = crew.run(session, limits, crew_size, display.tell)
+            ending = run(session, limits, crew_size, display.tell)
     except TimeUp:
         summary(session, console, LATE)
         return
     except KeyboardInterrupt:
-        tidy(session.study, session.store)
+        requeue_lost(session.study, session.store)
         summary(session, console, "interrupted, and everything finished is kept")
         console.print("the same command goes on from there")
         raise typer.Exit(130) from None
@@ -201,12 +201,12 @@ def search(
         from automask.pseudo import verdict
 
         console.print(verdict(session), markup=False, soft_wrap=True)
-    failed = failures_at_the_end(session.study.get_trials(deepcopy=False), started)
+    failed = last_failures(session.study.get_trials(deepcopy=False), started)
     if len(failed) >= FAILURES_IN_A_ROW:
         raise typer.Exit(2)
 
 
-def _audited(session: Session, console: Console) -> None:
+def audit_new_study(session: Session, console: Console) -> None:
     """Look for leaks in the data of a new study, and tell what there is."""
     if session.store.load_findings() is not None:
         return
@@ -218,13 +218,13 @@ def _audited(session: Session, console: Console) -> None:
         console.print(f"note: {finding.sentence}", markup=False, soft_wrap=True)
 
 
-def _advised(session: Session, console: Console, deadline: float | None) -> None:
+def advise_new_study(session: Session, console: Console, deadline: float | None) -> None:
     """Measure what a new study begins with, and tell it."""
     from automask.study import ADVICE
 
     if session.study.trials or ADVICE in session.study.user_attrs:
         return
-    from automask.advising import advise as measured
+    from automask.advising import measure_advice as measured
 
     advice = measured(session, deadline)
     for name, kept in advice.kept.items():
@@ -258,13 +258,13 @@ def ensemble(
     Nothing is trained again.
     """
     from automask import blending
-    from automask import session as sessions
-    from automask.disk import TOP
+    from automask.session import Options, open_session
+    from automask.storage.disk import TOP
 
     console = terminal()
     size = bytes_of(disk) if disk is not None else None
-    session = sessions.reopen(sessions.Options(study, storage, device=device, disk=size))
-    blending.run(session, method, top or TOP, output, console, tta)
+    session = open_session(Options(study, storage, device=device, disk=size))
+    blending.run_ensemble(session, method, top or TOP, output, console, tta)
 
 
 @app.command()
@@ -292,9 +292,9 @@ def plugins(
             raise UserError(
                 "automask plugins show NAME: which plugin, such as focal or loss.focal?"
             )
-        listing.show_one(terminal(), what)
+        listing.show_plugin(terminal(), what)
     else:
-        listing.show(terminal(), kind)
+        listing.show_plugins(terminal(), kind)
 
 
 @app.command()
@@ -303,12 +303,18 @@ def demo(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Draw a competition, search it, hold its score to the truth."""
-    from automask import demo as story
+    from automask import demo as demo_module
 
-    story.run(folder, seed, terminal())
+    demo_module.run(folder, seed, terminal())
 
 
 app.add_typer(data_cli.app)
+
+
 app.add_typer(study_cli.app)
+
+
 app.add_typer(lab_cli.app)
+
+
 app.add_typer(labels_cli.app)

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from automask import boxes
-from automask.csvfile import Csv, few, quoted, repeats, squash
+from automask.csvfile import Csv, normalize_name, quoted, repeats, shorten_list
 from automask.errors import UserError
 from automask.imagefiles import Images, is_image, probe
 
@@ -80,7 +80,7 @@ def _image_column(train: Csv, images: Images, skip: Container[str | None]) -> tu
         named = [column for column in options if all(map(is_image, probe(train[column])))]
         if not named:
             raise UserError(
-                f"{train.path}: none of its columns {few(quoted(options), most=20)} names images "
+                f"{train.path}: none of its columns {shorten_list(quoted(options), most=20)} names images "
                 f"in {images.said(images.prefixes('train'))}; say which one does with image = '...'"
             )
         best = named[0]
@@ -110,7 +110,7 @@ def _id_column(
     if asked in options:
         return asked, f"id column '{asked}': the first of the sample submission"
     for column in options:
-        if squash(column) == "id":
+        if normalize_name(column) == "id":
             return column, f"id column '{column}', by its name"
     for column in options:
         if _is_id(column) and column != image and not repeats(train[column]):
@@ -128,9 +128,9 @@ def _target_columns(
     # A box's y is none of the labels that go by this name.
     inside = boxes.columns(options)
     options = [column for column in options if column not in inside]
-    named = [column for column in options if LABEL.fullmatch(squash(column))]
+    named = [column for column in options if LABEL.fullmatch(normalize_name(column))]
     if named:
-        named.sort(key=lambda column: squash(column).endswith(("name", "id")))
+        named.sort(key=lambda column: normalize_name(column).endswith(("name", "id")))
         others = f" (unsure: {_said(named[1:])} could be it)" if named[1:] else ", by its name"
         return named[:1], f"target column '{named[0]}'{others}"
     rest = [c for c in options if _group_rank(c) is None and not (test and c in test.columns)]
@@ -138,7 +138,7 @@ def _target_columns(
     if len(repeating) != 1:
         raise UserError(
             f"{train.path}: can't tell which column is the target"
-            f"{f' among {few(quoted(rest))}' if rest else ''}; say it with target = '...'"
+            f"{f' among {shorten_list(quoted(rest))}' if rest else ''}; say it with target = '...'"
         )
     return repeating, (
         f"target column '{repeating[0]}' (unsure: the only one left whose values repeat)"
@@ -165,7 +165,7 @@ def _group_column(train: Csv, skip: Container[str | None]) -> tuple[str, str]:
 
 def _group_rank(column: str) -> int | None:
     """How surely a column's name says group: 0 for surely, None for not at all."""
-    name = squash(column)
+    name = normalize_name(column)
     if LABEL.fullmatch(name) or NO_GROUP.fullmatch(name):
         return None
     if GROUP.fullmatch(name):

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from automask import answers
 from automask.answers import Classes, Form
-from automask.data import Data
+from automask.data import Dataset
 from automask.errors import UserError
-from automask.store import EnsembleFile
+from automask.storage.study_store import EnsembleFile
 
 FLOWS = 20  # how many flows are printed before the rest is counted
 BANDS = 5
@@ -46,10 +46,10 @@ class Comparison:
         return np.array([self.form.parts(cells) for cells in self.classes.cells], object)
 
 
-def compare(a: Path, b: Path, data: Data | None) -> Comparison:
+def compare(a: Path, b: Path, data: Dataset | None) -> Comparison:
     """Read both; raises `UserError` where they don't fit each other or the data."""
     form, (first, second) = answers.read([a, b], data)
-    classes = answers.classify(form, [first, second])
+    classes = answers.classify_answers(form, [first, second])
     return Comparison((a, b), form, (first, second), classes)
 
 
@@ -110,7 +110,7 @@ def probability(
     return out
 
 
-def show(compared: Comparison, names: Sequence[str], console: Console) -> None:
+def show_comparison(compared: Comparison, names: Sequence[str], console: Console) -> None:
     """Print what differs, as tables."""
     a, b = compared.classes.rows
     differs, count = compared.differs, len(compared.differs)

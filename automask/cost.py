@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from automask.task import Task
 
+
 #: A backward pass is about two forward ones.
 TRAINED = 3
 #: So much slower than a plain pass are a trial's FLOPs at worst: a worker has a share of the cores, and
@@ -81,7 +82,7 @@ def machine(device: str) -> str:
     return f"{platform.node()} {device} {torch.get_num_threads()}"
 
 
-def computing(task: Task) -> Callable[[Recipe], Cost | None]:
+def compute_cost(task: Task) -> Callable[[Recipe], Cost | None]:
     """The cost of a recipe, or None where its backbone can't be built, which its trial will tell."""
     return lambda recipe: _cost(task, recipe)
 
@@ -93,16 +94,16 @@ def forward(task: Task, recipe: Recipe) -> float | None:
 
 
 def _known(task: Task, recipe: Recipe) -> dict[str, Any] | None:
-    from automask.remembered import recall
+    from automask.storage.json_cache import get_or_compute
 
-    return recall(task.cache / "flops.json", _key(recipe), lambda: _measured(recipe))
+    return get_or_compute(task.cache / "flops.json", _key(recipe), lambda: _measured(recipe))
 
 
 def _cost(task: Task, recipe: Recipe) -> Cost | None:
     from automask import mixing
     from automask.features import VIEWS
     from automask.network import ParameterName
-    from automask.task import call
+    from automask.task import call_plugin
 
     known = _known(task, recipe)
     if known is None:
@@ -111,7 +112,7 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
     stages = [tuple(ParameterName(n, n in norms) for n in stage) for stage in known["stages"]]
     head = (ParameterName("head", False),)
     tuned = sum(
-        not set(call(recipe, "freeze", (*stages, head), epoch / epochs)) <= set(head)
+        not set(call_plugin(recipe, "freeze", (*stages, head), epoch / epochs)) <= set(head)
         for epoch in range(epochs)
     )
     rows, test, folds = len(task.data.labels), len(task.test_rows), int(task.folds.max()) + 1
@@ -121,7 +122,7 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
     if tuned:
         images += TRAINED * tuned * drawn + rows + folds * test
     if tuned < epochs and cached:
-        views = min(VIEWS, epochs) if call(recipe, "augmentation", 32) is not None else 0
+        views = min(VIEWS, epochs) if call_plugin(recipe, "augmentation", 32) is not None else 0
         images += rows + test + views * rows
     elif tuned < epochs:
         images += (epochs - tuned) * drawn
@@ -137,13 +138,13 @@ def _drawn(recipe: Recipe, labels: Any) -> int:
     """About how many rows an epoch of all train rows has."""
     import numpy as np
 
-    from automask.task import call
+    from automask.task import call_plugin
 
     def features() -> NoReturn:
         raise _Asked
 
     try:
-        drawn = call(recipe, "sampling", labels, features, np.random.default_rng(0))
+        drawn = call_plugin(recipe, "sampling", labels, features, np.random.default_rng(0))
     except _Asked:
         return len(labels)
     return len(drawn[0] if isinstance(drawn, tuple) else drawn)

@@ -17,12 +17,13 @@ from automask.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
+
 CSV_STEMS = {
     "train": ("train", "training", "trainlabels", "traininglabels", "trainset", "labels"),
     "test": ("test", "testing", "testset"),
     "sample": ("samplesubmission", "samplesub", "submissionformat", "submissionsample"),
 }
-SAID = 3  # how many bad things a sentence names before it counts the rest
+SHOWN = 3  # how many bad things a sentence names before it counts the rest
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Csv:
 
     def at(self, rows: Sequence[int]) -> str:
         """Where those rows are, as a person counts lines."""
-        lines = few([str(self.lines[row]) for row in rows])
+        lines = shorten_list([str(self.lines[row]) for row in rows])
         return f"{self.path}, {'line' if len(rows) == 1 else 'lines'} {lines}"
 
     def refuse_empty(self, columns: Iterable[str]) -> None:
@@ -69,7 +70,7 @@ class Csv:
         if repeated := repeats(self[column]):
             rows = [row for row, cell in enumerate(self[column]) if cell == repeated[0]]
             raise UserError(
-                f"{self.at(rows)}: {few(quoted(repeated))} of column '{column}' is there more than "
+                f"{self.at(rows)}: {shorten_list(quoted(repeated))} of column '{column}' is there more than "
                 "once; an id stands for one row, so take the repeats out or name another id column"
             )
 
@@ -92,7 +93,9 @@ def read_csv(path: Path) -> Csv:
         raise UserError(f"{path} has {'no rows below its header' if rows else 'nothing in it'}")
     (_, header), *rows = rows
     if twice := repeats(header):
-        raise UserError(f"{path} has more than one column {few(quoted(twice))}; rename one")
+        raise UserError(
+            f"{path} has more than one column {shorten_list(quoted(twice))}; rename one"
+        )
     for line, cells in rows:
         if len(cells) != len(header):
             raise UserError(
@@ -142,13 +145,13 @@ def find_csv(folder: Path, role: str, given: str | None = None) -> tuple[str | N
 
 
 def _rank(name: str, role: str) -> int | None:
-    stem, stems = squash(Path(name).stem), CSV_STEMS[role]
+    stem, stems = normalize_name(Path(name).stem), CSV_STEMS[role]
     if stem in stems:
         return stems.index(stem)
     return len(stems) if role == "sample" and stem.startswith(stems[0]) else None
 
 
-def squash(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A name without case and separators: Train_Labels and train-labels are both trainlabels."""
     return "".join(character for character in name.lower() if character not in "_- ")
 
@@ -163,7 +166,7 @@ def quoted(values: Iterable[str]) -> list[str]:
     return [f"'{value}'" for value in values]
 
 
-def few(values: Sequence[str], most: int = SAID) -> str:
+def shorten_list(values: Sequence[str], most: int = SHOWN) -> str:
     """The first of them, and how many more there are."""
     rest = len(values) - most
     return ", ".join(values[:most]) + (f" and {rest} more" if rest > 0 else "")

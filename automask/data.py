@@ -45,7 +45,7 @@ class Attributes:
 
 
 @dataclass(frozen=True)
-class Data:
+class Dataset:
     """Train and test rows with integer labels `[N]` and groups `[N]` (or None).
 
     A study's groups are the declared ones, joined where near-duplicates are in both.
@@ -73,7 +73,7 @@ class Data:
         return self.train.paths + (self.test.paths if self.test else [])
 
 
-def prepare(tables: Tables) -> Data:
+def prepare(tables: Tables) -> Dataset:
     """The tables with their labels and groups as numbers.
 
     Raises `UserError` where train has a single class or shares ids with test, `PluginError` where
@@ -103,7 +103,7 @@ def prepare(tables: Tables) -> Data:
                 f"train and test share {len(shared)} ids, such as {', '.join(shared[:3])}: a test "
                 "row that is also trained on has no honest score; remove it from one of them"
             )
-    return Data(
+    return Dataset(
         train=tables.train,
         test=tables.test,
         attributes=Attributes(tuple(map(str, columns)), values, classes),
@@ -125,7 +125,7 @@ def _values(texts: Collection[str], numeric: Numeric | None) -> tuple[str, ...]:
     return tuple(sorted(texts) if numeric is None else [b for b in numeric.bands if b in texts])
 
 
-def draw_folds(data: Data, split: str, folds: int, seed: int) -> np.ndarray:
+def draw_folds(data: Dataset, split: str, folds: int, seed: int) -> np.ndarray:
     """The fold of each train row `[N]`, by a split plugin.
 
     Raises `UserError` where there are fewer rows or groups than folds, or where the plugin puts a
@@ -149,7 +149,7 @@ def draw_folds(data: Data, split: str, folds: int, seed: int) -> np.ndarray:
     return fold
 
 
-def warn_rare(data: Data, folds: int) -> list[str]:
+def warn_rare(data: Dataset, folds: int) -> list[str]:
     """A sentence for the classes with fewer rows or groups than folds; none where all have enough."""
     what = "images" if data.groups is None else "groups"
     units = data.groups if data.groups is not None else np.arange(len(data.labels))
@@ -166,7 +166,7 @@ def warn_rare(data: Data, folds: int) -> list[str]:
     ]
 
 
-def fingerprint(data: Data, folds: np.ndarray) -> dict[str, str]:
+def fingerprint(data: Dataset, folds: np.ndarray) -> dict[str, str]:
     """What must stay the same while a study goes on, as short hashes by what they cover.
 
     Groups count as they were declared: which copies join them is found once and kept with the folds.
@@ -184,14 +184,14 @@ def fingerprint(data: Data, folds: np.ndarray) -> dict[str, str]:
     }
 
 
-def test_fingerprint(data: Data) -> str:
+def test_fingerprint(data: Dataset) -> str:
     """What identifies the test rows; empty where there are none."""
     if data.test is None:
         return ""
     return _hash((i, p.stat().st_size) for i, p in zip(data.test.ids, data.test.paths, strict=True))
 
 
-def describe(data: Data) -> list[str]:
+def describe(data: Dataset) -> list[str]:
     """What was understood, in a few sentences."""
     names = " × ".join(
         f"{name} ({len(values)})"

@@ -39,11 +39,11 @@ def advise(
     Nothing trains and no study is made; a search measures the same and begins with it.
     """
     from automask import opening
-    from automask import session as sessions
+    from automask.session import Options
 
     size = bytes_of(disk) if disk is not None else None
     session = opening.survey(
-        sessions.Options(
+        Options(
             space=space,
             folds=folds,
             metric=metric,
@@ -54,13 +54,13 @@ def advise(
         )
     )
     from automask import overview
-    from automask.advising import advise as measured
+    from automask.advising import measure_advice as measured
     from automask.display import Display, decode
 
     console = terminal()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, overview.empty(session)))
+    decode(session, Display(console, overview.empty_overview(session)))
     for line in measured(session).lines:
         console.print(line, markup=False, soft_wrap=True)
 
@@ -85,23 +85,21 @@ def audit(
     Nothing trains and no study is made; of a study that was begun the findings are kept.
     """
     from automask import opening
-    from automask import session as sessions
+    from automask.session import Options
 
     size = bytes_of(disk) if disk is not None else None
-    options = sessions.Options(
-        study, storage, space, folds, metric, seed, weights, device, disk=size
-    )
-    session = opening.look(options)
+    options = Options(study, storage, space, folds, metric, seed, weights, device, disk=size)
+    session = opening.open_or_survey(options)
     from automask import audited, auditing, overview
     from automask.display import Display, decode
 
     console = terminal()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, overview.empty(session)))
+    decode(session, Display(console, overview.empty_overview(session)))
     found = auditing.audit(session)
     if session.study is not None:
         auditing.keep(session, found)
-    audited.show(console, found)
+    audited.show_findings(console, found)
     if csv is not None:
-        console.print(f"wrote {audited.write_csv(csv, found):,} pairs to {csv}", markup=False)
+        console.print(f"wrote {audited.write_pairs(csv, found):,} pairs to {csv}", markup=False)

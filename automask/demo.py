@@ -10,16 +10,15 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from automask import blending, config, data, describe, drawing, opening, overview, scores, workers
-from automask.disk import TOP
+from automask import blending, config, data, describe, drawing, opening, overview, scoring, workers
 from automask.display import Display
 from automask.errors import UserError
 from automask.search import Limits
 from automask.session import Options, Session
-from automask.study import complete
+from automask.storage.disk import TOP
+from automask.study import complete_trials
 
 DRAWING = ".drawing-"
-
 TRAIN_PEOPLE, TEST_PEOPLE, FOLDS, TRIALS, SECONDS = 150, 100, 3, 8, 90
 
 
@@ -46,7 +45,7 @@ def run(folder: Path, seed: int, console: Console) -> None:
         _init(console)
         session = _search(seed, console)
         console.rule("automask ensemble", align="left")
-        blended = blending.run(session, "auto", TOP, None, console)
+        blended = blending.run_ensemble(session, "auto", TOP, None, console)
         console.rule("the hidden answers", align="left")
         true = _true_score(session)
         told = blended.nested
@@ -66,7 +65,7 @@ def _init(console: Console) -> None:
     console.rule("automask init data", align="left")
     reader, tables = describe.find_reader(Path("data"))
     config.FILE.write_text(config.render("data", reader, tables), encoding="utf-8")
-    for line in describe.sentences(tables):
+    for line in describe.describe_tables(tables):
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
@@ -78,19 +77,19 @@ def _search(seed: int, console: Console) -> Session:
         soft_wrap=True,
     )
     options = Options(study=f"seed-{seed}", space="demo", folds=FOLDS, seed=seed)
-    session = opening.start(options)
+    session = opening.begin(options)
     limits = Limits(TRIALS, time.time() + SECONDS)
-    count, before = workers.automatic("auto"), overview.of(session)
+    count, before = workers.automatic_workers("auto"), overview.overview(session)
     with Display(console, before, TRIALS, limits.deadline, count, FOLDS) as display:
         ending = workers.run(session, limits, count, display.tell)
-        if not complete(session.study):
+        if not complete_trials(session.study):
             # On a slow machine: one complete trial, however long it takes.
             workers.run(session, Limits(1), 1, display.tell)
     console.print(ending)
     return session
 
 
-def _true_score(session: Session) -> scores.Score:
+def _true_score(session: Session) -> scoring.Score:
     """The submission's macro-F1 by the answer file, over the people of the test set."""
     assert session.data.test is not None and session.data.codes is not None
     submitted = pd.read_csv("submission.csv")
@@ -98,4 +97,4 @@ def _true_score(session: Session) -> scores.Score:
     target = answers.loc[submitted["ImageID"]].to_numpy()
     said = submitted["ans"].to_numpy()
     probability = data.one_hot(said, len(session.data.codes))
-    return scores.score(session.metric, target, probability, None)
+    return scoring.score(session.metric, target, probability, None)

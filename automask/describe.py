@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automask import data as dataset
 from automask import registry
+from automask.data import describe, prepare, warn_rare
 from automask.errors import UserError
 from automask.tables import Tables
 
@@ -28,7 +28,7 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
     raise UserError(f"{folder}: isn't laid out as any reader expects:\n{layouts}")
 
 
-def sentences(tables: Tables) -> list[str]:
+def describe_tables(tables: Tables) -> list[str]:
     """What was understood, what was guessed, and what to mind."""
-    data = dataset.prepare(tables)
-    return [*dataset.describe(data), *tables.notes, *dataset.warn_rare(data, FOLDS)]
+    data = prepare(tables)
+    return [*describe(data), *tables.notes, *warn_rare(data, FOLDS)]

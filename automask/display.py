@@ -24,11 +24,10 @@ from automask.progress import Step
 from automask.recipe import Recipe
 from automask.search import Event, Note
 from automask.session import Session
-from automask.study import complete, finished
+from automask.study import complete_trials, finished_trials
 from automask.units import duration
 
 SHOWN = 12
-
 STYLES = {"complete": "green", "pruned": "yellow"}
 
 
@@ -107,12 +106,12 @@ class Display:
         )
         self.overview.add(trial)
         if not self.console.is_terminal:
-            self.console.print(line(trial, self.overview), soft_wrap=True, markup=False)
+            self.console.print(trial_line(trial, self.overview), soft_wrap=True, markup=False)
 
     def _render(self) -> RenderableType:
         now = time.time()
         running = sorted(self.running.values(), key=lambda trial: trial.number)
-        told = sentences(self.overview, now, self.trials)
+        told = progress_lines(self.overview, now, self.trials)
         left = self._left(now)
         ahead = f", about {duration(left)} left" if left is not None else ""
         told.append(f"{duration(now - self.begin)} so far{ahead}")
@@ -132,7 +131,7 @@ class Display:
         return max(0.0, min(ways)) if ways else None
 
 
-def line(trial: Ended, overview: Overview) -> str:
+def trial_line(trial: Ended, overview: Overview) -> str:
     """A trial that has ended in one plain line, with the best and the blend so far."""
     value = "" if trial.value is None else f" {trial.value:.4f}"
     why = f": {trial.message}" if trial.message else ""
@@ -170,7 +169,7 @@ def one_line(recipe: Recipe) -> Text:
     return Text(recipe.describe(), no_wrap=True, overflow="ellipsis")
 
 
-def sentences(overview: Overview, now: float, trials: int = 0) -> list[str]:
+def progress_lines(overview: Overview, now: float, trials: int = 0) -> list[str]:
     """What the trials come to, a line each; `trials` is how many there will be, 0 if not known."""
     states, counted = overview.states, len(overview.counted)
     of = f" of {trials}" if trials else ""
@@ -218,7 +217,7 @@ def decode(session: Session, display: Display) -> None:
 
 def summary(session: Session, console: Console, ending: str) -> None:
     """How a search ended, what failed and what is best."""
-    done = finished(session.study)
+    done = finished_trials(session.study)
     states = [trial.state.name.lower() for trial in done]
     console.print(
         f"{ending}: {states.count('complete')} complete, {states.count('pruned')} pruned, "
@@ -232,7 +231,7 @@ def summary(session: Session, console: Console, ending: str) -> None:
             message = escape(attrs.get("message", "")[:300])
             table.add_row(str(trial.number), attrs.get("reason", "failed"), message)
         console.print(table)
-    ranked = complete(session.study)
+    ranked = complete_trials(session.study)
     if ranked:
         recipe = Recipe.from_dict(ranked[0].user_attrs["recipe"])
         console.print(

@@ -14,7 +14,11 @@ from automask.faces import GENDERS, MASKS, Box, Person, draw_person, draw_photo,
 from automask.pen import Pen
 
 PHOTOS = dict.fromkeys(["mask1", "mask2", "mask3", "mask4", "mask5"], "wear")
+
+
 PHOTOS |= {"incorrect_mask": "incorrect", "normal": "none"}
+
+
 SHARES = np.outer((0.4, 0.6), (0.45, 0.45, 0.1)).ravel()  # of each gender and age class
 AGES = ((18, 21, 30), (30, 50, 60), (60, 62, 74))  # from, most often, below
 

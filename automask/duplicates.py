@@ -21,14 +21,13 @@ from automask.images import decode
 from automask.machine import cores
 
 if TYPE_CHECKING:
-    from automask.store import StudyStore
+    from automask.storage.study_store import StudyStore
+
 
 #: The edge of the thumbnails that are compared, in pixels.
 SIDE = 64
-
 #: Standard deviation of grey values from 0 to 255 below which an image shows nothing to compare.
 FLAT = 4.0
-
 #: What pairs that are kept depend on, beside the images.
 RULES = (
     SIDE,
@@ -76,13 +75,13 @@ class Pairs:
         return Pairs(**parts, blank=self.blank)
 
 
-def of(paths: Sequence[Path], store: StudyStore) -> Pairs:
+def cached_pairs(paths: Sequence[Path], store: StudyStore) -> Pairs:
     """The near-duplicates among image files, found once and kept beside the maps."""
     facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
     key = hashlib.sha256(repr((facts, RULES)).encode()).hexdigest()[:16]
     arrays = store.load_pairs(key)
     if arrays is None or arrays.keys() != {part.name for part in fields(Pairs)}:
-        pairs = find(thumbnails(paths))
+        pairs = find_pairs(thumbnails(paths))
         store.save_pairs(key, pairs.arrays)
         return pairs
     return Pairs(**arrays)
@@ -109,7 +108,7 @@ def thumbnails(paths: Sequence[Path]) -> np.ndarray:
     return out
 
 
-def find(images: np.ndarray) -> Pairs:
+def find_pairs(images: np.ndarray) -> Pairs:
     """The near-duplicates among thumbnails uint8 `[N, SIDE, SIDE, 3]`."""
     import cv2
 

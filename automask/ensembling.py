@@ -12,7 +12,7 @@ from automask import calibration, choosing, priors, registry
 from automask.choosing import Blend, Pool
 from automask.errors import UserError
 from automask.recipe import Recipe
-from automask.scores import Metric, Score
+from automask.scoring import Metric, Score
 
 #: The name for: the method that is best where the choice of it is scored too.
 AUTO = "auto"
@@ -127,14 +127,14 @@ def fit(
         folds = choosing.split_in_half(folds, groups)
     pool = Pool(tables, target, folds, groups, metric, top, seed)
     methods, notes = _methods(pool, method)
-    honest, choices = choosing.nested(pool, methods)
-    choice = choosing.choose(pool, methods)
+    honest, choices = choosing.nested_choice(pool, methods)
+    choice = choosing.choose_blend(pool, methods)
     table, members = tables[choice.view], views[choice.view]
     able = [index for index, member in enumerate(views[plain]) if member.able]
 
     def blended(among: Sequence[int]) -> tuple[list[int], Blend, np.ndarray]:
         indices, blend = pool.fit(choice.view, choice.method, choosing.EVERYTHING, among)
-        return indices, blend, priors.biased(blend(table[indices]), choice.biases)
+        return indices, blend, priors.add_biases(blend(table[indices]), choice.biases)
 
     indices, blend, validation = blended(able)
     value = metric(target, validation)
@@ -153,10 +153,10 @@ def fit(
                     float(value - metric(target, blended(others)[2])) if others else 0.0,
                 )
             )
-    test = priors.biased(
+    test = priors.add_biases(
         blend(np.stack([members[index].test() for index in indices])), choice.biases
     )
-    calibrated, temperature = choosing.calibrated(pool, honest)
+    calibrated, temperature = choosing.calibrate(pool, honest)
     return Ensemble(
         asked=method,
         method=choice.method,
@@ -168,7 +168,7 @@ def fit(
         validation=validation,
         honest=honest,
         calibrated=calibrated,
-        test=test if temperature is None else calibration.temper(test, temperature),
+        test=test if temperature is None else calibration.apply_temperature(test, temperature),
         plain=pool.score(validation),
         nested=pool.score(honest),
         single=pool.score(tables[plain][pool.best(plain, able)[0]]),

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from automask.recipe import Recipe
-from automask.task import call
+from automask.task import call_plugin
 
 
 class Table(Protocol):
@@ -17,50 +17,50 @@ class Table(Protocol):
     def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
 
 
-class Drawn(NamedTuple):
+class EpochRows(NamedTuple):
     """Rows in order; with `partners`, row i is the point at `weights[i]` on the way to its partner."""
 
     rows: np.ndarray
     partners: np.ndarray | None = None
     weights: np.ndarray | None = None
 
-    def at(self, places: np.ndarray | int) -> Drawn:
+    def at(self, places: np.ndarray | int) -> EpochRows:
         """Those at some places of the order."""
         if self.partners is None or self.weights is None:
-            return Drawn(self.rows[places])
-        return Drawn(self.rows[places], self.partners[places], self.weights[places])
+            return EpochRows(self.rows[places])
+        return EpochRows(self.rows[places], self.partners[places], self.weights[places])
 
-    def of(self, table: np.ndarray) -> Drawn:
+    def of(self, table: np.ndarray) -> EpochRows:
         """The same by row numbers of a larger table, `table[i]` being that of row i."""
         partners = None if self.partners is None else table[self.partners]
-        return Drawn(table[self.rows], partners, self.weights)
+        return EpochRows(table[self.rows], partners, self.weights)
 
 
-def draw(
+def draw_epoch(
     recipe: Recipe,
     labels: np.ndarray,
     features: Callable[[], np.ndarray],
     rng: np.random.Generator,
-) -> Drawn:
+) -> EpochRows:
     """An epoch of a training part by the recipe's sampling."""
-    drawn = call(recipe, "sampling", labels, features, rng)
-    return Drawn(*drawn) if isinstance(drawn, tuple) else Drawn(np.asarray(drawn))
+    drawn = call_plugin(recipe, "sampling", labels, features, rng)
+    return EpochRows(*drawn) if isinstance(drawn, tuple) else EpochRows(np.asarray(drawn))
 
 
-def beside(folds: Sequence[Drawn]) -> Drawn:
+def stack_epochs(folds: Sequence[EpochRows]) -> EpochRows:
     """Several folds' rows `[steps, B]` as one, `[steps, folds, B]`."""
     if all(fold.partners is None for fold in folds):
-        return Drawn(np.stack([fold.rows for fold in folds], axis=1))
+        return EpochRows(np.stack([fold.rows for fold in folds], axis=1))
     whole = [
         fold
         if fold.partners is not None
-        else Drawn(fold.rows, fold.rows, np.zeros(fold.rows.shape))
+        else EpochRows(fold.rows, fold.rows, np.zeros(fold.rows.shape))
         for fold in folds
     ]
-    return Drawn(*(np.stack(parts, axis=1) for parts in zip(*whole, strict=True)))
+    return EpochRows(*(np.stack(parts, axis=1) for parts in zip(*whole, strict=True)))
 
 
-def read(
+def read_rows(
     table: Table,
     rows: np.ndarray,
     partners: np.ndarray | None = None,

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from automask.data import Data
-from automask.scores import by_class
+from automask.data import Dataset
+from automask.scoring import by_class
 
 Facts = dict[str, Any]
-
 #: Of more values than these only the pairs most often confused are told, and the worst are listed.
 MOST_NAMES, WORST, PAIRS = 30, 30, 12
 
 
-def tables(data: Data, probability: np.ndarray) -> list[Facts]:
+def tables(data: Dataset, probability: np.ndarray) -> list[Facts]:
     """Class by class and, of several attributes, value by value: scores, confusion, most mistakes."""
     attributes = data.attributes
     names = [attributes.describe(label) for label in range(len(attributes.classes))]
@@ -45,12 +44,12 @@ def table(title: str, names: list[str], target: np.ndarray, said: np.ndarray) ->
         "counts": counts.tolist() if len(names) <= MOST_NAMES else None,
         "pairs": [
             {"given": names[given], "said": names[other], "rows": rows}
-            for given, other, rows in confused(counts)
+            for given, other, rows in confusions(counts)
         ],
     }
 
 
-def confused(counts: np.ndarray) -> list[tuple[int, int, int]]:
+def confusions(counts: np.ndarray) -> list[tuple[int, int, int]]:
     """(given, likeliest, rows) of the mistakes in a confusion matrix, the most frequent first."""
     off = counts.copy()
     np.fill_diagonal(off, 0)
@@ -59,14 +58,14 @@ def confused(counts: np.ndarray) -> list[tuple[int, int, int]]:
     return [(given, said, int(off[given, said])) for given, said in pairs if off[given, said]]
 
 
-def hardest(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
+def hardest_rows(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """The rows that were mistaken, those first whose given class was least likely."""
     given = probability[np.arange(len(target)), target]
     order = np.lexsort((-probability.max(1), given))
     return order[probability.argmax(1)[order] != target[order]]
 
 
-def described(data: Data, probability: np.ndarray, row: int) -> Facts:
+def describe_row(data: Dataset, probability: np.ndarray, row: int) -> Facts:
     """A train row with its given and likeliest class and the probability of each."""
     given, likely = int(data.labels[row]), int(probability[row].argmax())
     return {

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from automask import comparing, labels
 from automask.comparing import Comparison
-from automask.store import EnsembleFile
+from automask.storage.study_store import EnsembleFile
 
 DRAWS = 500
 
@@ -28,12 +28,12 @@ class Effect:
     high: float
 
 
-def noise(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
+def noise_matrix(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
     """The label noise that confident learning finds in out-of-fold probabilities `[N, C]`, as JSON.
 
     `wrong` is the share of wrong labels, `pairs` have (true class, given class, chance).
     """
-    joint = labels.audit(target, probability, folds).joint
+    joint = labels.find_label_errors(target, probability, folds).joint
     wrong = 1 - joint.trace() / joint.sum()
     chance = (joint / joint.sum(0).clip(1e-12)).T
     np.fill_diagonal(chance, 0)
@@ -41,7 +41,7 @@ def noise(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> dic
     return {"wrong": round(float(wrong), 4), "pairs": pairs}
 
 
-def without_noise(probability: np.ndarray, pairs: list[list[Any]]) -> np.ndarray:
+def denoise(probability: np.ndarray, pairs: list[list[Any]]) -> np.ndarray:
     """The chances of the true classes `[N, C]` behind those of labels that are given with `noise`."""
     classes = probability.shape[1]
     given = np.zeros((classes, classes))
@@ -82,7 +82,9 @@ def _scores(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     return np.array([right.sum() / len(truth), f1.mean()])
 
 
-def show(compared: Comparison, ensemble: EnsembleFile, source: str, console: Console) -> list[str]:
+def show_expected_gain(
+    compared: Comparison, ensemble: EnsembleFile, source: str, console: Console
+) -> list[str]:
     """Print the expected gain from A to B; returns the same as sentences, none where nothing differs."""
     if not compared.differs.any():
         return []
@@ -99,7 +101,7 @@ def show(compared: Comparison, ensemble: EnsembleFile, source: str, console: Con
     if pairs := facts["pairs"]:
         name = f"{facts['wrong']:.1%} wrong labels put right"
         tables[name] = comparing.probability(
-            compared, ensemble, lambda table: without_noise(table, pairs)
+            compared, ensemble, lambda table: denoise(table, pairs)
         )
     a, b = compared.classes.rows
     shown = Table(header_style="dim", box=None, pad_edge=False)

@@ -16,10 +16,8 @@ from PIL import Image
 from automask.pen import Color, Pen, Points, arc, mix, palette
 
 T = TypeVar("T")
-
 GENDERS = ("male", "female")
 MASKS = ("wear", "incorrect", "none")
-
 SUPERSAMPLING = 4
 # In a list to pick from, the first is the most common: see _pick.
 SKINS = palette("ffe0c4 f8d4b4 f1c6a0 e4b48a cd9870 a87452")

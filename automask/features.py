@@ -12,17 +12,16 @@ import torch
 from torch import nn
 
 from automask import registry
-from automask.images import open_array, write_array
 from automask.inputs import Inputs
-from automask.memory import fitting
+from automask.memory import run_halving
 from automask.network import BATCH, Network, ParameterName, build_backbone, norm_names
 from automask.recipe import Recipe
-from automask.remembered import recall
+from automask.storage.arrays import open_array, write_array
+from automask.storage.json_cache import get_or_compute
 from automask.task import Task
 
 #: How many augmented views of the train rows stand in for endless ones.
 VIEWS = 4
-
 #: What a backbone takes for its own training, and no feature of a resting one depends on.
 IN_TRAINING_ALONE = ("drop_rate", "drop_path_rate")
 
@@ -70,7 +69,7 @@ class Features:
             norms = sorted(norm_names(asked))
             return {"D": asked.D, "stages": asked.stages, "norms": norms}
 
-        return recall(self.task.cache / "backbones.json", self._backbone_key(), ask)
+        return get_or_compute(self.task.cache / "backbones.json", self._backbone_key(), ask)
 
     def plain(self, fold: int) -> np.ndarray:
         """float32 `[N + M, D]` of the train rows and then the test rows, as that fold sees them."""
@@ -128,7 +127,7 @@ class Features:
                 out[rows] = self.backbone(inputs(rows)).cpu().numpy()
 
         with torch.random.fork_rng():
-            fitting(fill, BATCH)
+            run_halving(fill, BATCH)
 
     def _key(self, fold: int) -> str:
         prepared = self.task.prepared(self.recipe, fold)

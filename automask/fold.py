@@ -11,18 +11,18 @@ from torch import Tensor
 
 from automask import mixing, precision
 from automask.averaging import Average
-from automask.epochs import Drawn, draw, read
+from automask.epochs import EpochRows, draw_epoch, read_rows
 from automask.errors import TrialError
 from automask.features import Features
 from automask.inputs import Inputs
-from automask.memory import fitting
+from automask.memory import run_halving
 from automask.network import Network, build, parameter_groups, predict
 from automask.progress import RUNGS, Report, Step
 from automask.recipe import Recipe
-from automask.remembered import keep, known
 from automask.steps import Schedule, accumulate, batches
-from automask.store import FoldResult
-from automask.task import Task, call
+from automask.storage.json_cache import get, put
+from automask.storage.trial_store import FoldResult
+from automask.task import Task, call_plugin
 
 
 def fit_fold(
@@ -71,8 +71,8 @@ class FoldTrainer:
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
         targets = task.targets(fold)[task.target_of(self.rows, self.labels)]
         self.targets = torch.from_numpy(targets).to(task.device)
-        self.optimizer = call(recipe, "optimizer", parameter_groups(network))
-        self.augment = call(recipe, "augmentation", recipe.training["image_size"])
+        self.optimizer = call_plugin(recipe, "optimizer", parameter_groups(network))
+        self.augment = call_plugin(recipe, "augmentation", recipe.training["image_size"])
         self.rng = np.random.default_rng([task.seed, fold])
         seeds = np.random.default_rng([task.seed, fold, 1])
         self.mixing = np.random.default_rng([task.seed, fold, 2])
@@ -91,17 +91,17 @@ class FoldTrainer:
             f"{name} {size}px {task.device}",
         )
         asked = -(-recipe.training["batch_size"] // recipe.training["accumulation"])
-        self.micro_batch = min(asked, known(self.memory_file, self.memory_key, asked))
+        self.micro_batch = min(asked, get(self.memory_file, self.memory_key, asked))
         self.halved = self.micro_batch < asked
         torch.manual_seed(task.seed * 1000 + fold + 1)
 
     def epoch(self, epoch: int) -> float:
         """Train one epoch; returns its mean loss. Raises `TrialError` where that isn't finite."""
         training = self.recipe.training
-        names = call(self.recipe, "freeze", self.network.stages, epoch / training["epochs"])
+        names = call_plugin(self.recipe, "freeze", self.network.stages, epoch / training["epochs"])
         self.network.train_only(names)
         head_only = set(names) <= set(self.network.head_names)
-        drawn = draw(self.recipe, self.labels, self._own_features, self.rng)
+        drawn = draw_epoch(self.recipe, self.labels, self._own_features, self.rng)
         parts = batches(np.arange(len(drawn.rows)), training["batch_size"])
         if self.schedule is None:
             self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
@@ -125,17 +125,19 @@ class FoldTrainer:
         """float32 probabilities `[n, C]` of rows of the pixel table, by the network as it stands."""
         return predict(self.average.module, self.pixels, rows, self.task.device)
 
-    def _backward(self, chosen: Drawn, view: np.ndarray | None) -> Tensor:
+    def _backward(self, chosen: EpochRows, view: np.ndarray | None) -> Tensor:
         """Leave the batch's gradient in the network; its mean loss.
 
         In as many parts as memory asks for. Batch norm has then counted the rows of those that
         didn't fit, too.
         """
         own = chosen.of(self.rows)
-        inputs = self.inputs(*own) if view is None else torch.from_numpy(read(view, *own))
+        inputs = self.inputs(*own) if view is None else torch.from_numpy(read_rows(view, *own))
         target = self.targets[torch.as_tensor(chosen.rows, device=self.task.device)]
         # Once for the whole batch: its parts, and a second try in smaller ones, are of the same mixture.
-        inputs, target = mixing.mixed(self.recipe, self.mixing, inputs.to(self.task.device), target)
+        inputs, target = mixing.mix_batch(
+            self.recipe, self.mixing, inputs.to(self.task.device), target
+        )
 
         def backward(micro_batch: int) -> Tensor:
             self.optimizer.zero_grad(set_to_none=True)
@@ -147,14 +149,14 @@ class FoldTrainer:
             forward = self._forward if view is None else self.network.head
             return accumulate(list(parts), forward, self._loss, self.counts)
 
-        loss, fitted = fitting(backward, min(self.micro_batch, len(target)))
+        loss, fitted = run_halving(backward, min(self.micro_batch, len(target)))
         if fitted < min(self.micro_batch, len(target)):
             self.micro_batch, self.halved = fitted, True
-            keep(self.memory_file, self.memory_key, fitted)
+            put(self.memory_file, self.memory_key, fitted)
         return loss
 
     def _loss(self, logits: Tensor, target: Tensor, class_counts: Tensor) -> Tensor:
-        return call(self.recipe, "loss", logits, target, class_counts)
+        return call_plugin(self.recipe, "loss", logits, target, class_counts)
 
     def _forward(self, images: Tensor) -> Tensor:
         with torch.autocast(self.task.device.type, torch.bfloat16, enabled=self.bfloat16):

@@ -20,7 +20,7 @@ class Joined:
     apart: int
 
 
-def join(groups: np.ndarray | None, rows: int, pairs: Pairs, folds: int) -> Joined:
+def join_groups(groups: np.ndarray | None, rows: int, pairs: Pairs, folds: int) -> Joined:
     """The connected components of the groups, joined by the pairs among the first `rows` images.
 
     A component larger than a fold's share, as a chain of look-alikes makes, is joined by its exact
@@ -45,7 +45,7 @@ def join(groups: np.ndarray | None, rows: int, pairs: Pairs, folds: int) -> Join
     return Joined(component, int(members[members > 1].sum()), apart)
 
 
-def told(joined: Joined, declared: bool) -> list[str]:
+def describe_joined(joined: Joined, declared: bool) -> list[str]:
     """Sentences on what was joined; none where nothing was."""
     what = "groups" if declared else "images"
     lines = []

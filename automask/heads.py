@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from automask import mixing, registry
 from automask.averaging import Average
-from automask.epochs import Drawn, beside, draw
+from automask.epochs import EpochRows, draw_epoch, stack_epochs
 from automask.errors import TrialError
 from automask.features import Features
 from automask.network import build_head, parameter_groups, predict
@@ -24,8 +24,8 @@ from automask.progress import Report, Step
 from automask.recipe import Recipe
 from automask.stacking import Stacked
 from automask.steps import Schedule
-from automask.store import FoldResult
-from automask.task import Task, call
+from automask.storage.trial_store import FoldResult
+from automask.task import Task, call_plugin
 
 
 def fit_heads(
@@ -56,17 +56,17 @@ def fit_heads(
         torch.stack([side.target_of_row for side in sides]),
         torch.stack([side.counts for side in sides]),
         features.D,
-        [side.mix for side in sides] if mixing.mixes(recipe) else [],
+        [side.mix for side in sides] if mixing.has_mix(recipe) else [],
     )
     courses: list[_Course] = []
-    augment = call(recipe, "augmentation", recipe.training["image_size"])
+    augment = call_plugin(recipe, "augmentation", recipe.training["image_size"])
     torch.manual_seed(task.seed)
     for epoch in range(epochs):
         view = features.together(augment, epoch, len(sides))
         drawn = [side.draw() for side in sides]
         orders = [np.arange(len(own.rows)) for own in drawn]
         places, lengths = _padded(_parts(orders, recipe.training["batch_size"]))
-        rows = beside([own.at(places[:, k]) for k, own in enumerate(drawn)])
+        rows = stack_epochs([own.at(places[:, k]) for k, own in enumerate(drawn)])
         if not courses:
             alike = bool((lengths > 0).all())
             courses = [
@@ -149,7 +149,7 @@ class _Side:
         self.targets = torch.from_numpy(task.targets(fold)).to(task.device)
         self.rng = np.random.default_rng([task.seed, fold])
         mixer = np.random.default_rng([task.seed, fold, 2])
-        self.mix = functools.partial(mixing.mixed, recipe, mixer)
+        self.mix = functools.partial(mixing.mix_batch, recipe, mixer)
         counts = np.bincount(self.labels, minlength=len(task.data.attributes.classes))
         self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
 
@@ -159,9 +159,9 @@ class _Side:
         made = build_head(self.recipe["head"], self.features.D, attributes, seed, self.fold)
         return made.to(self.task.device)
 
-    def draw(self) -> Drawn:
+    def draw(self) -> EpochRows:
         """An epoch of this fold as rows of the whole table."""
-        return draw(self.recipe, self.labels, self._own_features, self.rng).of(self.rows)
+        return draw_epoch(self.recipe, self.labels, self._own_features, self.rng).of(self.rows)
 
     def result(self, head: nn.Module) -> FoldResult:
         plain, device = self.features.plain(self.fold), self.task.device
@@ -188,7 +188,7 @@ class _Course:
         groups = parameter_groups(nn.ModuleDict({"head": heads[0]}))
         for group in groups:
             group["params"] = [self.parameters[named[id(p)]] for p in group["params"]]
-        self.optimizer = call(recipe, "optimizer", groups)
+        self.optimizer = call_plugin(recipe, "optimizer", groups)
         self.schedule = Schedule(recipe, self.optimizer, steps_per_epoch)
         held = nn.ParameterList(self.parameters.values())
         self.average = Average(held, recipe.training["ema_decay"])

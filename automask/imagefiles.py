@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from automask.csvfile import Csv, few, quoted, squash
+from automask.csvfile import Csv, normalize_name, quoted, shorten_list
 from automask.errors import UserError
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
@@ -48,7 +48,7 @@ class Images:
         others = ("test", "eval", "val") if role == "train" else ("train", "val")
 
         def rank(folder: str) -> int:
-            names = [squash(name) for name in folder.split("/")]
+            names = [normalize_name(name) for name in folder.split("/")]
             if any(name.startswith(others) for name in names):
                 return 3
             return 0 if names[0].startswith(role) else 1 if is_image_folder(names[-1]) else 2
@@ -74,7 +74,7 @@ class Images:
         if missing := [row for row, files in enumerate(found) if not files]:
             places = [prefix] if len(missing) < len(found) else [prefix, *others]
             raise UserError(
-                f"{table.at(missing)}: no image {few(quoted(values[row] for row in missing))} of "
+                f"{table.at(missing)}: no image {shorten_list(quoted(values[row] for row in missing))} of "
                 f"column '{column}' in {self.said(places)} ({len(missing)} of {len(found)} rows); "
                 "add the files or take the rows out"
             )
@@ -87,7 +87,7 @@ class Images:
 
     def said(self, prefixes: Iterable[str]) -> str:
         """The folders as a sentence names them."""
-        return few([prefix or f"{self.folder}/" for prefix in prefixes], most=20)
+        return shorten_list([prefix or f"{self.folder}/" for prefix in prefixes], most=20)
 
 
 def _by_name(names: list[str]) -> tuple[set[str], dict[str, list[str]]]:
@@ -137,7 +137,7 @@ def is_image(name: str) -> bool:
 
 def is_image_folder(name: str) -> bool:
     """Named for what it holds, such as images or train_img, so that it can't be a class."""
-    return bool(IMAGE_FOLDER.fullmatch(squash(name)))
+    return bool(IMAGE_FOLDER.fullmatch(normalize_name(name)))
 
 
 def probe(values: Sequence[str]) -> Sequence[str]:

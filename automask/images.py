@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from automask import registry
-from automask.disk import Room
 from automask.errors import UserError
 from automask.machine import cores
+from automask.storage.arrays import open_array, write_array
+from automask.storage.disk import DiskBudget
 
 if TYPE_CHECKING:
     from automask.prepared import Prepared
 
-Progress = Callable[[int, int], None]
 
+Progress = Callable[[int, int], None]
 #: How many pixels a side of a JPEG are decoded at least for each that is kept.
 ENOUGH = 1.3
 
@@ -83,7 +81,7 @@ class Images:
         resizes: dict[str, Callable[[np.ndarray, int], np.ndarray]],
         folder: Path,
         progress: Progress = lambda done, total: None,
-        room: Room = Room(),
+        room: DiskBudget = DiskBudget(),
     ) -> None:
         self.paths, self.largest, self.resizes = list(paths), largest, resizes
         self.folder, self.progress, self.room = folder, progress, room
@@ -172,41 +170,6 @@ class Images:
                 )
 
         write_array(file, (len(self.paths), size, size, 3), np.uint8, fill, self.room)
-
-
-def write_array(
-    file: Path, shape: tuple[int, ...], dtype: Any, fill: Callable[[Any], None], room: Room
-) -> None:
-    """Make a `.npy` file by `fill(array)`, written beside and then renamed.
-
-    Of several processes that want it one makes it and the others wait. Raises `DiskError` where there
-    is no room, and `OSError` where the disk is full, before anything is written.
-    """
-    facts = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, facts)
-    begin, size = header.tell(), math.prod(shape) * np.dtype(dtype).itemsize
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_name(f"{file.name}.lock")):
-        if file.exists():
-            return
-        with room.write(file, begin + size) as opened:
-            opened.write(header.getvalue())
-            opened.flush()
-            array = np.memmap(opened, dtype, "r+", begin, shape)
-            fill(array)
-            array.flush()
-
-
-def open_array(file: Path, room: Room) -> np.ndarray | None:
-    """The array of a `.npy` file as a map, which keeps it from being removed; None if it is gone."""
-    with room.read(file) as opened:
-        if opened is None:
-            return None
-        # The map keeps a duplicate of the descriptor, and with it the lock.
-        np.lib.format.read_magic(opened)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
-        return np.memmap(opened, dtype, "r", opened.tell(), shape)
 
 
 def _shrink(large: np.ndarray, small: np.ndarray) -> None:

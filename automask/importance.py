@@ -25,7 +25,6 @@ from automask.recipe import Recipe
 
 #: Below this many complete trials nothing is said, below the second it is said with a warning.
 LEAST, FEW = 10, 30
-
 SHOWN = 15
 
 
@@ -76,7 +75,7 @@ def factors(trials: Sequence[FrozenTrial]) -> list[Factor]:
     ]
 
 
-def show(study: optuna.Study, console: Console) -> None:
+def show_importance(study: optuna.Study, console: Console) -> None:
     """Print what mattered, plugins' choices first; a sentence where there are too few trials."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     complete = sum(trial.state == TrialState.COMPLETE for trial in trials)
@@ -122,7 +121,7 @@ def _table(title: str, members: Sequence[Factor]) -> Table:
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:
-    return {name: value for name, value in recipe.wishes().items() if value is not None}
+    return {name: value for name, value in recipe.values().items() if value is not None}
 
 
 def _ranges(rows: Sequence[dict[str, Any]]) -> dict[str, BaseDistribution]:

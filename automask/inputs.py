@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask.epochs import read
+from automask.epochs import read_rows
 
 #: Pinned buffers in turn: one is filled while another is on its way to the GPU.
 BUFFERS = 3
@@ -36,7 +36,7 @@ class Inputs:
         partners: np.ndarray | None = None,
         weights: np.ndarray | None = None,
     ) -> Tensor:
-        pixels = read(self.pixels, rows, partners, weights)
+        pixels = read_rows(self.pixels, rows, partners, weights)
         if self.by_image:
             self.augment.set_random_seed(int(self.rng.integers(2**31)))
             pixels = np.stack([self.augment(image=image)["image"] for image in pixels])

@@ -18,24 +18,18 @@ from rich.text import Text
 
 from automask import answers, submission
 from automask.csvfile import read_csv
-from automask.data import Data
+from automask.data import Dataset
 from automask.errors import UserError, did_you_mean
-from automask.files import digest
-from automask.shelf import SubmissionStore
-from automask.store import (
-    RUNS,
-    EnsembleFile,
-    StudyStore,
-    find_ensemble,
-)
+from automask.storage.files import file_digest
+from automask.storage.study_store import RUNS, EnsembleFile, StudyStore, find_ensemble
+from automask.storage.submission_store import SubmissionStore
 
 Facts = dict[str, Any]
-
 KEPT = SubmissionStore()
 PAIRS = 3  # from how many pairs on a correlation is told
 
 
-def keep(file: Path, name: str | None, data: Data | None) -> Facts:
+def archive(file: Path, name: str | None, data: Dataset | None) -> Facts:
     """Check a submission and keep a copy with what the ensemble that wrote it left; returns that.
 
     Without data it is checked only by itself. Raises `UserError` where it isn't what the competition
@@ -50,7 +44,7 @@ def keep(file: Path, name: str | None, data: Data | None) -> Facts:
 
 def _facts_of(file: Path, name: str | None) -> Facts:
     """What is known of a submission to be kept, under a name that is free."""
-    sha256, names = digest(file), KEPT.names()
+    sha256, names = file_digest(file), KEPT.names()
     for other in names:
         if KEPT.facts(other)["sha256"] == sha256:
             raise UserError(f"{file} is kept already, as '{other}': the same file counts once")
@@ -68,10 +62,10 @@ def _facts_of(file: Path, name: str | None) -> Facts:
     return first | made | {"commit": _commit(), "leaderboard": None}
 
 
-def _check(file: Path, data: Data | None) -> None:
+def _check(file: Path, data: Dataset | None) -> None:
     table = read_csv(file)
     form = answers.form_of_data(data)
-    answers.align(table, form or answers.form_of_file(table))
+    answers.align_answers(table, form or answers.form_of_file(table))
     if (
         data is not None
         and form
@@ -99,13 +93,13 @@ def path(text: str) -> Path:
     return KEPT.csv(text)
 
 
-def ensemble(paths: Sequence[Path], study: str | None, data: Data | None) -> EnsembleFile | None:
+def ensemble(paths: Sequence[Path], study: str | None, data: Dataset | None) -> EnsembleFile | None:
     """The latest ensemble of a study, or without one that which wrote one of the files, if any did.
 
     Raises `UserError` where the study has none, or where no data say which rows it predicted.
     """
     if study is None:
-        found = map(find_ensemble, map(digest, paths)) if data else ()
+        found = map(find_ensemble, map(file_digest, paths)) if data else ()
         return next(filter(None, found), None)
     if data is None:
         raise UserError(f"--study {study}: needs the automask.toml of that study here")
@@ -137,11 +131,11 @@ def differences(newest: str, others: list[str]) -> dict[str, float | None]:
     """The share of rows in which each differs from the newest; None where the ids or columns do."""
     tables = {name: read_csv(KEPT.csv(name)) for name in [newest, *others]}
     form = answers.form_of_file(tables[newest])
-    frame = answers.align(tables[newest], form)[list(form.labels)]
+    frame = answers.align_answers(tables[newest], form)[list(form.labels)]
     shares: dict[str, float | None] = {}
     for name in others:
         try:
-            other = answers.align(tables[name], form)[list(form.labels)]
+            other = answers.align_answers(tables[name], form)[list(form.labels)]
         except UserError:
             shares[name] = None
         else:
@@ -149,7 +143,7 @@ def differences(newest: str, others: list[str]) -> dict[str, float | None]:
     return shares
 
 
-def show(console: Console) -> None:
+def show_submissions(console: Console) -> None:
     """Print those kept, how far CV and leaderboard agree, and which differs most from the newest."""
     names = KEPT.names()
     if not names:

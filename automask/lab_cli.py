@@ -11,7 +11,6 @@ from automask.arguments import Storage, Study, terminal
 from automask.errors import UserError
 
 app = typer.Typer()
-
 Files = Annotated[list[Path], typer.Argument(help="CSV files.", show_default=False)]
 
 
@@ -39,7 +38,7 @@ def submit(
         console.print(f"{file}: {score:g} on the leaderboard", markup=False)
         return
     data = answers.load_data()
-    facts = kept.keep(Path(file), name, data)
+    facts = kept.archive(Path(file), name, data)
     if data is None:
         console.print("note: no automask.toml here, so that no sample submission could be checked")
     cv = f"{facts['metric']} {facts['cv']['nested']['value']:.4f}" if facts["cv"] else "CV unknown"
@@ -53,7 +52,7 @@ def submissions() -> None:
     """List kept submissions: CV, leaderboard, how they differ."""
     from automask import kept
 
-    kept.show(terminal())
+    kept.show_submissions(terminal())
 
 
 @app.command()
@@ -74,13 +73,13 @@ def compare(
     data = answers.load_data()
     effects: list[str] = []
     compared = comparing.compare(kept.path(a), kept.path(b), data)
-    comparing.show(compared, (a, b), console)
+    comparing.show_comparison(compared, (a, b), console)
     ensemble = kept.ensemble(compared.paths, study, data)
     table = comparing.probability(compared, ensemble) if ensemble else None
     if ensemble and table is not None:
         source = f"study '{ensemble.facts()['study']}'"
         comparing.show_confidence(compared, table, source, console)
-        effects = expecting.show(compared, ensemble, source, console)
+        effects = expecting.show_expected_gain(compared, ensemble, source, console)
     if html is not None:
         from automask import page
 
@@ -147,14 +146,14 @@ def report(
 
     Nothing is trained.
     """
-    from automask import report as reports
-    from automask import session as sessions
-    from automask.errors import told
+    from automask.report import write
+    from automask.session import Options, open_session
+    from automask.units import format_bytes
 
     console = terminal()
-    session = sessions.reopen(sessions.Options(study, storage, device=device))
-    size = reports.write(session, output, lambda text: console.print(text, markup=False))
-    console.print(f"wrote {output}: {told(size)}", markup=False, soft_wrap=True)
+    session = open_session(Options(study, storage, device=device))
+    size = write(session, output, lambda text: console.print(text, markup=False))
+    console.print(f"wrote {output}: {format_bytes(size)}", markup=False, soft_wrap=True)
 
 
 def _numbers(text: str) -> list[float]:

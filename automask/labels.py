@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask.data import Data
+from automask.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Audit:
         return self.joint.sum(1) - self.joint.diagonal()
 
 
-def audit(labels: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> Audit:
+def find_label_errors(labels: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> Audit:
     """Hold labels `[N]` against out-of-fold probabilities `[N, C]`.
 
     A class is confidently that of a row where its probability reaches the mean that it has over the
@@ -81,11 +81,11 @@ def audit(labels: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> Aud
     )
 
 
-def by_attribute(data: Data, probability: np.ndarray, folds: np.ndarray) -> dict[str, Audit]:
+def by_attribute(data: Dataset, probability: np.ndarray, folds: np.ndarray) -> dict[str, Audit]:
     """The audit of each attribute's values by themselves, from the joint probabilities `[N, C]`."""
     attributes = data.attributes
     return {
-        name: audit(
+        name: find_label_errors(
             attributes.classes[data.labels, index], attributes.marginal(probability, index), folds
         )
         for index, name in enumerate(attributes.names)

@@ -24,18 +24,18 @@ def suspects(
 
     Confident learning on the out-of-fold probabilities of the best trials; nothing is trained.
     """
-    from automask import session as sessions
     from automask import submission, suspecting
+    from automask.session import Options, open_session
 
     console = terminal()
-    session = sessions.reopen(sessions.Options(study, storage))
+    session = open_session(Options(study, storage))
     data, folds = session.data, session.folds
     probability = suspecting.mean_of_best(
         session, lambda text: console.print(text, markup=False, soft_wrap=True)
     )
-    suspecting.show(data, probability, folds, console)
+    suspecting.show_suspects(data, probability, folds, console)
     if csv is not None:
-        frame = suspecting.suspects(data, probability, folds)
+        frame = suspecting.find_suspects(data, probability, folds)
         submission.write(frame, csv)
         targets = " and ".join(f"'{name}'" for name in data.attributes.names)
         console.print(

@@ -9,15 +9,13 @@ import numpy as np
 
 from automask import registry
 from automask.data import one_hot
-from automask.probing import by_units, discriminants, principal
+from automask.probing import discriminants, principal_components, shuffle_units
 from automask.tables import Rows
 
 #: Shuffled labels that a probe is held against, and the least macro-F1 above them that counts.
 SHUFFLES, MATTERS = 20, 0.05
-
 #: Rows that a probe sees at most, random draws of folds, and resamples for its error.
 ROWS, DRAWS, RESAMPLES = 1500, 3, 100
-
 #: A candidate's values repeat: rows a value on average at least.
 REPEATS = 1.5
 
@@ -160,10 +158,10 @@ class Gap:
         return self.value > 1.96 * self.error
 
 
-def drawn(units: np.ndarray, seed: int) -> np.ndarray:
+def draw_rows(units: np.ndarray, seed: int) -> np.ndarray:
     """At most `ROWS` rows, unit after unit."""
     rng = np.random.default_rng(seed)
-    return np.sort(by_units(np.arange(len(units)), units, rng)[:ROWS])
+    return np.sort(shuffle_units(np.arange(len(units)), units, rng)[:ROWS])
 
 
 def gap(
@@ -179,7 +177,7 @@ def gap(
     """
     split = registry.get("split", "stratified").function
     metric = registry.get("metric", "macro_f1").function
-    components, classes = principal(features), int(labels.max()) + 1
+    components, classes = principal_components(features), int(labels.max()) + 1
 
     def out_of_fold(by: np.ndarray | None, draw: int) -> np.ndarray:
         fold = split(labels, by, folds, seed + draw)

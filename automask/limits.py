@@ -5,13 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from automask.csvfile import Csv, few, quoted, repeats
+from automask.csvfile import Csv, quoted, repeats, shorten_list
 from automask.errors import UserError, did_you_mean
-
-if TYPE_CHECKING:
-    from automask.tables import Numeric
+from automask.tables import Numeric
 
 
 def read_limits(
@@ -30,7 +27,7 @@ def read_limits(
     return {name: _numeric(train, name, limits) for name, limits in found}
 
 
-def bands(limits: Sequence[float], whole: bool) -> tuple[str, ...]:
+def band_names(limits: Sequence[float], whole: bool) -> tuple[str, ...]:
     """The bands' names: <30, 30-59 and >=60 of whole numbers, 0.5 to 1 of others."""
     pairs = itertools.pairwise(limits)
     between = [f"{a:g}-{b - 1:g}" if whole else f"{a:g} to {b:g}" for a, b in pairs]
@@ -54,13 +51,13 @@ def _numeric(train: Csv, column: str, limits: tuple[float, ...]) -> Numeric:
 
     values = np.array([_number(cell) for cell in train[column]])
     if odd := np.flatnonzero(np.isnan(values)).tolist():
-        cells = few(quoted(train[column][row] for row in odd))
+        cells = shorten_list(quoted(train[column][row] for row in odd))
         raise UserError(
             f"{train.at(odd)}: {cells} in column '{column}' isn't a number, and it has limits; correct "
             "it or take the row out"
         )
     whole = all(map(float.is_integer, (*values.tolist(), *limits)))
-    return Numeric(values, limits, bands(limits, whole))
+    return Numeric(values, limits, band_names(limits, whole))
 
 
 def _number(text: str) -> float:

@@ -22,7 +22,7 @@ from automask.registry import KINDS, Plugin
 BEGIN, END = "<!-- plugins: begin -->", "<!-- plugins: end -->"
 
 
-def show(console: Console, kind: str | None) -> None:
+def show_plugins(console: Console, kind: str | None) -> None:
     """Print every plugin by kind: name, ranges, one line, where it comes from."""
     registry.load()
     if kind is not None and kind not in KINDS:
@@ -49,7 +49,7 @@ def show(console: Console, kind: str | None) -> None:
         console.print()
 
 
-def show_one(console: Console, name: str) -> None:
+def show_plugin(console: Console, name: str) -> None:
     """Print everything that is said of the plugins of that name, such as `focal` or `loss.focal`."""
     registry.load()
     found = {f"{p.kind}.{p.name}": p for kind in KINDS.values() for p in kind.plugins.values()}
@@ -80,7 +80,7 @@ def _page(plugin: Plugin) -> list[str]:
             s for s in space.shipped() if plugin.name in space.load(s).competitors[plugin.kind]
         ]
         lines += ["", f"in the spaces that ship: {', '.join(spaces) or 'none'}"]
-    if ruled := rules.of(plugin.kind, plugin.name):
+    if ruled := rules.rules_about(plugin.kind, plugin.name):
         lines += ["", "rules:", *(f"  {rule}" for rule in ruled)]
     return lines
 
@@ -93,7 +93,7 @@ def _origin(plugin: Plugin) -> str:
     return plugin.origin + (f", instead of {plugin.replaces}" * bool(plugin.replaces))
 
 
-def markdown() -> str:
+def markdown_table() -> str:
     """The built-in plugins as a table for README.md."""
     registry.load()
     lines = ["| kind | plugin | what it does | hyperparameters |", "|---|---|---|---|"]
@@ -111,13 +111,13 @@ def markdown() -> str:
     return "\n".join(lines)
 
 
-def renewed(readme: str) -> str:
+def renewed_readme(readme: str) -> str:
     """The text of README.md with the table as it is to be, between its two marks."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{markdown()}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{markdown_table()}\n\n{END}{after}"
 
 
 if __name__ == "__main__":
     file = Path(sys.argv[1])
-    file.write_text(renewed(file.read_text("utf-8")), encoding="utf-8")
+    file.write_text(renewed_readme(file.read_text("utf-8")), encoding="utf-8")

@@ -10,8 +10,8 @@ import importlib
 from pathlib import Path
 
 FOLDER = Path.cwd() / "plugins"
-
 __path__ = [str(FOLDER)] if FOLDER.is_dir() and not (FOLDER / "__init__.py").exists() else []
+
 
 for _file in sorted(file for folder in __path__ for file in Path(folder).glob("*.py")):
     importlib.import_module(f"{__name__}.{_file.stem}")

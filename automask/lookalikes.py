@@ -11,19 +11,14 @@ import numpy as np
 #: The parts of an image that are held against the whole of another, as (left, top, edge): all of it,
 #: then nine crops, among which each has its mirror image.
 VIEWS = ((0.0, 0.0, 1.0), *((x, y, 0.9) for y in (0.0, 0.05, 0.1) for x in (0.0, 0.05, 0.1)))
-
 #: Low frequencies a side, and from which correlation of theirs on a pair may be one picture.
 LOW, NEAR = 8, 0.83
-
 #: What half of the blocks of two images may differ by in their colours, of 255.
 HUE = 30
-
 #: Proposals for an image at most, by one view and by all.
 NEAREST, MOST = 16, 8
-
 #: Of red, green and blue in grey.
 GREY = (0.299, 0.587, 0.114)
-
 BLOCK = 256
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask.members import head_alone, other_weights, trained
+from automask.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.recipe import Recipe
 from automask.session import Session
-from automask.store import TrialStore
-from automask.study import complete
+from automask.storage.trial_store import TrialStore
+from automask.study import complete_trials
 
 if TYPE_CHECKING:
     import torch
@@ -46,12 +46,12 @@ class Looks:
     rows: tuple[Look, ...]
 
 
-def look(session: Session, rows: np.ndarray) -> Looks | str:
+def look_at(session: Session, rows: np.ndarray) -> Looks | str:
     """Maps of the given train rows by the best trial whose weights are kept, or why there are none."""
     if find_spec("captum") is None:
         return "captum isn't installed: pip install 'automask[report]'"
     count = int(session.folds.max()) + 1
-    for trial in complete(session.study):
+    for trial in complete_trials(session.study):
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
         store = session.store.trial(recipe)
         if store.has_weights(count):
@@ -70,9 +70,9 @@ def _look(
     layer = ""
     for fold in np.unique(session.folds[rows]).tolist():
         state = load_file(store.weights(fold))
-        if head_alone(state) and (why := other_weights(session)):
+        if is_head_alone(state) and (why := explain_other_weights(session)):
             return why
-        network = trained(task, recipe, state, fold).eval()
+        network = rebuild_network(task, recipe, state, fold).eval()
         own = rows[session.folds[rows] == fold]
         pixels = np.ascontiguousarray(task.pixels(recipe, fold)[own])
         images = torch.from_numpy(pixels).to(task.device, torch.float32)

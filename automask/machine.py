@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from automask.errors import UserError, told
+from automask.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-
-try:
-    import fcntl
-except ImportError:  # Windows, where an open file can't be removed anyway.
-    fcntl = None  # type: ignore[assignment]
 
 
 def cores() -> int:
@@ -45,7 +38,7 @@ def device(name: str) -> torch.device:
     return found
 
 
-def settle(threads: int | None = None) -> None:
+def setup_process(threads: int | None = None) -> None:
     """Set this process up for training with so many threads, or with all cores."""
     import cv2
     import torch
@@ -68,48 +61,3 @@ def keep_memory() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def lock(file: BinaryIO, shared: bool = False) -> None:
-    """Mark an open file as in use until `unlock`, or until it and every map of it is closed."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-
-
-def unlock(file: BinaryIO) -> None:
-    """End what `lock` began, whatever maps of the file there still are."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_UN)
-
-
-def in_use(path: Path) -> bool:
-    """Does any process hold a lock on the file, or may it not be asked?"""
-    try:
-        # Network file systems give this lock only to who may write.
-        with open(path, "r+b") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-
-
-def reserve(file: BinaryIO, size: int) -> None:
-    """Take the blocks of the first `size` bytes now; raises `OSError` where the disk has none left.
-
-    A map of a file that lacks them would end the process with SIGBUS instead.
-    """
-    try:
-        os.posix_fallocate(file.fileno(), 0, size)
-        return
-    except AttributeError:
-        pass  # macOS, Windows
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-            what = f"{error.strerror} for {told(size)}"
-            raise OSError(error.errno, what, file.name) from None
-    for begin in range(0, size, 1 << 20):
-        file.write(bytes(min(1 << 20, size - begin)))
-    file.seek(0)

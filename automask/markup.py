@@ -10,6 +10,7 @@ import numpy as np
 
 from automask import cards, charts
 from automask.cards import figure_of, text_of
+from automask.units import length
 
 Facts = Mapping[str, Any]
 
@@ -38,14 +39,6 @@ def render(facts: Facts, pictures: Mapping[str, str]) -> str:
     before, _, rest = template.partition("{{title}}")
     middle, _, after = rest.partition("{{body}}")
     return before + text_of(f"automask: study {facts['study']}") + middle + page + after
-
-
-def length(seconds: float) -> str:
-    """Seconds as people say them, such as 1 h 20 min."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _header(facts: Facts) -> str:

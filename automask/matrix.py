@@ -13,9 +13,9 @@ from automask.space import Space
 if TYPE_CHECKING:
     from automask.probing import Estimate
 
+
 #: What counts, as a share of the metric's room from chance to perfect.
 MATTERS = 0.05
-
 #: The freeze strategies by how much of the network they train.
 FREEZES = ("head_only", "last_stages", "gradual", "full")
 LOW = {"optimizer.adamw.lr": 5e-4, "optimizer.sgd.lr": 1e-2}
@@ -48,7 +48,7 @@ class Case:
     similar: bool | None
     sentence: str
     follows: tuple[str, ...]
-    wishes: tuple[Mapping[str, Any], ...]
+    values: tuple[Mapping[str, Any], ...]
 
     @property
     def name(self) -> str:
@@ -68,7 +68,6 @@ def _wish(freeze: str, augmentation: str, lr: Mapping[str, float], **more: Any) 
 
 
 SCRATCH = {"training.pretrained": False}
-
 CASES = (
     Case(
         True,
@@ -171,14 +170,14 @@ def recipes(
 ) -> list[tuple[Recipe, dict[str, Any]]]:
     """The case's recipes moved into the space, with their free hyperparameters by name.
 
-    `network` are wishes for another backbone and image size than the default recipe's. Those that become
+    `network` are values for another backbone and image size than the default recipe's. Those that become
     the same, or the default recipe, are left out.
     """
     found: list[tuple[Recipe, dict[str, Any]]] = []
     known = {space.default()[0].hash}
-    for wishes in case.wishes:
-        freeze = _nearest(wishes["freeze"], space)
-        recipe, free = space.preferring({**wishes, **(network or {}), "freeze": freeze})
+    for values in case.values:
+        freeze = _nearest(values["freeze"], space)
+        recipe, free = space.nearest({**values, **(network or {}), "freeze": freeze})
         if recipe.hash not in known:
             found.append((recipe, free))
         known.add(recipe.hash)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask import data as dataset
-from automask.disk import TOP
+from automask import data
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.recipe import Recipe
 from automask.session import Session
-from automask.store import TrialStore
-from automask.study import complete
-from automask.weights import describe
+from automask.storage.disk import TOP
+from automask.storage.trial_store import TrialStore
+from automask.study import complete_trials
+from automask.weights import describe_checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from automask.task import Task
 
 
-def load(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:
+def load_members(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:
     """Every complete trial with its probabilities, the best first.
 
     Test rows that came after a trial was trained are predicted by its stored weights when they are
@@ -35,7 +35,7 @@ def load(session: Session, say: Callable[[str], None] = lambda text: None) -> li
     """
     count = int(session.folds.max()) + 1
     found, unable = [], 0
-    for rank, trial in enumerate(complete(session.study)):
+    for rank, trial in enumerate(complete_trials(session.study)):
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
         store = session.store.trial(recipe)
         if not all(store.has(fold) for fold in range(count)):
@@ -76,30 +76,33 @@ def _test(
 
 def _has_new_rows(session: Session, store: TrialStore) -> bool:
     """Are there test rows now that the stored probabilities aren't of?"""
-    key, folds = dataset.test_fingerprint(session.data), range(int(session.folds.max()) + 1)
+    key, folds = data.test_fingerprint(session.data), range(int(session.folds.max()) + 1)
     return session.data.test is not None and any(store.test_key(fold) != key for fold in folds)
 
 
-def other_weights(session: Session) -> str:
+def explain_other_weights(session: Session) -> str:
     """Why networks can't be made again as the study made them; empty where they can."""
-    begun, now = session.study.user_attrs["fingerprint"]["weights"], describe(session.weights)
+    begun, now = (
+        session.study.user_attrs["fingerprint"]["weights"],
+        describe_checkpoints(session.weights),
+    )
     return (begun != now) * (
         f"the study's backbones are those of weights ({begun}), and there is ({now}); bring back the "
         "folder that it was searched with"
     )
 
 
-def trained(task: Task, recipe: Recipe, state: dict[str, Tensor], fold: int) -> Network:
+def rebuild_network(task: Task, recipe: Recipe, state: dict[str, Tensor], fold: int) -> Network:
     """A fold's network as it was stored: whole or, where only the head trained, with the recipe's own
     backbone."""
     from automask.network import build
 
     network = build(recipe, task.data.attributes, task.weights, task.seed, fold)
-    network.load_state_dict(state, strict=not head_alone(state))
+    network.load_state_dict(state, strict=not is_head_alone(state))
     return network.to(task.device)
 
 
-def head_alone(state: dict[str, Tensor]) -> bool:
+def is_head_alone(state: dict[str, Tensor]) -> bool:
     """Does a stored network hold nothing but the head?"""
     return all(name.startswith("head.") for name in state)
 
@@ -113,8 +116,8 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
     task = session.task()
     for fold in range(int(session.folds.max()) + 1):
         state = load_file(store.weights(fold))
-        if head_alone(state) and (why := other_weights(session)):
+        if is_head_alone(state) and (why := explain_other_weights(session)):
             raise UserError(f"new test rows can't be predicted: {why}")
-        network = trained(task, recipe, state, fold)
+        network = rebuild_network(task, recipe, state, fold)
         test = predict(network, task.pixels(recipe, fold), task.test_rows, task.device)
         store.replace_test(fold, np.asarray(test), task.test_key)

@@ -13,36 +13,37 @@ from typing import Any
 
 import numpy as np
 
-from automask.machine import settle
+from automask.machine import setup_process
 from automask.ranges import Categorical
 from automask.search import Note
 from automask.session import Session
 from automask.space import Space
-from automask.study import complete
+from automask.study import complete_trials
 
 #: About how many rows are looked at, at which edge in pixels, with how many patches.
 ROWS, SIZE, PATCHES = 1000, 32, 128
-
 #: Contrast, as a norm of a patch's pixels from 0 to 1, below which a patch counts as flat.
 FLAT = 0.3
-
 #: A class may lose this share of its recognised images; a probe loses a little to anything new.
 SPARED = 0.1
-
 ATTRIBUTE = "mirroring"
 
 
-def settled(session: Session, tell: Callable[[Note], None]) -> Session:
+def settle_flips(session: Session, tell: Callable[[Note], None]) -> Session:
     """The session with flips fixed to False in a shipped space where mirrored images lose their class.
 
     Measured once a study, which keeps the outcome; the user is told.
     """
-    if session.space is None or not session.space.adapts or not undecided(session.space):
+    if session.space is None or not session.space.adapts or not has_open_flips(session.space):
         return session
-    return session if keeps(session, tell) else replace(session, space=without_flips(session.space))
+    return (
+        session
+        if mirroring_keeps_class(session, tell)
+        else replace(session, space=without_flips(session.space))
+    )
 
 
-def keeps(session: Session, tell: Callable[[Note], None]) -> bool:
+def mirroring_keeps_class(session: Session, tell: Callable[[Note], None]) -> bool:
     """Do mirrored images keep their class? Measured once a study; the user is told."""
     known = session.study.user_attrs.get(ATTRIBUTE)
     if known is None:
@@ -56,7 +57,7 @@ def keeps(session: Session, tell: Callable[[Note], None]) -> bool:
     return bool(known["kept"])
 
 
-def undecided(space: Space) -> bool:
+def has_open_flips(space: Space) -> bool:
     """Does an augmentation of the space have a `flip` to choose?"""
     return any(
         len(getattr(ranges.get("flip"), "choices", ())) > 1
@@ -168,7 +169,7 @@ def _measured(session: Session) -> dict[str, Any]:
     groups = np.arange(len(data.labels)) if data.groups is None else data.groups
     rows = _sample(groups, session.config.search.seed)
     labels, groups = data.labels[rows], groups[rows]
-    settle(session.options.threads)
+    setup_process(session.options.threads)
     plain, mirrored = templates(_pixels(session, rows), session.config.search.seed)
     without, with_ = compare(plain, mirrored, labels, session.folds[rows])
     sure = losses(without, with_, labels, groups)
@@ -209,7 +210,7 @@ def _pixels(session: Session, rows: np.ndarray) -> np.ndarray:
     resize = (
         next(iter(session.space.competitors["resize"]))
         if session.space
-        else complete(session.study)[0].user_attrs["recipe"]["resize"]["name"]
+        else complete_trials(session.study)[0].user_attrs["recipe"]["resize"]["name"]
     )
     large = images.at(resize, images.largest)
     return np.stack(

@@ -7,23 +7,23 @@ import torch
 from torch import Tensor
 
 from automask.recipe import Recipe
-from automask.task import call
+from automask.task import call_plugin
 
 
-def mixes(recipe: Recipe) -> bool:
+def has_mix(recipe: Recipe) -> bool:
     """Does the recipe do anything to its batches?"""
     return recipe["mix"].name != "none"
 
 
-def mixed(
+def mix_batch(
     recipe: Recipe, rng: np.random.Generator, inputs: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor]:
     """A batch of images `[B, S, S, 3]` or features `[B, D]` and its targets `[B, C]`, mixed."""
-    if not mixes(recipe):
+    if not has_mix(recipe):
         return inputs, target
     if inputs.ndim == 2:
-        return call(recipe, "mix", inputs, target, rng)
-    inputs, target = call(recipe, "mix", inputs.permute(0, 3, 1, 2), target, rng)
+        return call_plugin(recipe, "mix", inputs, target, rng)
+    inputs, target = call_plugin(recipe, "mix", inputs.permute(0, 3, 1, 2), target, rng)
     return inputs.permute(0, 2, 3, 1), target
 
 
@@ -32,9 +32,9 @@ def refusal(recipe: Recipe) -> str:
 
     Tried on a few, several times, since it may leave some batches as they are.
     """
-    for seed in range(8 if mixes(recipe) else 0):
+    for seed in range(8 if has_mix(recipe) else 0):
         try:
-            mixed(recipe, np.random.default_rng(seed), torch.ones(4, 8), torch.eye(4))
+            mix_batch(recipe, np.random.default_rng(seed), torch.ones(4, 8), torch.eye(4))
         except Exception as error:
             return str(error) or type(error).__name__
     return ""

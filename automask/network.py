@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from automask import registry
 from automask.data import Attributes
-from automask.memory import fitting
+from automask.memory import run_halving
 from automask.recipe import Choice, Recipe
-from automask.weights import Weights
+from automask.weights import Checkpoint
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 #: Of norms that descend from none of torch's; a "norm-free" block is none.
 NAMED_NORM = re.compile("Norm(?!Free)")
-
 #: Rows at once where nothing trains.
 BATCH = 128
 
@@ -110,17 +109,17 @@ class Network(nn.Module):
 
 
 def build(
-    recipe: Recipe, attributes: Attributes, weights: Mapping[str, Weights], seed: int, fold: int
+    recipe: Recipe, attributes: Attributes, weights: Mapping[str, Checkpoint], seed: int, fold: int
 ) -> Network:
     """Fresh weights: the pretrained (or, by `seed`, random) backbone, and a new head for the fold."""
     backbone: Any = build_backbone(recipe, weights, seed)
     return Network(backbone, build_head(recipe["head"], backbone.D, attributes, seed, fold))
 
 
-def build_backbone(recipe: Recipe, weights: Mapping[str, Weights], seed: int) -> nn.Module:
+def build_backbone(recipe: Recipe, weights: Mapping[str, Checkpoint], seed: int) -> nn.Module:
     torch.manual_seed(seed)
     choice = recipe["backbone"]
-    pretrained: Weights | bool = recipe.training["pretrained"]
+    pretrained: Checkpoint | bool = recipe.training["pretrained"]
     if pretrained and weights:
         pretrained = weights.get(choice.params.get("model", ""), True)
     function = registry.get("backbone", choice.name).function
@@ -156,7 +155,7 @@ def in_batches(run: Callable[[np.ndarray], Tensor], rows: np.ndarray) -> Tensor:
         parts = np.array_split(rows, max(1, -(-len(rows) // size)))
         return torch.cat([run(part).cpu() for part in parts])
 
-    return fitting(all_rows, BATCH)[0]
+    return run_halving(all_rows, BATCH)[0]
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:

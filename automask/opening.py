@@ -9,25 +9,31 @@ from typing import Any, cast
 import numpy as np
 
 from automask import adapting, boxes, duplicates, grouping, relabelling, space, weights
-from automask import config as configuration
-from automask import data as dataset
-from automask.config import Config
-from automask.data import Data
+from automask.config import FILE, Config, load, read
+from automask.data import Dataset, draw_folds, fingerprint, prepare, test_fingerprint, warn_rare
 from automask.errors import UserError
-from automask.session import Options, Session, grouped, open_study, override, reopen, store_of
-from automask.store import RUNS, StudyStore
+from automask.session import (
+    Options,
+    Session,
+    open_session,
+    open_study,
+    override,
+    study_store,
+    with_study_groups,
+)
+from automask.storage.study_store import RUNS, StudyStore
 
 
-def start(options: Options, file: Path = configuration.FILE) -> Session:
+def begin(options: Options, file: Path = FILE) -> Session:
     """Read and check everything a search needs before anything trains.
 
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
     the storage, or a study that was begun with something else.
     """
     from automask import pseudo, respacing
-    from automask.study import hold
+    from automask.study import check_identity
 
-    config, store = override(configuration.load(file), options), store_of(options)
+    config, store = override(load(file), options), study_store(options)
     source = _source(options, store, file)
     taken = store.load_folds() if source is None else source.folds
     if options.pseudo and options.folds is None and taken is not None:
@@ -35,7 +41,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     ready = _ready(config, options, store, source)
     chosen, folds = ready.space, ready.folds
     assert chosen is not None
-    test_key = dataset.test_fingerprint(ready.data)
+    test_key = test_fingerprint(ready.data)
     made = pseudo.make(source, ready.metric) if source else pseudo.load(store, test_key)
     study = ready.study or open_study(config, options, store)
     settings = {
@@ -44,13 +50,13 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
         "metric": config.search.metric,
         "seed": str(config.search.seed),
         "space": f"{chosen.name} {chosen.fingerprint}",
-        "weights": weights.describe(ready.weights),
+        "weights": weights.describe_checkpoints(ready.weights),
     }
     learns_from = options.pseudo or (made.source if made else None)
     if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
-    hold(study, dataset.fingerprint(ready.data, folds), settings)
-    told = respacing.follow(study, store, chosen, settings["space"])
+    check_identity(study, fingerprint(ready.data, folds), settings)
+    told = respacing.migrate(study, store, chosen, settings["space"])
     if told:
         study = open_study(config, options, store)
     if source and made:
@@ -60,7 +66,7 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", ready.largest)
     study.set_user_attr("disk", ready.cap)
-    kept = adapting.pretrained(chosen) and not ready.weights
+    kept = adapting.may_be_pretrained(chosen) and not ready.weights
     study.set_user_attr(adapting.MODELS, chosen.models() if kept else None)
     study.set_user_attr(adapting.ASKED, space.load(config.search.space).models() if kept else None)
     notes = made.notes(ready.data.attributes) if made else ()
@@ -68,26 +74,28 @@ def start(options: Options, file: Path = configuration.FILE) -> Session:
     return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
 
 
-def survey(options: Options, file: Path = configuration.FILE) -> Session:
+def survey(options: Options, file: Path = FILE) -> Session:
     """What a new study would be about, without making one: nothing but caches is ever written.
 
     Raises `UserError` as `start` does.
     """
-    return _ready(override(configuration.load(file), options), options, StudyStore(RUNS / "cache"))
+    return _ready(override(load(file), options), options, StudyStore(RUNS / "cache"))
 
 
-def look(options: Options, file: Path = configuration.FILE) -> Session:
+def open_or_survey(options: Options, file: Path = FILE) -> Session:
     """The study of that name where it was begun, else what a new one would be about, as `survey`.
 
     Its own metric, seed and folds hold; the space only says which networks there are.
     """
-    if store_of(options).load_folds() is None:
+    if study_store(options).load_folds() is None:
         return survey(options, file)
-    opened = reopen(options, file)
+    opened = open_session(options, file)
     known = opened.study.user_attrs
-    chosen, _ = adapting.available(space.load(opened.config.search.space), opened.weights, known)
+    chosen, _ = adapting.drop_unavailable(
+        space.load(opened.config.search.space), opened.weights, known
+    )
     if chosen.adapts:
-        chosen, _ = adapting.adapted(chosen, opened.data, opened.weights, options.device)
+        chosen, _ = adapting.adapt(chosen, opened.data, opened.weights, options.device)
     return replace(opened, space=chosen)
 
 
@@ -103,29 +111,29 @@ def _ready(
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.load_folds() is not None else None
     known = begun.user_attrs if begun is not None else {}
-    chosen, notes = adapting.available(chosen, checkpoints, known)
-    data = dataset.prepare(configuration.read(config))
+    chosen, notes = adapting.drop_unavailable(chosen, checkpoints, known)
+    data = prepare(read(config))
     if chosen.adapts:
-        chosen, more = adapting.adapted(chosen, data, checkpoints, options.device)
+        chosen, more = adapting.adapt(chosen, data, checkpoints, options.device)
         notes += more
     adapting.refuse_idle(chosen, data)
-    if any(adapting.fits(chosen).values()):
+    if any(adapting.fitted_preprocessings(chosen).values()):
         boxes.read(data.train)
-    from automask.study import outranked
+    from automask.study import outranked_hashes
 
     cap = options.disk or store.tenth()
-    room = store.room(cap, outranked=lambda: outranked(begun) if begun else ())
+    room = store.room(cap, outranked=lambda: outranked_hashes(begun) if begun else ())
     # Images stay as they were decoded for a space that had larger ones.
     largest = max(known.get("largest", 0), *chosen.training["image_size"].corners())
-    needed = adapting.most_read(chosen, data, config.search.folds, 1, largest)
+    needed = adapting.map_bytes(chosen, data, config.search.folds, 1, largest)
     if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
     if source is None:
         data, folds, joined = _folds(config, data, store, options)
         notes += joined
     else:
-        data, folds = grouped(data, source.store), source.folds
-    notes += dataset.warn_rare(data, config.search.folds) + relabelling.notes()
+        data, folds = with_study_groups(data, source.store), source.folds
+    notes += warn_rare(data, config.search.folds) + relabelling.correction_notes()
     return Session(
         config,
         options,
@@ -153,7 +161,7 @@ def _source(options: Options, store: StudyStore, file: Path) -> Session | None:
         )
     if name is None or store.load_folds() is not None:
         return None
-    source = reopen(replace(options, study=name, pseudo=None), file)
+    source = open_session(replace(options, study=name, pseudo=None), file)
     if options.folds not in (None, count := int(source.folds.max()) + 1):
         raise UserError(
             f"--folds {options.folds}: study '{name}' has {count} folds, and what it predicts is honest "
@@ -163,8 +171,8 @@ def _source(options: Options, store: StudyStore, file: Path) -> Session | None:
 
 
 def _folds(
-    config: Config, data: Data, store: StudyStore, options: Options
-) -> tuple[Data, np.ndarray, list[str]]:
+    config: Config, data: Dataset, store: StudyStore, options: Options
+) -> tuple[Dataset, np.ndarray, list[str]]:
     """The data with the study's groups, and its folds: drawn once, then kept in its folder.
 
     A new study's groups are the declared ones, joined where near-duplicates are in both; a sentence
@@ -173,12 +181,12 @@ def _folds(
     folds = store.load_folds()
     count = config.search.folds
     if folds is None:
-        joined = grouping.join(
-            data.groups, len(data.labels), duplicates.of(data.paths, store), count
+        joined = grouping.join_groups(
+            data.groups, len(data.labels), duplicates.cached_pairs(data.paths, store), count
         )
         data = replace(data, groups=joined.groups)
-        folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
-        return data, folds, grouping.told(joined, data.train.groups is not None)
+        folds = draw_folds(data, config.search.split, count, config.search.seed)
+        return data, folds, grouping.describe_joined(joined, data.train.groups is not None)
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
         raise UserError(
@@ -189,4 +197,4 @@ def _folds(
         raise UserError(
             f"study '{options.study}' was begun with {folds.max() + 1} folds, not {count}{other}"
         )
-    return grouped(data, store), folds, []
+    return with_study_groups(data, store), folds, []

@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask.pixels import affine, colouring, moved, recoloured
+from automask.pixels import affine_matrix, colour_matrix, recolour, warp
 
 #: Pillow's kernel for smoothing, from which sharpness leads away.
 SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
-
 OPERATIONS = (
     "identity",
     "rotate",
@@ -36,9 +35,7 @@ OPERATIONS = (
 )
 
 
-def operated(
-    images: Tensor, chosen: Tensor, amount: Tensor, mirror: Tensor | None = None
-) -> Tensor:
+def operate(images: Tensor, chosen: Tensor, amount: Tensor, mirror: Tensor | None = None) -> Tensor:
     """The images `[B, 3, S, S]`, each changed by one operation.
 
     `chosen` `[B]` are indices of `OPERATIONS`, `amount` `[B]` their strengths from -1 to 1, where a sign
@@ -49,13 +46,13 @@ def operated(
         return torch.where(chosen == OPERATIONS.index(name), amount, 0.0)
 
     right, down = 0.6 * of("translate_x"), 0.6 * of("translate_y")
-    matrices = affine(30 * of("rotate"), torch.ones_like(amount), right, down, mirror)
+    matrices = affine_matrix(30 * of("rotate"), torch.ones_like(amount), right, down, mirror)
     matrices[:, 0, 1] += 0.3 * of("shear_x")
     matrices[:, 1, 0] += 0.3 * of("shear_y")
-    images = moved(images, matrices.to(images.device))
+    images = warp(images, matrices.to(images.device))
     factors = [1 + 0.9 * of(name) for name in ("brightness", "contrast", "saturation")]
     where = images.device
-    images = recoloured(images, colouring(images, *(f.to(where) for f in (*factors, 0 * amount))))
+    images = recolour(images, colour_matrix(images, *(f.to(where) for f in (*factors, 0 * amount))))
     changes = {
         "sharpness": _sharpened,
         "posterize": _posterized,
@@ -100,7 +97,7 @@ def _autocontrasted(images: Tensor, strength: Tensor) -> Tensor:
     offset = torch.where(high > low, -low * gain, 0.0)
     stretched = torch.cat([gain.diag_embed(), offset[:, :, None]], 2)
     same = torch.eye(3, 4, device=images.device)
-    return recoloured(images, same.lerp(stretched, strength.abs()[:, 0]))
+    return recolour(images, same.lerp(stretched, strength.abs()[:, 0]))
 
 
 def _equalized(images: Tensor, strength: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from automask import calibration, priors, rescoring
-from automask.data import Data
+from automask.data import Dataset
 from automask.ensembling import PLAIN, Ensemble
-from automask.scores import ClassScore, by_attribute, by_class
+from automask.scoring import ClassScore, by_attribute, by_class
 from automask.session import Session
 
 #: Up to this many classes are listed whole; of more, this many of the worst.
@@ -22,7 +22,7 @@ MOST_CLASSES, WORST = 30, 15
 HEADINGS = {"train": "train", "predicted": "said", "estimated": "EM"}
 
 
-def show(session: Session, blended: Ensemble, console: Console) -> None:
+def show_ensemble(session: Session, blended: Ensemble, console: Console) -> None:
     """Print everything, the nested scores first."""
     data, metric = session.data, session.metric
     name = session.config.search.metric
@@ -47,10 +47,10 @@ def show(session: Session, blended: Ensemble, console: Console) -> None:
     _show_methods(blended, name, console)
     _show_members(blended, name, console)
     _show_rest(data, blended, console)
-    show_classes(data, blended.honest, console, shares(data, blended))
+    show_classes(data, blended.honest, console, class_shares(data, blended))
 
 
-def shares(data: Data, blended: Ensemble) -> dict[str, np.ndarray]:
+def class_shares(data: Dataset, blended: Ensemble) -> dict[str, np.ndarray]:
     """Shares of the classes `[C]`: in train, as predicted (of the test rows where there are some), and
     among the test rows as their probabilities tell together."""
     train = data.counts / data.counts.sum()
@@ -61,16 +61,16 @@ def shares(data: Data, blended: Ensemble) -> dict[str, np.ndarray]:
         test = blended.test
         if blended.biases is not None:
             # The biases aren't what the rows look like: they come off again.
-            test = priors.weigh(test, np.exp(-blended.biases / (blended.temperature or 1)))
+            test = priors.reweight(test, np.exp(-blended.biases / (blended.temperature or 1)))
         found["estimated"] = priors.estimate(test, train)
     return found
 
 
-def moved(blended: Ensemble, found: dict[str, np.ndarray]) -> int | None:
+def changed_predictions(blended: Ensemble, found: dict[str, np.ndarray]) -> int | None:
     """How many test rows would be given another class if their classes were as common as estimated."""
     if "estimated" not in found:
         return None
-    shifted = priors.weigh(blended.test, found["estimated"] / found["train"])
+    shifted = priors.reweight(blended.test, found["estimated"] / found["train"])
     return int((shifted.argmax(1) != blended.test.argmax(1)).sum())
 
 
@@ -120,7 +120,7 @@ def _show_members(blended: Ensemble, name: str, console: Console) -> None:
     console.print()
 
 
-def _show_rest(data: Data, blended: Ensemble, console: Console) -> None:
+def _show_rest(data: Dataset, blended: Ensemble, console: Console) -> None:
     """Biases, calibration, and how common the classes are in test, a line each."""
     if blended.biases is None:
         console.print("class biases: none, as they don't clearly raise the nested score")
@@ -142,7 +142,7 @@ def _show_rest(data: Data, blended: Ensemble, console: Console) -> None:
     console.print(
         f"temperature: {kept}: {figures[0]} without, {figures[1]} with one", soft_wrap=True
     )
-    if (changed := moved(blended, shares(data, blended))) is not None:
+    if (changed := changed_predictions(blended, class_shares(data, blended))) is not None:
         console.print(
             f"test priors: were the classes as common as the test probabilities say (column EM), "
             f"{changed:,} of {len(blended.test):,} predictions would change; none was changed",
@@ -160,7 +160,7 @@ def _table(*columns: str) -> Table:
 
 
 def show_classes(
-    data: Data,
+    data: Dataset,
     probability: np.ndarray,
     console: Console,
     common: Mapping[str, np.ndarray] | None = None,

@@ -14,7 +14,7 @@ from automask.pruner import STRIDE
 from automask.recipe import Recipe
 from automask.session import Session
 from automask.sofar import scores_so_far
-from automask.study import finished
+from automask.study import finished_trials
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,23 @@ class Overview:
         return sum(trial.seconds for trial in self.counted) / max(1, len(self.counted))
 
 
-def empty(session: Session) -> Overview:
+def empty_overview(session: Session) -> Overview:
     """That of a session without trials."""
     return Overview(session.config.search.metric)
 
 
-def of(session: Session) -> Overview:
+def overview(session: Session) -> Overview:
     """The overview of a session's study, with all trials that have ended."""
     before = scores_so_far(session)
     overview = Overview(session.config.search.metric, lambda: before)
-    trials = [trial for trial in finished(session.study) if "recipe" in trial.user_attrs]
+    trials = [trial for trial in finished_trials(session.study) if "recipe" in trial.user_attrs]
     for trial in sorted(trials, key=_at):
-        overview.add(ended(trial, int(session.folds.max()) + 1))
+        overview.add(ended_trial(trial, int(session.folds.max()) + 1))
     overview.so_far = lambda: scores_so_far(session)
     return overview
 
 
-def ended(trial: FrozenTrial, folds: int) -> Ended:
+def ended_trial(trial: FrozenTrial, folds: int) -> Ended:
     """What the storage knows of a finished trial."""
     known = trial.user_attrs
     return Ended(

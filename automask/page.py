@@ -16,9 +16,9 @@ import numpy as np
 from automask import submission
 from automask.comparing import Comparison
 from automask.errors import UserError
-from automask.files import digest
 from automask.images import decode
 from automask.machine import cores
+from automask.storage.files import file_digest
 
 PICTURES = 500  # of more rows than these, so many are shown
 EDGE = 256
@@ -50,7 +50,7 @@ def write(
     frame = compared.frames[0]
     content = {
         "names": list(names),
-        "key": "".join(digest(path)[:12] for path in compared.paths),
+        "key": "".join(file_digest(path)[:12] for path in compared.paths),
         "differ": len(differ),
         "effects": list(effects),
         "columns": list(frame.columns),

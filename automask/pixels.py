@@ -16,7 +16,7 @@ from torch.nn import functional as F
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 
-def affine(
+def affine_matrix(
     degrees: Tensor, zoom: Tensor, right: Tensor, down: Tensor, mirror: Tensor | None = None
 ) -> Tensor:
     """For each image the matrix `[B, 2, 3]` from where a pixel goes to where it comes from.
@@ -30,14 +30,14 @@ def affine(
     return torch.stack([side * cos, -side * sin, right, sin, cos, down], 1).view(-1, 2, 3)
 
 
-def moved(images: Tensor, matrices: Tensor) -> Tensor:
+def warp(images: Tensor, matrices: Tensor) -> Tensor:
     """The images moved by matrices as `affine` gives them; what lies outside is a reflection."""
     if images.device.type == "cpu":
         return _moved_one_by_one(images, matrices)
     return _moved_at_once(images, matrices)
 
 
-def colouring(
+def colour_matrix(
     images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor, turn: Tensor
 ) -> Tensor:
     """For each image the matrix `[B, 3, 4]` from its colours, and 1, to new ones.
@@ -56,7 +56,7 @@ def colouring(
     return torch.cat([linear, offset], 2)
 
 
-def recoloured(images: Tensor, matrices: Tensor) -> Tensor:
+def recolour(images: Tensor, matrices: Tensor) -> Tensor:
     """The images with their colours mapped by matrices as `colouring` gives them."""
     if images.device.type == "cpu":
         return _recoloured_one_by_one(images, matrices)

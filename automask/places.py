@@ -12,25 +12,25 @@ from automask.recipe import Recipe
 from automask.space import Space
 
 
-class Places:
+class GowerDistance:
     """Where recipes lie in their space, as a row of numbers each: numbers go from 0 to 1, and choices
     are counted. What a recipe doesn't have is not-a-number."""
 
     def __init__(self, rows: list[dict[str, tuple[Any, Range]]]) -> None:
-        self.names = sorted({plain(name) for row in rows for name in row})
+        self.names = sorted({plain_value(name) for row in rows for name in row})
         self.choices: dict[str, list[Any]] = {name: [] for name in self.names}
         self.categorical = np.zeros(len(self.names), bool)
         for row in rows:
             for name, (_, range_) in row.items():
                 if isinstance(range_, Categorical):
-                    self.categorical[self.names.index(plain(name))] = True
+                    self.categorical[self.names.index(plain_value(name))] = True
         self.rows = np.array([self.of(row) for row in rows])
 
     def of(self, row: Mapping[str, tuple[Any, Range]]) -> np.ndarray:
         """`[P]`; what no recipe of these has is left out, as it tells none from another."""
         place = np.full(len(self.names), np.nan)
         for name, (value, range_) in row.items():
-            key = plain(name)
+            key = plain_value(name)
             if key in self.choices:
                 place[self.names.index(key)] = self._number(key, value, range_)
         return place
@@ -67,7 +67,7 @@ def parameters(space: Space, recipe: Recipe) -> dict[str, tuple[Any, Range]]:
     found: dict[str, tuple[Any, Range]] = {}
 
     def told(name: str, range_: Range) -> Any:
-        kind, _, rest = plain(name).partition(".")
+        kind, _, rest = plain_value(name).partition(".")
         if kind == "training":
             value = recipe.training[rest]
         elif not rest:
@@ -81,6 +81,6 @@ def parameters(space: Space, recipe: Recipe) -> dict[str, tuple[Any, Range]]:
     return found
 
 
-def plain(name: str) -> str:
+def plain_value(name: str) -> str:
     """Without what rules left of the choices."""
     return name.partition(" of ")[0]

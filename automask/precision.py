@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from automask.memory import fitting
-from automask.network import Network
-from automask.remembered import recall
+from automask.memory import run_halving
+from automask.storage.json_cache import get_or_compute
 
 WORTHWHILE = 1.05
 #: Images in a step that is timed, or fewer where memory doesn't hold so many.
 BATCH = 16
 
 
-def choose(network: Network, key: str, size: int, device: torch.device, file: Path) -> bool:
+def choose(network: nn.Module, key: str, size: int, device: torch.device, file: Path) -> bool:
     """True where training steps of this network at `size` pixels are quicker under bfloat16.
 
     A processor's answer is kept in `file` by `key`, so that a study computes alike to its end; a
@@ -29,7 +29,9 @@ def choose(network: Network, key: str, size: int, device: torch.device, file: Pa
     if device.type != "cpu" or emulated(device):
         return False
     key = f"{key} {size}px {torch.get_num_threads()} threads"
-    return recall(file, key, lambda: fitting(lambda rows: _quicker(network, size, rows), BATCH)[0])
+    return get_or_compute(
+        file, key, lambda: run_halving(lambda rows: _quicker(network, size, rows), BATCH)[0]
+    )
 
 
 def emulated(device: torch.device) -> bool:
@@ -40,7 +42,7 @@ def emulated(device: torch.device) -> bool:
     )
 
 
-def _quicker(network: Network, size: int, rows: int) -> bool:
+def _quicker(network: nn.Module, size: int, rows: int) -> bool:
     """Does bfloat16 clearly win? By the quickest of a few steps each, taken in turn."""
     network = copy.deepcopy(network)
     quickest = {False: math.inf, True: math.inf}

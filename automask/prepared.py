@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from automask import boxes, registry
-from automask.data import Data
+from automask.data import Dataset
 from automask.images import Images, decode
 from automask.recipe import Choice
-from automask.remembered import recall
+from automask.storage.json_cache import get_or_compute
 from automask.tables import Rows
 
 
@@ -71,7 +71,7 @@ def is_fitted(choice: Choice) -> bool:
 
 
 def prepare(
-    choice: Choice, data: Data, rows: np.ndarray, images: Images, cache: Path
+    choice: Choice, data: Dataset, rows: np.ndarray, images: Images, cache: Path
 ) -> Prepared | None:
     """The preprocessing for a fold that trains on these rows of train; None leaves images as they are.
 
@@ -87,7 +87,7 @@ def prepare(
         key = _hash((choice.name, sorted(choice.params.items()), digest, facts, told))
         part = TrainingPart(data.train, rows)
         file = cache / "preprocessings.json"
-        transform = from_json(recall(file, key, lambda: to_json(function(part))))
+        transform = from_json(get_or_compute(file, key, lambda: to_json(function(part))))
     if transform is None:
         return None
     state = json.dumps(dataclasses.asdict(transform), sort_keys=True)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from automask.data import one_hot
-from automask.scores import Metric
+from automask.scoring import Metric
 
 #: What a class's bias is changed by, the small changes first, in so many rounds over the classes.
 STEPS, ROUNDS = (0.1, -0.1, 0.2, -0.2, 0.4, -0.4, 0.8, -0.8, 1.6, -1.6), 2
 
 
-def by_label(metric: Metric, target: np.ndarray, probability: np.ndarray) -> bool:
+def sees_labels_only(metric: Metric, target: np.ndarray, probability: np.ndarray) -> bool:
     """Does the metric see the likeliest class only? Tried out on these rows."""
     said = one_hot(probability.argmax(1), probability.shape[1])
     return bool(np.isclose(metric(target, said), metric(target, probability), atol=1e-12))
 
 
-def weigh(probability: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def reweight(probability: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Each class's probability times its factor `[C]`, so that a row sums to 1 again."""
     out = probability * factors
     return out / np.maximum(out.sum(1, keepdims=True), 1e-300)
 
 
-def biased(probability: np.ndarray, biases: np.ndarray | None) -> np.ndarray:
+def add_biases(probability: np.ndarray, biases: np.ndarray | None) -> np.ndarray:
     """With `biases` `[C]` added to the log-probabilities; unchanged without any."""
-    return probability if biases is None else weigh(probability, np.exp(biases))
+    return probability if biases is None else reweight(probability, np.exp(biases))
 
 
 def fit_biases(target: np.ndarray, probability: np.ndarray, metric: Metric) -> np.ndarray:
@@ -61,7 +61,7 @@ def estimate(probability: np.ndarray, priors: np.ndarray) -> np.ndarray:
     """
     shares = priors
     for _ in range(1000):
-        before, shares = shares, weigh(probability, shares / priors).mean(0)
+        before, shares = shares, reweight(probability, shares / priors).mean(0)
         if np.abs(shares - before).max() < 1e-7:
             break
     return shares

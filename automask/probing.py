@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automask.data import one_hot
-from automask.scores import Metric
+from automask.scoring import Metric
 
 #: Random halves of the training rows, and resampled tables for a standard error.
 HALVES, RESAMPLES = 3, 100
@@ -60,7 +60,7 @@ class Probe:
         Half of the rows are drawn unit after unit, so that they are half of the units too.
         """
         rng = np.random.default_rng(self.seed)
-        features = principal(features)
+        features = principal_components(features)
         scored, balanced = self._best(self._scored(features))
         halves = [_probability(self._scored(features, rng), balanced) for _ in range(HALVES)]
         gain = self.difference(scored, halves)
@@ -70,7 +70,7 @@ class Probe:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Out-of-fold probabilities `[N, C]` of a probe on `features` `[N, D]`."""
-        return self._best(self._scored(principal(features)))[0]
+        return self._best(self._scored(principal_components(features)))[0]
 
     def _scored(
         self, features: np.ndarray, half: np.random.Generator | None = None
@@ -81,7 +81,7 @@ class Probe:
         for fold in np.unique(self.folds):
             rows, scored = np.flatnonzero(self.folds != fold), self.folds == fold
             if half is not None:
-                rows = by_units(rows, self.units, half)[: (len(rows) + 1) // 2]
+                rows = shuffle_units(rows, self.units, half)[: (len(rows) + 1) // 2]
             likelihood[scored], prior[scored] = discriminants(
                 features[rows], self.labels[rows], features[scored], shape[1]
             )
@@ -118,7 +118,7 @@ class Probe:
         return Estimate(float(found.mean() / room), float(np.sqrt(variance) / room))
 
 
-def principal(features: np.ndarray) -> np.ndarray:
+def principal_components(features: np.ndarray) -> np.ndarray:
     """The first `COMPONENTS` principal components `[N, K]` of standardised features.
 
     No label takes part, so that rows that will be scored may.
@@ -156,7 +156,7 @@ def discriminants(
     return likelihood, np.broadcast_to(prior, likelihood.shape)
 
 
-def by_units(rows: np.ndarray, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def shuffle_units(rows: np.ndarray, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The rows in random order, unit after unit."""
     place = rng.permutation(units.max() + 1)[units[rows]]
     return rows[np.lexsort((rng.random(len(rows)), place))]

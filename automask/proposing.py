@@ -12,13 +12,12 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from automask import cost as costs
-from automask.cost import Cost
+from automask.cost import Cost, seconds
 from automask.errors import UserError
 from automask.ranges import Categorical, Float, Int, Range, draw
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.study import ANYWAY, DRAWN, GIVEN, JOINED, OUTSIDE, PASSES, QUEUES, STARTUP, put_back
+from automask.study import ANYWAY, DRAWN, GIVEN, JOINED, OUTSIDE, PASSES, QUEUES, STARTUP, requeue
 
 #: Proposals of the sampler's that were there already or take too long, before any at random will do.
 PROPOSALS = 5
@@ -85,7 +84,7 @@ class Proposer:
                 refused += not waits
         finally:
             for trial in held:
-                put_back(self.study, trial._trial_id)
+                requeue(self.study, trial._trial_id)
 
     def _enqueue_cheapest(self, trials: list[FrozenTrial], refused: int) -> str:
         """Queue the cheapest of a few random recipes that are new and fit, or say why there is none."""
@@ -128,7 +127,7 @@ class Proposer:
             return True
         cost = self.cost(recipe)
         passes = self.study.user_attrs.get(PASSES)
-        expected = None if cost is None else costs.seconds(cost, trials, passes)
+        expected = None if cost is None else seconds(cost, trials, passes)
         return expected is None or time.time() + MARGIN * expected <= self.deadline
 
     def _refuse(self, trial: optuna.Trial, reason: str) -> None:
@@ -147,7 +146,7 @@ class Proposer:
             trial.set_user_attr("cost", cost.gflop)
             trial.set_user_attr("kind", cost.kind)
             # Also where nothing tells: another machine may have expected something.
-            trial.set_user_attr("predicted", costs.seconds(cost, trials))
+            trial.set_user_attr("predicted", seconds(cost, trials))
         return trial
 
 

@@ -91,7 +91,7 @@ class AtFoldEnds(BasePruner):
         return self.pruner.prune(study, shown)
 
 
-def named(name: str, folds: int) -> BasePruner:
+def make_pruner(name: str, folds: int) -> BasePruner:
     """The pruner of that name for trials of so many folds; raises `UserError` where there is none.
 
     Ours is `two_stage`, the others are Optuna's. Those that compare like with like see fold ends, those

@@ -14,21 +14,21 @@ import numpy as np
 
 from automask import registry
 from automask.data import Attributes, test_fingerprint
-from automask.disk import TOP
 from automask.errors import UserError
 from automask.recipe import Recipe
-from automask.scores import Metric, difference
-from automask.store import StudyStore, TrialStore
-from automask.study import complete
+from automask.scoring import Metric, difference
+from automask.storage.disk import TOP
+from automask.storage.study_store import StudyStore
+from automask.storage.trial_store import TrialStore
+from automask.study import complete_trials
 
 if TYPE_CHECKING:
     from automask.session import Session
 
-Blend = Callable[[np.ndarray], np.ndarray]
 
+Blend = Callable[[np.ndarray], np.ndarray]
 #: Out of fold, predictions as confident as a pseudo-label are right at least so often.
 PRECISION = 0.95
-
 #: Up to so many classes are listed with their rows.
 MOST_CLASSES = 30
 
@@ -109,7 +109,7 @@ def make(source: Session, metric: Metric) -> Pseudo:
         chosen, blend = _blend(table[:, seen], data.labels[seen], metric)
         probability[fold] = blend(np.stack([able[index].load(fold).test for index in chosen]))
         known = blend(table[chosen][:, seen])
-        confidence[fold] = sure(known.max(1), known.argmax(1) == data.labels[seen])
+        confidence[fold] = precision_threshold(known.max(1), known.argmax(1) == data.labels[seen])
     made = Pseudo(
         name, key, probability, confidence, out_of_fold(table, data.labels, folds, metric)
     )
@@ -121,7 +121,7 @@ def make(source: Session, metric: Metric) -> Pseudo:
     return made
 
 
-def sure(confidence: np.ndarray, right: np.ndarray) -> float:
+def precision_threshold(confidence: np.ndarray, right: np.ndarray) -> float:
     """The smallest confidence from which on predictions are right in `PRECISION` of all cases.
 
     One right and one wrong are added (Laplace), so that a few right ones prove nothing; infinite where
@@ -199,7 +199,7 @@ def load(store: StudyStore, test_key: str) -> Pseudo | None:
 def _complete(session: Session) -> list[TrialStore]:
     """The complete trials whose probabilities are there, the best first."""
     count = int(session.folds.max()) + 1
-    trials = complete(session.study)
+    trials = complete_trials(session.study)
     stores = [session.store.trial(Recipe.from_dict(t.user_attrs["recipe"])) for t in trials]
     return [store for store in stores if all(store.has(fold) for fold in range(count))]
 

@@ -33,13 +33,13 @@ class Candidate:
         return cls(choice.name, choice.params.get("model"), recipe.training["image_size"])
 
     @property
-    def wishes(self) -> dict[str, Any]:
-        """What makes a recipe of a space use it (see `Space.preferring`)."""
-        wishes = {"backbone": self.backbone, "training.image_size": self.size}
+    def values(self) -> dict[str, Any]:
+        """What makes a recipe of a space use it (see `Space.nearest`)."""
+        values = {"backbone": self.backbone, "training.image_size": self.size}
         return (
-            wishes
+            values
             if self.model is None
-            else wishes | {f"backbone.{self.backbone}.model": self.model}
+            else values | {f"backbone.{self.backbone}.model": self.model}
         )
 
     def __str__(self) -> str:
@@ -93,7 +93,7 @@ def candidates(space: Space) -> dict[Candidate, Recipe]:
         models = getattr(ranges.get("model"), "choices", (None,))
         for model, size in itertools.product(models, sizes):
             plain = {"training.pretrained": True, "augmentation": "none"}
-            recipe, _ = space.preferring({**plain, **Candidate(name, model, size).wishes})
+            recipe, _ = space.nearest({**plain, **Candidate(name, model, size).values})
             found.setdefault(Candidate.of(recipe), recipe)
     return found
 

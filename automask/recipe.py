@@ -25,7 +25,6 @@ SEARCHED: dict[str, str] = {
     "preprocessing": "none",
     "resize": "pad",
 }
-
 #: What belongs to no plugin: how long, on how much, at which size.
 TRAINING: dict[str, Range] = {
     "pretrained": Categorical(True, False),
@@ -36,7 +35,6 @@ TRAINING: dict[str, Range] = {
     "accumulation": Int(1, 1024),
     "ema_decay": Float(0.0, 0.9999),
 }
-
 TRAINING_DEFAULTS: dict[str, Any] = {
     "pretrained": True,
     "image_size": 128,
@@ -85,7 +83,7 @@ class Recipe:
         }
         return cls(choices, dict(data["training"]))
 
-    def wishes(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """Its values by the names that a space gives them, such as ``loss`` and ``loss.focal.gamma``."""
         named: dict[str, Any] = {f"training.{key}": value for key, value in self.training.items()}
         for kind, choice in self.choices.items():

@@ -12,7 +12,7 @@ from automask.errors import UserError
 from automask.recipe import Recipe
 
 
-def text(recipe: Recipe) -> str:
+def recipe_toml(recipe: Recipe) -> str:
     """The recipe as TOML; `read` gives the same recipe again, to the last digit."""
     tables = {"training": recipe.training}
     tables |= {f"{kind}.{choice.name}": choice.params for kind, choice in recipe.choices.items()}
@@ -26,7 +26,7 @@ def text(recipe: Recipe) -> str:
     )
 
 
-def read(file: Path) -> Recipe:
+def read_recipe(file: Path) -> Recipe:
     """The recipe in a file; what it doesn't mention is as the plugins and automask have it by default.
 
     Raises `UserError` with every mistake in it, a line each.
@@ -38,7 +38,7 @@ def read(file: Path) -> Recipe:
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: isn't UTF-8 text: {error}") from error
     fixed = space.parse(content, str(file), adapts=False, what="recipe", further=_open)
-    return fixed.preferring({})[0]
+    return fixed.nearest({})[0]
 
 
 def _open(table: dict[str, Any]) -> Iterator[str]:

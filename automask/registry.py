@@ -20,7 +20,6 @@ from automask.errors import PluginError, UserError, did_you_mean
 from automask.ranges import Range
 
 F = TypeVar("F", bound=Callable[..., Any])
-
 LOCAL = "automask.local"
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from automask.csvfile import Csv, few, quoted, read_csv
+from automask.csvfile import Csv, quoted, read_csv, shorten_list
 from automask.errors import UserError, did_you_mean
-from automask.files import digest, written
+from automask.storage.files import atomic_write, file_digest
 from automask.tables import Numeric, Tables
 
 FILE = Path("corrections.csv")
@@ -71,7 +71,7 @@ def save(corrections: Sequence[Correction], file: Path = FILE) -> None:
     if not corrections:
         file.unlink(missing_ok=True)
         return
-    with written(file) as beside, open(beside, "w", newline="", encoding="utf-8") as opened:
+    with atomic_write(file) as beside, open(beside, "w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([getattr(c, column) for column in COLUMNS] for c in corrections)
@@ -155,11 +155,11 @@ def relabel(path: Path, tables: Tables, known: Sequence[Correction]) -> Outcome:
         options = quoted(targets)
         raise UserError(
             f"{path} has no column of labels: it needs one named {' or '.join(options)} (it has "
-            f"{few(quoted(table.columns))})"
+            f"{shorten_list(quoted(table.columns))})"
         )
     table.refuse_empty(present)
     now, rows = apply(tables, known), _rows(tables)
-    facts = (datetime.now(UTC).isoformat(timespec="seconds"), path.name, digest(path))
+    facts = (datetime.now(UTC).isoformat(timespec="seconds"), path.name, file_digest(path))
     told = [table.columns.get(column, [""] * len(table)) for column in ("source", "note")]
     kept = {(c.id, c.target): c for c in known}
     corrected = undone = same = 0
@@ -189,7 +189,7 @@ def relabel(path: Path, tables: Tables, known: Sequence[Correction]) -> Outcome:
     return Outcome(corrections, corrected, undone, same, left_alone, flows)
 
 
-def notes() -> list[str]:
+def correction_notes() -> list[str]:
     """A sentence on how many labels are corrected; none where none is."""
     count = len(load())
     return [f"{count:,} label{'s' * (count != 1)} corrected by {FILE}"] if count else []
@@ -201,7 +201,7 @@ def _id_column(table: Csv, tables: Tables) -> str:
     if found is None:
         raise UserError(
             f"{table.path} has no column of ids: it needs one named {' or '.join(quoted(options))} "
-            f"(it has {few(quoted(table.columns))})"
+            f"(it has {shorten_list(quoted(table.columns))})"
         )
     return found
 

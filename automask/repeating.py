@@ -7,43 +7,43 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from automask import mirroring, opening, overview, trials
-from automask import session as sessions
+from automask import mirroring, opening, overview
 from automask.display import Display, decode
 from automask.errors import UserError
 from automask.recipe import Recipe
-from automask.session import Options, Session
-from automask.study import alive
+from automask.session import Options, Session, options_of
+from automask.study import is_alive
+from automask.trials import find_trial, trained_trials
 from automask.workers import run_one
 
 
-def prepare(recipe: Recipe, options: Options) -> Session:
+def prepare_training(recipe: Recipe, options: Options) -> Session:
     """The study made ready, as it was begun or else as automask.toml says, to train this recipe too."""
-    session = opening.start(sessions.begun(options))
+    session = opening.begin(options_of(options))
     size = int(recipe.training["image_size"])
     return replace(session, largest=max(session.largest, size))
 
 
-def known(session: Session, recipe: Recipe) -> FrozenTrial | None:
+def find_complete(session: Session, recipe: Recipe) -> FrozenTrial | None:
     """The complete trial of this recipe, if there is one; raises `UserError` where it is in training."""
-    same = [t for t in trials.of(session.study) if t.user_attrs.get("hash") == recipe.hash]
+    same = [t for t in trained_trials(session.study) if t.user_attrs.get("hash") == recipe.hash]
     for trial in same:
-        working = alive(session.store, trial.user_attrs.get("worker", ""))
+        working = is_alive(session.store, trial.user_attrs.get("worker", ""))
         if trial.state == TrialState.RUNNING and working:
             raise UserError(f"trial {trial.number} is training this recipe now: automask status")
     return next((t for t in same if t.state == TrialState.COMPLETE), None)
 
 
-def train(session: Session, recipe: Recipe, console: Console) -> FrozenTrial:
+def train_recipe(session: Session, recipe: Recipe, console: Console) -> FrozenTrial:
     """Train the recipe with the study's folds and keep what comes of it; its trial.
 
     Nothing stops it early but Ctrl-C, after which it waits in the queue.
     """
-    before = overview.of(session)
+    before = overview.overview(session)
     folds = session.config.search.folds
     display = Display(console, before, len(before.counted) + 1, folds=folds)
     decode(session, display)
-    session = mirroring.settled(session, display.tell)
+    session = mirroring.settle_flips(session, display.tell)
     with display:
         number = run_one(session, recipe, display.tell)
-    return trials.find(session.study, number)
+    return find_trial(session.study, number)

@@ -26,19 +26,17 @@ from automask import (
     page,
     submission,
 )
-from automask import data as dataset
-from automask import importance as mattering
-from automask.data import Data
-from automask.disk import TOP
+from automask.data import Dataset, describe
 from automask.ensembling import PLAIN
 from automask.errors import UserError
+from automask.importance import LEAST, factors
 from automask.machine import cores
 from automask.recipe import Recipe
-from automask.scores import by_attribute
+from automask.scoring import by_attribute
 from automask.session import Session
+from automask.storage.disk import TOP
 
 Facts = dict[str, Any]
-
 HARDEST = 24
 LOOKED = 6  # so many mistakes, and as many right answers
 
@@ -57,13 +55,13 @@ def write(session: Session, file: Path, say: Callable[[str], None] = lambda text
 def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> Facts:
     """Everything that the report says, as JSON would hold it; pictures by the ids of their rows."""
     data, (blend, honest, kept) = session.data, _blend(session, say)
-    hard = evaluation.hardest(data.labels, honest)
+    hard = evaluation.hardest_rows(data.labels, honest)
     trials, folds = history(session), int(session.folds.max()) + 1
     return {
         "study": session.options.study,
         "metric": session.config.search.metric,
         "date": f"{datetime.now():%Y-%m-%d %H:%M}",
-        "data": dataset.describe(data),
+        "data": describe(data),
         "folds": folds,
         "blend": {**blend, "members": _members(session, blend), "run": kept},
         "scores": _scores(session, blend, honest),
@@ -72,7 +70,7 @@ def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> 
         "pruning": pruning(trials),
         "tables": evaluation.tables(data, honest),
         "reliability": blend["calibration"]["after" if blend["temperature"] else "before"],
-        "hardest": [evaluation.described(data, honest, row) for row in hard[:HARDEST].tolist()],
+        "hardest": [evaluation.describe_row(data, honest, row) for row in hard[:HARDEST].tolist()],
         "looked": _looked(session, honest, hard),
         "suspects": suspects(session, honest),
         "leaks": leaks(session),
@@ -83,7 +81,7 @@ def history(session: Session) -> list[Facts]:
     """Each trial in order, with the best score until then and the share of it that was trained."""
     best: float | None = None
     out = []
-    for trial in sorted(overview.of(session).ended, key=lambda trial: trial.number):
+    for trial in sorted(overview.overview(session).ended, key=lambda trial: trial.number):
         state = trial.state if trial.state in ("complete", "pruned") else "failed"
         if trial.value is not None:
             best = trial.value if best is None else max(best, trial.value)
@@ -108,9 +106,9 @@ def importance(session: Session) -> dict[str, float]:
     """Each factor's share of what mattered, the largest first; empty where trials are too few."""
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     trials = session.study.get_trials(deepcopy=False, states=states)
-    if sum(trial.state == TrialState.COMPLETE for trial in trials) < mattering.LEAST:
+    if sum(trial.state == TrialState.COMPLETE for trial in trials) < LEAST:
         return {}
-    return {factor.name: factor.share for factor in mattering.factors(trials)}
+    return {factor.name: factor.share for factor in factors(trials)}
 
 
 def pruning(trials: Sequence[Facts]) -> Facts:
@@ -128,7 +126,7 @@ def pruning(trials: Sequence[Facts]) -> Facts:
 
 def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
     """The train rows whose label confident learning takes for wrong, the most suspect first."""
-    data, audit = session.data, labels.audit(session.data.labels, honest, session.folds)
+    data, audit = session.data, labels.find_label_errors(session.data.labels, honest, session.folds)
     return [
         {
             "id": data.train.ids[row],
@@ -158,7 +156,7 @@ def leaks(session: Session) -> list[Facts] | None:
     ]
 
 
-def pictures(data: Data, ids: Sequence[str]) -> dict[str, str]:
+def pictures(data: Dataset, ids: Sequence[str]) -> dict[str, str]:
     """Thumbnails as base64 JPEG by the ids of train and test rows; ids of neither are left out."""
     paths = dict(zip(data.train.ids, data.train.paths, strict=True))
     if data.test is not None:
@@ -175,7 +173,7 @@ def _blend(session: Session, say: Callable[[str], None]) -> tuple[Facts, np.ndar
     """
     if kept := session.store.ensembles():
         return kept[-1].facts(), kept[-1].honest(), True
-    found = members.load(session, say)
+    found = members.load_members(session, say)
     if not found:
         raise UserError(
             f"study '{session.options.study}' has no complete trial yet: run automask search first"
@@ -186,7 +184,7 @@ def _blend(session: Session, say: Callable[[str], None]) -> tuple[Facts, np.ndar
     blended = ensembling.fit(
         {PLAIN: still}, data.labels, session.folds, data.groups, session.metric, "greedy", TOP
     )
-    return blending.facts(session, blended), blended.honest, False
+    return blending.blend_facts(session, blended), blended.honest, False
 
 
 def _first_row(table: np.ndarray) -> Callable[[], np.ndarray]:
@@ -227,7 +225,7 @@ def _looked(session: Session, probability: np.ndarray, hard: np.ndarray) -> Fact
     right = right[np.argsort(-probability.max(1)[right], kind="stable")]
     _, first = np.unique(data.labels[right], return_index=True)
     rows = np.concatenate([hard[:LOOKED], right[np.sort(first)[:LOOKED]]])
-    found = looked.look(session, rows) if len(rows) else "there are no rows to look at"
+    found = looked.look_at(session, rows) if len(rows) else "there are no rows to look at"
     if isinstance(found, str):
         return {"why": found, "rows": []}
     return {

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from automask import config as configuration
-from automask import data as dataset
-from automask import relabelling
-from automask.data import Data
-from automask.scores import score
+from automask import config, relabelling
+from automask.data import Dataset, prepare
+from automask.scoring import score
 from automask.session import Session
 
 
@@ -25,7 +23,7 @@ def on_other_labels(session: Session, probability: np.ndarray) -> tuple[str, str
     if not own and not now:
         return None
     file = None if own == now else relabelling.FILE
-    other = dataset.prepare(configuration.read(session.config, file))
+    other = prepare(config.read(session.config, file))
     target, classes = labels_of(other, session.data)
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
     count = int((target != session.data.labels).sum())
@@ -34,7 +32,7 @@ def on_other_labels(session: Session, probability: np.ndarray) -> tuple[str, str
     return f"out of fold, on the {what} ({count:,} rows differ)", str(told)
 
 
-def labels_of(other: Data, data: Data) -> tuple[np.ndarray, int]:
+def labels_of(other: Dataset, data: Dataset) -> tuple[np.ndarray, int]:
     """The labels `[N]` of other data as classes of `data`, and how many classes there are.
 
     Those that `data` don't have come after its own.

@@ -25,11 +25,11 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from automask.errors import UserError
-from automask.places import plain
+from automask.places import plain_value
 from automask.ranges import Categorical, Float, Int, Range
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.store import StudyStore
+from automask.storage.study_store import StudyStore
 from automask.study import (
     GIVEN,
     JOINED,
@@ -38,14 +38,15 @@ from automask.study import (
     QUEUES,
     STARTUP,
     WARM,
-    alive,
-    complete,
-    finished,
-    release,
+    complete_trials,
+    finished_trials,
+    is_alive,
+    requeue_abandoned,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
 
 #: The names of a waiting trial's own parameters, as Optuna keeps them.
 QUEUED = "fixed_params"
@@ -60,9 +61,9 @@ class Place:
     distributions: Mapping[str, BaseDistribution]
 
 
-def place(space: Space, wishes: Mapping[str, Any]) -> Place:
-    """The place in the space that is nearest to values by name, as `Recipe.wishes` has them."""
-    nearest, params = space.preferring(wishes)
+def nearest_place(space: Space, values: Mapping[str, Any]) -> Place:
+    """The place in the space that is nearest to values by name, as `Recipe.values` has them."""
+    nearest, params = space.nearest(values)
     distributions = {}
 
     def suggest(name: str, range_: Range) -> Any:
@@ -73,7 +74,7 @@ def place(space: Space, wishes: Mapping[str, Any]) -> Place:
     return Place(nearest, params, distributions)
 
 
-def follow(study: optuna.Study, store: StudyStore, space: Space, told: str) -> str:
+def migrate(study: optuna.Study, store: StudyStore, space: Space, told: str) -> str:
     """Move a study into the space `told`, if it is in another; a sentence that says so, or none.
 
     The study must be opened anew where there is a sentence. Raises `UserError` while somebody
@@ -83,12 +84,12 @@ def follow(study: optuna.Study, store: StudyStore, space: Space, told: str) -> s
     if known == told:
         return ""
     with FileLock(store.lock):
-        if any(alive(store, file.stem) for file in store.worker_lock("*").parent.glob("*.lock")):
+        if any(is_alive(store, file.stem) for file in store.worker_lock("*").parent.glob("*.lock")):
             raise UserError(
                 f"study '{study.study_name}' is being searched now, and its space has changed "
                 f"({known} before, {told} now): wait until that search ends, or stop it"
             )
-        release(study, store)
+        requeue_abandoned(study, store)
         return _rewrite(study, _decided(study, space), told)
 
 
@@ -97,20 +98,25 @@ def _decided(study: optuna.Study, space: Space) -> Space:
     from automask import mirroring
 
     measured = study.user_attrs.get(mirroring.ATTRIBUTE)
-    if measured is None or measured["kept"] or not space.adapts or not mirroring.undecided(space):
+    if (
+        measured is None
+        or measured["kept"]
+        or not space.adapts
+        or not mirroring.has_open_flips(space)
+    ):
         return space
     return mirroring.without_flips(space)
 
 
-def newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
+def find_newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
     """What joined the space: plugins, models, values of the training that no trial could have."""
     seen: dict[str, list[Any]] = {}
     for trial in trials:
         for name, held in trial.distributions.items():
             if isinstance(held, CategoricalDistribution):
-                seen.setdefault(plain(name), []).extend(held.choices)
+                seen.setdefault(plain_value(name), []).extend(held.choices)
         if recipe := trial.user_attrs.get("recipe"):
-            for name, value in Recipe.from_dict(recipe).wishes().items():
+            for name, value in Recipe.from_dict(recipe).values().items():
                 seen.setdefault(name, []).append(value)
     offered = dict(space.domains)
     for library, model in space.models():
@@ -124,15 +130,15 @@ def newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, list[Any
 
 def _tries(study: optuna.Study, space: Space, joined: Mapping[str, list[Any]]) -> list[Any]:
     """Parameters of the best recipe with each of what joined; the sampler has no reason to try it."""
-    best = complete(study)[:1]
-    wishes = Recipe.from_dict(best[0].user_attrs["recipe"]).wishes() if best else {}
+    best = complete_trials(study)[:1]
+    values = Recipe.from_dict(best[0].user_attrs["recipe"]).values() if best else {}
     waiting = [_plain(free) for free in study.user_attrs.get(JOINED, ())]
     for name, choices in joined.items():
         kind, _, rest = name.partition(".")
         # A model comes with its library.
         with_it = {kind: rest.partition(".")[0]} if kind != "training" and rest else {}
-        waiting += [{**wishes, **with_it, name: choice} for choice in choices]
-    return [dict(place(space, one).params) for one in waiting[:STARTUP]]
+        waiting += [{**values, **with_it, name: choice} for choice in choices]
+    return [dict(nearest_place(space, one).params) for one in waiting[:STARTUP]]
 
 
 def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
@@ -140,9 +146,9 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
     from sqlalchemy import orm
 
     trials = study.get_trials(deepcopy=False)
-    counted = {trial.number for trial in finished(study)}
+    counted = {trial.number for trial in finished_trials(study)}
     sources = {name: study.user_attrs.get(name) for name in QUEUES}
-    joined = newcomers(space, trials)
+    joined = find_newcomers(space, trials)
     tries = _tries(study, space, joined)
     inside = 0
     engine = cast(Any, study._storage)._backend.engine
@@ -157,7 +163,7 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
             rows.params(trial, None)
             if trial.state == TrialState.WAITING:
                 queued = trial.system_attrs.get(QUEUED, {})
-                rows.system(trial, QUEUED, dict(place(space, _plain(queued)).params))
+                rows.system(trial, QUEUED, dict(nearest_place(space, _plain(queued)).params))
         for name, source in sources.items():
             # What was measured for a study in which nothing was tried yet is measured again.
             measured = name != WARM and not trials
@@ -178,7 +184,7 @@ def _requeued(source: Any, space: Space, begun: bool) -> Any:
     which trials are known by."""
     if source is None:
         return None
-    moved = [dict(place(space, _plain(free)).params) for free in source["recipes"]]
+    moved = [dict(nearest_place(space, _plain(free)).params) for free in source["recipes"]]
     if not begun:
         return {**source, "recipes": moved}
     names = {"studies": source["studies"] * 2} if "studies" in source else {}
@@ -191,7 +197,7 @@ def _move(rows: _Rows, trial: FrozenTrial, recipe: Recipe, space: Space) -> bool
     One that waits for its last folds and was left outside isn't trained on, until the space has it
     again, unless it was asked for by name.
     """
-    found = place(space, recipe.wishes())
+    found = nearest_place(space, recipe.values())
     inside = found.nearest.hash == recipe.hash
     rows.params(trial, found)
     rows.user(trial, OUTSIDE, None if inside else True)
@@ -205,7 +211,7 @@ def _move(rows: _Rows, trial: FrozenTrial, recipe: Recipe, space: Space) -> bool
 
 
 def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {plain(name): value for name, value in params.items()}
+    return {plain_value(name): value for name, value in params.items()}
 
 
 def distribution(range_: Range) -> BaseDistribution:

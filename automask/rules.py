@@ -68,21 +68,21 @@ def check() -> None:
                 raise PluginError(f"{rule.file}: a rule names unknown {key} '{value}'{known}")
 
 
-def of(key: str, value: Any) -> list[Rule]:
+def rules_about(key: str, value: Any) -> list[Rule]:
     """The rules that mention a plugin, or a value of the training."""
     return [rule for rule in RULES if (key, value) in rule.when]
 
 
-def within(domains: Domains) -> Iterator[Rule]:
+def rules_within(domains: Domains) -> Iterator[Rule]:
     """The rules all of whose parts are to be had."""
     for rule in RULES:
         if all(value in domains.get(key, ()) for key, value in rule.when):
             yield rule
 
 
-def allowed(key: str, chosen: Mapping[str, Any], domains: Domains) -> list[Any]:
+def allowed_values(key: str, chosen: Mapping[str, Any], domains: Domains) -> list[Any]:
     """The values of `key` with which `chosen` can still become a recipe that no rule forbids."""
-    rules = list(within(domains))
+    rules = list(rules_within(domains))
     mentioned = list(dict.fromkeys(other for rule in rules for other, _ in rule.when))
 
     def completes(chosen: Mapping[str, Any]) -> bool:
@@ -98,10 +98,10 @@ def allowed(key: str, chosen: Mapping[str, Any], domains: Domains) -> list[Any]:
 
 def mistakes(listed: Domains, domains: Domains) -> list[str]:
     """A sentence for everything in `listed` that rules keep out of every recipe of `domains`."""
-    ruled = list(within(domains))
+    ruled = list(rules_within(domains))
     found = []
     for key, values in listed.items():
-        kept = allowed(key, {}, domains) if values else []
+        kept = allowed_values(key, {}, domains) if values else []
         for value in values:
             if value not in kept:
                 why = [str(rule) for rule in ruled if (key, value) in rule.when]

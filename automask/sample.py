@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from automask import cost
-from automask.errors import DiskError, full
+from automask.errors import DiskError
 from automask.features import Features
-from automask.probing import Probe, by_units
+from automask.probing import Probe, shuffle_units
 from automask.recipe import Recipe
+from automask.storage.disk import out_of_space
 from automask.task import Task
 
 #: Rows that the probe sees at most.
@@ -43,7 +44,7 @@ class Sample:
         except Exception as error:
             # Weights that can't be had, a network that can't take this size, memory, a plugin of the
             # user's: trials will tell.
-            if isinstance(error, DiskError) or full(error) is not None:
+            if isinstance(error, DiskError) or out_of_space(error) is not None:
                 raise
             why = str(error).strip().partition("\n")[0] or type(error).__name__
             return f"no features of {recipe.describe()}: {why}"
@@ -65,7 +66,7 @@ def draw(task: Task) -> Sample | str:
     units = np.arange(len(labels)) if task.data.groups is None else task.data.groups
     share = -(-ROWS // (int(task.folds.max()) + 1))
     drawn = [
-        by_units(np.flatnonzero(task.folds == fold), units, rng)[:share]
+        shuffle_units(np.flatnonzero(task.folds == fold), units, rng)[:share]
         for fold in range(int(task.folds.max()) + 1)
     ]
     rows = np.sort(np.concatenate(drawn))

@@ -23,24 +23,24 @@ import optuna
 from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
-from automask import cost as costs
-from automask.clock import TimeUp, until
-from automask.cost import Cost
-from automask.errors import DiskError, TrialError, UserError, full
+from automask.cost import Cost, facts
+from automask.deadline import TimeUp, until
+from automask.errors import DiskError, TrialError, UserError
 from automask.progress import Report, Step
 from automask.proposing import Proposer, suggester
 from automask.pruner import step_number
 from automask.recipe import Recipe
 from automask.space import Space
-from automask.store import RUNS, StudyStore
+from automask.storage.disk import out_of_space
+from automask.storage.study_store import RUNS, StudyStore
 from automask.study import (
     GIVEN,
     OUTSIDE,
-    as_ended,
-    failures_at_the_end,
-    put_back,
-    release,
-    without_a_rise,
+    by_end,
+    last_failures,
+    requeue,
+    requeue_abandoned,
+    trials_without_rise,
 )
 
 FAILURES_IN_A_ROW = 10
@@ -50,8 +50,6 @@ MOVED = "another command has changed the study's space: start this one again"
 PATIENCE, LEAST = 5.0, 60.0
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 PAUSE = 0.5
-
-
 Train = Callable[[Recipe, Report], float]
 
 
@@ -135,7 +133,7 @@ class Searcher:
         except optuna.exceptions.OptunaError as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             other = UserError(f"the study's storage: {reason}; the same command goes on")
-            raise full(error, RUNS) or other from error
+            raise out_of_space(error, RUNS) or other from error
 
     def _search(self) -> str:
         while True:
@@ -160,7 +158,7 @@ class Searcher:
         """Why the search is over, whatever becomes of trials under way; empty while it isn't."""
         if self._moved():
             return MOVED
-        release(self.study, self.store)
+        requeue_abandoned(self.study, self.store)
         trials = self.study.get_trials(deepcopy=False)
         if _orphaned():
             return "the command that started this worker is gone"
@@ -171,7 +169,7 @@ class Searcher:
     def _in_vain(self) -> str:
         """Why another trial is not worth it by those that have ended; empty where it is."""
         trials = self.study.get_trials(deepcopy=False)
-        if len(failures_at_the_end(trials, self.begun)) >= FAILURES_IN_A_ROW:
+        if len(last_failures(trials, self.begun)) >= FAILURES_IN_A_ROW:
             return f"{FAILURES_IN_A_ROW} trials in a row failed"
         if (patience := self.limits.patience) and self._without_a_rise(trials) >= patience:
             return f"the ensemble's score hasn't risen for {patience} trials (--patience)"
@@ -182,8 +180,8 @@ class Searcher:
         return bool(self.declared) and known.get("space") != self.declared
 
     def _without_a_rise(self, trials: list[FrozenTrial]) -> int:
-        ended = as_ended(trial for trial in trials if trial.state in COUNTED)
-        return without_a_rise(ended, self.so_far())
+        ended = by_end(trial for trial in trials if trial.state in COUNTED)
+        return trials_without_rise(ended, self.so_far())
 
     def _late(self) -> bool:
         return self.limits.deadline is not None and time.time() >= self.limits.deadline
@@ -208,11 +206,11 @@ class Searcher:
         """The recipe's trial, taken from the queue if it waits there. Only called under the lock."""
         if self._moved():
             raise UserError(MOVED)
-        release(self.study, self.store)
+        requeue_abandoned(self.study, self.store)
         queue = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
         found = [trial for trial in queue if trial.user_attrs.get("hash") == recipe.hash]
         if not found:
-            nearest, free = self.space.preferring(recipe.wishes())
+            nearest, free = self.space.nearest(recipe.values())
             attributes: dict[str, Any] = {GIVEN: recipe.to_dict()}
             if nearest.hash != recipe.hash:
                 attributes[OUTSIDE] = True
@@ -280,7 +278,7 @@ class Searcher:
             done = done or 1.0
         told = done and reason in ("", "timed out") and "resumed" not in trial.user_attrs
         if cost is not None and told:
-            for key, fact in costs.facts(cost, seconds / done).items():
+            for key, fact in facts(cost, seconds / done).items():
                 trial.set_user_attr(key, fact)
         trial.set_user_attr("seconds", seconds)
         if reason:
@@ -295,7 +293,7 @@ class Searcher:
     def _put_back(self, trial: optuna.Trial) -> None:
         # A full disk refuses this as well; then whoever goes on sees that the worker is gone.
         with suppress(optuna.exceptions.OptunaError):
-            put_back(self.study, trial._trial_id)
+            requeue(self.study, trial._trial_id)
 
 
 def _orphaned() -> bool:
@@ -309,7 +307,7 @@ def _is_ours(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno == errno.EROFS:
         return True
     ours = isinstance(error, DiskError | optuna.exceptions.OptunaError)
-    return ours or full(error) is not None
+    return ours or out_of_space(error) is not None
 
 
 def _told(error: Exception) -> str:

@@ -11,29 +11,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from automask import (
-    adapting,
-    machine,
-    registry,
-    weights,
-)
-from automask import config as configuration
-from automask import data as dataset
-from automask.config import Config
+from automask import adapting, machine, registry, weights
+from automask.config import FILE, Config, load, read
 from automask.csvfile import quoted
-from automask.data import Data
-from automask.disk import Room
+from automask.data import Dataset, fingerprint, prepare
 from automask.errors import UserError, did_you_mean
 from automask.images import Images
 from automask.space import Space
-from automask.store import RESERVED, RUNS, StudyStore
-from automask.weights import Weights
+from automask.storage.disk import DiskBudget
+from automask.storage.study_store import RESERVED, RUNS, StudyStore
+from automask.task import Task
+from automask.weights import Checkpoint
 
 if TYPE_CHECKING:
     import optuna
 
     from automask.pseudo import Pseudo
-    from automask.task import Task
 
 
 @dataclass(frozen=True)
@@ -74,10 +67,10 @@ class Session:
 
     config: Config
     options: Options
-    data: Data
+    data: Dataset
     folds: np.ndarray
     largest: int
-    weights: dict[str, Weights]
+    weights: dict[str, Checkpoint]
     store: StudyStore
     study: optuna.Study
     space: Space | None = None
@@ -100,24 +93,24 @@ class Session:
         if not self.space:
             return 0
         folds = int(self.folds.max()) + 1
-        tables = folds if any(adapting.fits(self.space).values()) else 1
-        maps = adapting.most_read(self.space, self.data, folds, self.workers, self.largest)
+        tables = folds if any(adapting.fitted_preprocessings(self.space).values()) else 1
+        maps = adapting.map_bytes(self.space, self.data, folds, self.workers, self.largest)
         return maps * (4 + tables) // 4
 
-    def room(self, say: Callable[[str], None] = lambda text: None) -> Room:
+    def room(self, say: Callable[[str], None] = lambda text: None) -> DiskBudget:
         """What caches and weights may take; `say` is told sentences where that comes to an end."""
-        from automask.study import outranked
+        from automask.study import outranked_hashes
 
         def ranked() -> list[str]:
             # A survey has no study.
-            return outranked(self.study) if self.space and self.study else []
+            return outranked_hashes(self.study) if self.space and self.study else []
 
         return self.store.room(self.cap, self.caches, ranked, say)
 
     def images(
         self,
         progress: Callable[[int, int], None] = lambda done, total: None,
-        room: Room | None = None,
+        room: DiskBudget | None = None,
     ) -> Images:
         """The images in the study's sizes; nothing is decoded before a map is asked for."""
         resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
@@ -125,11 +118,11 @@ class Session:
             self.data.paths, self.largest, resizes, self.store.cache, progress, room or self.room()
         )
 
-    def task(self, room: Room | None = None) -> Task:
+    def task(self, room: DiskBudget | None = None) -> Task:
         """What training needs, with torch set up for this process."""
         from automask.task import Task
 
-        machine.settle(self.options.threads)
+        machine.setup_process(self.options.threads)
         return Task(
             data=self.data,
             folds=self.folds,
@@ -143,25 +136,23 @@ class Session:
         )
 
 
-def find(
-    options: Options, file: Path = configuration.FILE
-) -> tuple[Config, StudyStore, optuna.Study]:
+def find_study(options: Options, file: Path = FILE) -> tuple[Config, StudyStore, optuna.Study]:
     """A study that was begun, without its data.
 
     Raises `UserError` where there is none of that name.
     """
-    config, store = configuration.load(file), store_of(options)
+    config, store = load(file), study_store(options)
     if store.load_folds() is None:
         known = sorted(f.parent.name for f in RUNS.glob("*/folds.csv"))
         raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
     return config, store, open_study(config, options, store, make=False)
 
 
-def begun(options: Options, file: Path = configuration.FILE) -> Options:
+def options_of(options: Options, file: Path = FILE) -> Options:
     """The options with what the study was begun with, if it was, where they say nothing else."""
-    if store_of(options).load_folds() is None:
+    if study_store(options).load_folds() is None:
         return options
-    study = find(options, file)[2]
+    study = find_study(options, file)[2]
     known = study.user_attrs.get("fingerprint", {})
     told: dict[str, Any] = {
         "space": known.get("space", "").rpartition(" ")[0] or None,
@@ -174,23 +165,23 @@ def begun(options: Options, file: Path = configuration.FILE) -> Options:
     return replace(options, **{k: v for k, v in told.items() if getattr(options, k) is None})
 
 
-def reopen(options: Options, file: Path = configuration.FILE) -> Session:
+def open_session(options: Options, file: Path = FILE) -> Session:
     """A study that was searched, for what comes after: its own metric, folds and
     corrected labels hold.
 
     Raises `UserError` where there is none of that name, or where the data have changed since.
     """
-    from automask.study import hold
+    from automask.study import check_identity
 
-    config, store, study = find(options, file)
+    config, store, study = find_study(options, file)
     folds = cast(np.ndarray, store.load_folds())
     identity = study.user_attrs.get("fingerprint", {})
     metric, seed = identity.get("metric"), int(identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)
     config = override(config, begun)
-    data = dataset.prepare(configuration.read(config, store.corrections))
-    hold(study, dataset.fingerprint(data, folds), {})
-    data = grouped(data, store)
+    data = prepare(read(config, store.corrections))
+    check_identity(study, fingerprint(data, folds), {})
+    data = with_study_groups(data, store)
     path = study.user_attrs.get("weights folder")
     if path and not Path(path).is_dir() and config.search.weights:
         path = config.search.weights
@@ -212,7 +203,7 @@ def override(config: Config, options: Options) -> Config:
         raise UserError("--folds: at least 2")
     from automask import pruner
 
-    pruner.named(changes.get("pruner", config.search.pruner), 2)
+    pruner.make_pruner(changes.get("pruner", config.search.pruner), 2)
     return config.model_copy(update={"search": config.search.model_copy(update=changes)})
 
 
@@ -220,16 +211,18 @@ def open_study(
     config: Config, options: Options, store: StudyStore, make: bool = True
 ) -> optuna.Study:
     """The Optuna study, in the given storage or in the study's folder."""
-    from automask import study as studies
+    from automask import study as study_module
 
     url = options.storage or f"sqlite:///{store.database}"
     if make:
         store.create()
     search = config.search
-    return studies.open_study(url, options.study, search.seed, search.folds, make, search.pruner)
+    return study_module.open_study(
+        url, options.study, search.seed, search.folds, make, search.pruner
+    )
 
 
-def store_of(options: Options) -> StudyStore:
+def study_store(options: Options) -> StudyStore:
     """Where that study's files are; raises `UserError` where it can't be called so."""
     if not re.fullmatch(r"\w[\w.-]*", options.study) or options.study in RESERVED:
         raise UserError(
@@ -239,7 +232,7 @@ def store_of(options: Options) -> StudyStore:
     return StudyStore(RUNS / options.study)
 
 
-def grouped(data: Data, store: StudyStore) -> Data:
+def with_study_groups(data: Dataset, store: StudyStore) -> Dataset:
     """The data with the groups that the study's folds were drawn with."""
     kept = store.load_groups()
     return data if kept is None else replace(data, groups=kept)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automask import registry
-from automask.disk import TOP
 from automask.recipe import Recipe
-from automask.remembered import keep, known
+from automask.storage.disk import TOP
+from automask.storage.json_cache import get, put
 
 if TYPE_CHECKING:
     from automask.session import Session
+
 
 #: Members added to a blend, with repeats: enough to compare blends, and done in a moment.
 SIZE = 10
@@ -27,11 +28,11 @@ def scores_so_far(session: Session) -> dict[int, float]:
     that it serves to be compared with itself and says too much of what a blend is worth. Kept in the
     study's folder a trial; one whose probabilities are gone is no member.
     """
-    from automask.study import as_ended, complete
+    from automask.study import by_end, complete_trials
 
-    trials = as_ended(complete(session.study))
+    trials = by_end(complete_trials(session.study))
     file, scores, found = session.store.so_far, {}, dict[str, float]()
-    kept: dict[str, float] = known(file, session.options.study, {}) if trials else {}
+    kept: dict[str, float] = get(file, session.options.study, {}) if trials else {}
     members = hashlib.sha256()
     for count, trial in enumerate(trials, 1):
         # Whatever became of the database, the same members make the same blend.
@@ -40,7 +41,7 @@ def scores_so_far(session: Session) -> dict[int, float]:
         found[key] = kept[key] if key in kept else _score(session, trials[:count])
         scores[trial.number] = found[key]
     if found.keys() != kept.keys():
-        keep(file, session.options.study, found)
+        put(file, session.options.study, found)
     return scores
 
 

@@ -50,7 +50,7 @@ class Space:
 
         def value(name: str, range_: Range) -> Any:
             if name in domains:
-                kept = rules.allowed(name, chosen, domains)
+                kept = rules.allowed_values(name, chosen, domains)
                 if not kept:
                     raise UserError(f"search space {self.name}: rules leave no recipe at all")
                 if len(kept) < len(domains[name]):
@@ -70,17 +70,17 @@ class Space:
 
     def default(self) -> tuple[Recipe, dict[str, Any]]:
         """The default recipe, moved into this space, and its free hyperparameters by name."""
-        return self.preferring({})
+        return self.nearest({})
 
-    def preferring(self, wishes: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
-        """The same with other wishes than the defaults, by name as `sample` has them."""
+    def nearest(self, values: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+        """The same with other values than the defaults, by name as `sample` has them."""
         free: dict[str, Any] = {}
 
         def suggest(name: str, range_: Range) -> Any:
             asked = name.partition(" of ")[0]
             kind, _, rest = asked.partition(".")
-            if asked in wishes:
-                wanted = wishes[asked]
+            if asked in values:
+                wanted = values[asked]
             elif kind == "training":
                 wanted = TRAINING_DEFAULTS[rest]
             elif not rest:
@@ -96,7 +96,7 @@ class Space:
     @property
     def domains(self) -> dict[str, list[Any]]:
         """What rules choose from: the names of plugins by kind, and the training's choices."""
-        return _domains(self.competitors, self.training)
+        return competing_domains(self.competitors, self.training)
 
     @property
     def fingerprint(self) -> str:
@@ -206,7 +206,7 @@ def parse(
         errors.append(f"[{key}]: a {what.split()[-1]} has no such kind{did_you_mean(key, known)}")
     competitors = {kind: _competitors(kind, table, adapts, errors) for kind in SEARCHED}
     training = _training(table.get("training", {}), errors)
-    domains = _domains(competitors, training)
+    domains = competing_domains(competitors, training)
     joined = {kind: _own(kind) if adapts else [] for kind in SEARCHED}
     asked = {k: [v for v in values if v not in joined.get(k, ())] for k, values in domains.items()}
     errors += [*rules.mistakes(asked, domains), *further(table)]
@@ -239,7 +239,7 @@ def _own(kind: str) -> list[str]:
     return [p.name for p in registry.plugins(kind).values() if registry.is_local(p)]
 
 
-def _domains(
+def competing_domains(
     competitors: Mapping[str, Mapping[str, Any]], training: Mapping[str, Range]
 ) -> dict[str, list[Any]]:
     choices = {f"training.{k}": r for k, r in training.items() if isinstance(r, Categorical)}

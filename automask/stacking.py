@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from automask.epochs import Drawn, Table, read
+from automask.epochs import EpochRows, Table, read_rows
 from automask.steps import Loss
 
 
@@ -41,7 +41,7 @@ class Stacked:
         self,
         parameters: Mapping[str, Tensor],
         view: Table,
-        rows: Drawn,
+        rows: EpochRows,
         lengths: Tensor,
     ) -> Tensor:
         """The sums of the losses `[recipes, folds]`, detached, their gradients left in `parameters`.
@@ -49,7 +49,7 @@ class Stacked:
         `parameters` are `[recipes, folds, ...]` by name, `rows` of the view `[folds, B]`; of each fold
         the first `lengths` rows count.
         """
-        inputs = torch.from_numpy(read(view, *rows)).to(self.targets.device)
+        inputs = torch.from_numpy(read_rows(view, *rows)).to(self.targets.device)
         chosen = torch.from_numpy(rows.rows).to(self.targets.device)
         target = self.targets[self.folds, self.target_of_row.gather(1, chosen)]
         if self.mixes:

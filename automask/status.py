@@ -8,28 +8,30 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from automask import overview
-from automask.display import SHOWN, Running, sentences, trials_table
+from automask.display import SHOWN, Running, progress_lines, trials_table
 from automask.overview import fold_scores
 from automask.recipe import Recipe
 from automask.session import Session
-from automask.study import alive
+from automask.study import is_alive
 from automask.units import duration
 
 
-def show(session: Session, console: Console) -> None:
+def show_status(session: Session, console: Console) -> None:
     """Print the trials by state, those under way, the best and the blend so far.
 
     Nothing of the study changes; what the blend is worth so far is kept beside it.
     """
     trials, now = session.study.get_trials(deepcopy=False), time.time()
-    found, folds = overview.of(session), int(session.folds.max()) + 1
+    found, folds = overview.overview(session), int(session.folds.max()) + 1
     taken_up = [t for t in trials if t.state == TrialState.RUNNING and "recipe" in t.user_attrs]
-    at_work = {t.number for t in taken_up if alive(session.store, t.user_attrs.get("worker", ""))}
+    at_work = {
+        t.number for t in taken_up if is_alive(session.store, t.user_attrs.get("worker", ""))
+    }
     running = [_running(trial, folds, trial.number in at_work) for trial in taken_up]
     if found.ended or running:
         console.print(trials_table(found, running, now, SHOWN))
         console.print()
-    for sentence in sentences(found, now):
+    for sentence in progress_lines(found, now):
         console.print(sentence, markup=False, soft_wrap=True)
     waiting = sum(trial.state == TrialState.WAITING for trial in trials)
     if waiting:

@@ -15,10 +15,10 @@ from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from automask import pruner as pruners
-from automask.disk import TOP
-from automask.errors import UserError, full
-from automask.store import RUNS, StudyStore
+from automask.errors import UserError
+from automask.pruner import DEFAULT, make_pruner
+from automask.storage.disk import TOP, out_of_space
+from automask.storage.study_store import RUNS, StudyStore
 
 #: Attributes of trials that were asked for by name: the recipe, and whether it is outside the space.
 GIVEN, OUTSIDE = "given", "outside"
@@ -97,7 +97,7 @@ def open_study(
     seed: int,
     folds: int,
     make: bool = True,
-    pruner: str = pruners.DEFAULT,
+    pruner: str = DEFAULT,
 ) -> optuna.Study:
     """The Optuna study of that name, made if it isn't there.
 
@@ -108,7 +108,7 @@ def open_study(
     optuna.logging.disable_default_handler()
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
-        stops = pruners.named(pruner, folds)
+        stops = make_pruner(pruner, folds)
         storage, sampler = _storage(url), ReseededTPE(seed)
         if not make:
             return optuna.load_study(
@@ -128,7 +128,7 @@ def open_study(
         reason = str(error.__cause__ or error).splitlines()[0]
         hint = "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
         other = UserError(f"storage {url}: can't be opened: {reason}{hint}")
-        raise full(error, RUNS) or other from error
+        raise out_of_space(error, RUNS) or other from error
 
 
 def _is_error(record: logging.LogRecord) -> bool:
@@ -153,7 +153,7 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
     return storage
 
 
-def hold(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) -> None:
+def check_identity(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) -> None:
     """Fix what the study is about, or refuse to go on with something else.
 
     `hashes` cover the data, `settings` can be read by people. The space alone may change, which
@@ -176,7 +176,7 @@ def hold(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) 
         )
 
 
-def release(study: optuna.Study, store: StudyStore) -> None:
+def requeue_abandoned(study: optuna.Study, store: StudyStore) -> None:
     """Put the trials of workers that are no more back into the queue, with what they sampled.
 
     A worker holds a lock as long as its process lives, however that ends. Only called under the study's
@@ -184,22 +184,22 @@ def release(study: optuna.Study, store: StudyStore) -> None:
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = trial.user_attrs.get("worker")
-        if worker is None or not alive(store, worker):
-            put_back(study, trial._trial_id)
+        if worker is None or not is_alive(store, worker):
+            requeue(study, trial._trial_id)
 
 
-def tidy(study: optuna.Study, store: StudyStore) -> None:
+def requeue_lost(study: optuna.Study, store: StudyStore) -> None:
     """Put back what workers left that are no more, while others may be at work on the study."""
     with FileLock(store.lock):
-        release(study, store)
+        requeue_abandoned(study, store)
 
 
-def put_back(study: optuna.Study, trial_id: int) -> None:
+def requeue(study: optuna.Study, trial_id: int) -> None:
     """Back into the queue, with what it sampled and reported."""
     study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
-def alive(store: StudyStore, worker: str) -> bool:
+def is_alive(store: StudyStore, worker: str) -> bool:
     """Does the process of that worker live, on this machine?"""
     file = store.worker_lock(worker)
     if not file.exists():
@@ -212,7 +212,7 @@ def alive(store: StudyStore, worker: str) -> bool:
         return True
 
 
-def failures_at_the_end(trials: list[FrozenTrial], since: datetime) -> list[FrozenTrial]:
+def last_failures(trials: list[FrozenTrial], since: datetime) -> list[FrozenTrial]:
     """The trials that failed since then and since the last one that didn't."""
     failed: list[FrozenTrial] = []
     for trial in trials:
@@ -224,7 +224,7 @@ def failures_at_the_end(trials: list[FrozenTrial], since: datetime) -> list[Froz
     return failed
 
 
-def finished(study: optuna.Study) -> list[FrozenTrial]:
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Complete, pruned and failed trials, without proposals that nobody trained."""
     trials = study.get_trials(deepcopy=False)
     return [trial for trial in trials if trial.state.is_finished() and _trained(trial)]
@@ -234,7 +234,7 @@ def _trained(trial: FrozenTrial) -> bool:
     return trial.user_attrs.get("reason") not in UNUSED
 
 
-def without_a_rise(trials: list[FrozenTrial], scores: Sequence[float]) -> int:
+def trials_without_rise(trials: list[FrozenTrial], scores: Sequence[float]) -> int:
     """How many trials ended since the ensemble's score last rose.
 
     `trials` are complete or pruned, `scores` those after each complete one, both as they ended.
@@ -247,17 +247,17 @@ def without_a_rise(trials: list[FrozenTrial], scores: Sequence[float]) -> int:
     return count
 
 
-def complete(study: optuna.Study) -> list[FrozenTrial]:
+def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Complete trials, the best first."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return sorted(trials, key=lambda trial: (-trial.values[0], trial.number))
 
 
-def as_ended(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+def by_end(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Trials in the order in which they ended."""
     return sorted(trials, key=lambda trial: (trial.datetime_complete or datetime.max, trial.number))
 
 
-def outranked(study: optuna.Study) -> list[str]:
+def outranked_hashes(study: optuna.Study) -> list[str]:
     """The hashes of complete trials that are out of the running, the worst first."""
-    return [trial.user_attrs["hash"] for trial in reversed(complete(study)[TOP:])]
+    return [trial.user_attrs["hash"] for trial in reversed(complete_trials(study)[TOP:])]

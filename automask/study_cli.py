@@ -16,10 +16,10 @@ app = typer.Typer()
 @app.command()
 def status(study: Study = "main", storage: Storage = None) -> None:
     """Tell how a study is doing, also while it runs elsewhere."""
-    from automask import session as sessions
-    from automask import status as telling
+    from automask.session import Options, open_session
+    from automask.status import show_status
 
-    telling.show(sessions.reopen(sessions.Options(study, storage)), terminal())
+    show_status(open_session(Options(study, storage)), terminal())
 
 
 @app.command("trials")
@@ -40,19 +40,19 @@ def list_trials(
     csv: Annotated[Path | None, typer.Option(help="Write them with all values to a file.")] = None,
 ) -> None:
     """List trials by state, values and score."""
-    from automask import session as sessions
-    from automask import trials
+    from automask.session import Options, find_study
+    from automask.trials import filter_trials, trained_trials, trials_table, write_csv
 
-    opened = sessions.find(sessions.Options(study, storage))[2]
+    opened = find_study(Options(study, storage))[2]
     metric = opened.user_attrs.get("fingerprint", {}).get("metric", "score")
-    found = trials.of(opened)
-    chosen = trials.choose(found, state, where or (), sort, top)
+    found = trained_trials(opened)
+    chosen = filter_trials(found, state, where or (), sort, top)
     console = terminal()
     if chosen:
-        console.print(trials.table(chosen, metric))
+        console.print(trials_table(chosen, metric))
     console.print(f"{len(chosen)} of {len(found)} trials")
     if csv is not None:
-        trials.write(chosen, metric, csv)
+        write_csv(chosen, metric, csv)
         console.print(f"wrote {csv}", markup=False, soft_wrap=True)
 
 
@@ -66,21 +66,22 @@ def show(
     ] = None,
 ) -> None:
     """Tell all of one trial: recipe, scores, time, what is kept."""
-    from automask import recipefile, trials
-    from automask import session as sessions
-    from automask.files import written
+    from automask import recipefile
+    from automask.session import Options, find_study
+    from automask.storage.files import atomic_write
+    from automask.trials import explain_empty, find_trial, recipe_of, show_trial
 
-    _, store, opened = sessions.find(sessions.Options(study, storage))
-    trial, folds = trials.find(opened, number), store.load_folds()
+    _, store, opened = find_study(Options(study, storage))
+    trial, folds = find_trial(opened, number), store.load_folds()
     assert folds is not None
-    console, recipe = terminal(), trials.recipe_of(trial)
-    trials.show(opened, store, int(folds.max()) + 1, trial, console)
+    console, recipe = terminal(), recipe_of(trial)
+    show_trial(opened, store, int(folds.max()) + 1, trial, console)
     if toml is None:
         return
     if recipe is None:
-        raise UserError(f"trial {number} has no recipe: {trials.why_none(trial)}")
-    with written(toml) as beside:
-        beside.write_text(recipefile.text(recipe), encoding="utf-8")
+        raise UserError(f"trial {number} has no recipe: {explain_empty(trial)}")
+    with atomic_write(toml) as beside:
+        beside.write_text(recipefile.recipe_toml(recipe), encoding="utf-8")
     console.print(f"wrote {toml}: automask train {toml}", markup=False, soft_wrap=True)
 
 
@@ -107,22 +108,22 @@ def train(
     have it by default; it may be outside the study's space.
     """
     from automask import recipefile
-    from automask import session as sessions
+    from automask.session import Options
 
-    recipe = recipefile.read(file)
-    options = sessions.Options(study, storage, space, folds, metric, seed, weights, device)
+    recipe = recipefile.read_recipe(file)
+    options = Options(study, storage, space, folds, metric, seed, weights, device)
     from automask import repeating
-    from automask.study import tidy
+    from automask.study import requeue_lost
 
-    session, console = repeating.prepare(recipe, options), terminal()
+    session, console = repeating.prepare_training(recipe, options), terminal()
     name = session.config.search.metric
-    if before := repeating.known(session, recipe):
+    if before := repeating.find_complete(session, recipe):
         console.print(f"trial {before.number} has this recipe: {name} {before.values[0]:.4f}")
         return
     try:
-        trial = repeating.train(session, recipe, console)
+        trial = repeating.train_recipe(session, recipe, console)
     except KeyboardInterrupt:
-        tidy(session.study, session.store)
+        requeue_lost(session.study, session.store)
         console.print("interrupted; the same command goes on from there")
         raise typer.Exit(130) from None
     if not trial.values:
@@ -138,7 +139,7 @@ def train(
 @app.command()
 def importance(study: Study = "main", storage: Storage = None) -> None:
     """Tell which choices and values mattered, and the best ones."""
-    from automask import importance as mattering
-    from automask import session as sessions
+    from automask.importance import show_importance
+    from automask.session import Options, find_study
 
-    mattering.show(sessions.find(sessions.Options(study, storage))[2], terminal())
+    show_importance(find_study(Options(study, storage))[2], terminal())

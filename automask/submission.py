@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from automask.data import Data
+from automask.data import Dataset
 from automask.errors import UserError
-from automask.files import written
+from automask.storage.files import atomic_write
 
 
-def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
+def table(data: Dataset, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
     """The likeliest class of each row `[M, C]` in the columns that the competition wants.
 
     These are the sample's, in its order; without a sample, the id and a column an attribute.
@@ -25,7 +25,7 @@ def table(data: Data, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
     return lay_out(data, ids, answers)
 
 
-def lay_out(data: Data, ids: list[str], answers: dict[str, list[str]]) -> pd.DataFrame:
+def lay_out(data: Dataset, ids: list[str], answers: dict[str, list[str]]) -> pd.DataFrame:
     """The rows as the competition wants them, from the answers of each attribute by name.
 
     Raises `UserError` where the sample asks for other ids, or for a combination that has no code.
@@ -56,7 +56,7 @@ def lay_out(data: Data, ids: list[str], answers: dict[str, list[str]]) -> pd.Dat
     return frame.assign(**data.sample[extra])[list(data.sample.columns)]
 
 
-def answer_columns(data: Data) -> dict[str, frozenset[str]]:
+def answer_columns(data: Dataset) -> dict[str, frozenset[str]]:
     """The columns of a submission that answer, and the labels that each may hold."""
     names = data.attributes.names
     attributes = dict(zip(names, map(frozenset, data.attributes.values), strict=True))
@@ -70,7 +70,7 @@ def answer_columns(data: Data) -> dict[str, frozenset[str]]:
     return {column: attributes[column] for column in wanted if column in attributes}
 
 
-def out_of_fold(data: Data, probability: np.ndarray) -> pd.DataFrame:
+def out_of_fold(data: Dataset, probability: np.ndarray) -> pd.DataFrame:
     """Each train row with its true and predicted attributes and the likeliest class's probability."""
     labels = probability.argmax(1)
     columns: dict[str, object] = {data.id_column: data.train.ids}
@@ -82,13 +82,13 @@ def out_of_fold(data: Data, probability: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def check(frame: pd.DataFrame, data: Data) -> None:
+def check(frame: pd.DataFrame, data: Dataset) -> None:
     """Raise `UserError` with every way in which `frame` isn't what the competition wants."""
     if found := mistakes(frame, data):
         raise UserError("the submission wasn't written: " + "; ".join(found))
 
 
-def mistakes(frame: pd.DataFrame, data: Data) -> list[str]:
+def mistakes(frame: pd.DataFrame, data: Dataset) -> list[str]:
     """Every way in which `frame` isn't what the competition wants, in words."""
     found = []
     sample = data.sample
@@ -116,7 +116,7 @@ def put(file: Path, make: Callable[[Path], object]) -> None:
     if file.is_dir() or not file.parent.is_dir():
         raise UserError(f"{file}: can't be written: give a file in a folder that is there")
     try:
-        with written(file) as beside:
+        with atomic_write(file) as beside:
             make(beside)
     except OSError as error:
         raise UserError(f"{file}: can't be written: {error.strerror or error}") from error

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automask import labels, members
-from automask.data import Data
+from automask.data import Dataset
 from automask.errors import UserError
 from automask.labels import Audit
 from automask.relabelling import GIVEN
@@ -23,7 +23,7 @@ BEST, ROWS, CLASSES = 5, 20, 15
 
 def mean_of_best(session: Session, say: Callable[[str], None]) -> np.ndarray:
     """`[N, C]` mean out-of-fold probabilities of the best trials; `UserError` where there are none."""
-    found = members.load(session, say)
+    found = members.load_members(session, say)
     if not found:
         raise UserError(
             f"study '{session.options.study}' has no complete trial yet: run automask search first"
@@ -31,14 +31,14 @@ def mean_of_best(session: Session, say: Callable[[str], None]) -> np.ndarray:
     return np.mean([member.validation for member in found[:BEST]], axis=0)
 
 
-def suspects(data: Data, probability: np.ndarray, folds: np.ndarray) -> pd.DataFrame:
+def find_suspects(data: Dataset, probability: np.ndarray, folds: np.ndarray) -> pd.DataFrame:
     """The train rows that can be judged, the most suspect first, by out-of-fold probabilities `[N, C]`.
 
     Columns are the id and each target, to be edited; then each target as it was given and as it is
     likely to be, the probabilities of the likely and of the given class, and whether confident
     learning takes the label for wrong. A target of a column's name takes that column's place.
     """
-    audit, attributes = labels.audit(data.labels, probability, folds), data.attributes
+    audit, attributes = labels.find_label_errors(data.labels, probability, folds), data.attributes
     order = audit.order
 
     def texts(classes: np.ndarray, prefix: str = "") -> dict[str, object]:
@@ -60,9 +60,11 @@ def suspects(data: Data, probability: np.ndarray, folds: np.ndarray) -> pd.DataF
     return pd.DataFrame(first | {name: more[name] for name in more if name not in first})
 
 
-def show(data: Data, probability: np.ndarray, folds: np.ndarray, console: Console) -> None:
+def show_suspects(
+    data: Dataset, probability: np.ndarray, folds: np.ndarray, console: Console
+) -> None:
     """Print the most suspect rows, and how many labels are estimated to be wrong, by class."""
-    audit, attributes = labels.audit(data.labels, probability, folds), data.attributes
+    audit, attributes = labels.find_label_errors(data.labels, probability, folds), data.attributes
     flagged = int(audit.flagged.sum())
     console.print(
         f"{flagged:,} of {len(data.labels):,} labels flagged, about {audit.wrong.sum():.0f} estimated "
@@ -71,7 +73,7 @@ def show(data: Data, probability: np.ndarray, folds: np.ndarray, console: Consol
     )
     if unjudged := int((~audit.judged).sum()):
         console.print(f"{unjudged:,} rows can't be judged: no other fold has their class")
-    table = _table("id", "given", "likely", "p(likely)", "p(given)", "flagged")
+    table = _suspects_table("id", "given", "likely", "p(likely)", "p(given)", "flagged")
     for row in audit.order[:ROWS].tolist():
         table.add_row(
             Text(data.train.ids[row]),
@@ -81,7 +83,7 @@ def show(data: Data, probability: np.ndarray, folds: np.ndarray, console: Consol
             f"{audit.quality[row]:.3f}",
             "yes" if audit.flagged[row] else "",
         )
-    _print("most suspect", table, console)
+    _print_suspects("most suspect", table, console)
     names = [attributes.describe(label) for label in range(len(attributes.classes))]
     _print_classes(" × ".join(attributes.names), names, data.labels, audit, console)
     if len(attributes.names) > 1:
@@ -97,7 +99,7 @@ def _print_classes(
     audit: Audit,
     console: Console,
 ) -> None:
-    table = _table("given", "rows", "flagged", "estimated wrong", "most often truly")
+    table = _suspects_table("given", "rows", "flagged", "estimated wrong", "most often truly")
     rows = np.bincount(given, minlength=len(names))
     flagged = np.bincount(given[audit.flagged], minlength=len(names))
     order = np.argsort(-audit.wrong, kind="stable")
@@ -112,10 +114,10 @@ def _print_classes(
             Text(names[int(others.argmax())]),
         )
     if shown:
-        _print(f"{title}: about {audit.wrong.sum():.0f} wrong", table, console)
+        _print_suspects(f"{title}: about {audit.wrong.sum():.0f} wrong", table, console)
 
 
-def _table(*columns: str) -> Table:
+def _suspects_table(*columns: str) -> Table:
     table = Table(header_style="dim", box=None, pad_edge=False)
     for name in columns:
         text = name in ("id", "given", "likely", "most often truly")
@@ -123,7 +125,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print(title: str, table: Table, console: Console) -> None:
+def _print_suspects(title: str, table: Table, console: Console) -> None:
     console.print()
     console.print(Text(title, "bold"))
     console.print(table)

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from automask import registry
-from automask.data import Data, test_fingerprint
+from automask.data import Dataset, test_fingerprint
 from automask.errors import TrialError
 from automask.images import Images
 from automask.prepared import Prepared, prepare
 from automask.recipe import Recipe
-from automask.weights import Weights
+from automask.weights import Checkpoint
 
 if TYPE_CHECKING:
     from automask.pseudo import Pseudo
@@ -31,13 +31,13 @@ class Task:
     With `pseudo` each fold also trains on test rows, whose numbers follow those of train.
     """
 
-    data: Data
+    data: Dataset
     folds: np.ndarray
     metric: str
     seed: int
     images: Images
     cache: Path
-    weights: Mapping[str, Weights]
+    weights: Mapping[str, Checkpoint]
     device: torch.device
     pseudo: Pseudo | None = None
 
@@ -105,7 +105,9 @@ class Task:
         rows, _ = self.fold_rows(fold)
         if not self.data.numbers:
             return rows, self.data.labels[rows]
-        labels = training_labels(self.data, rows, functools.partial(call, recipe, "labelling"))
+        labels = training_labels(
+            self.data, rows, functools.partial(call_plugin, recipe, "labelling")
+        )
         rows, labels = rows[labels >= 0], labels[labels >= 0]
         if len(np.unique(labels)) < 2:
             raise TrialError(
@@ -120,14 +122,14 @@ class Task:
         return np.arange(count, count + (len(self.data.test) if self.data.test else 0))
 
 
-def call(recipe: Recipe, kind: str, *arguments: Any) -> Any:
+def call_plugin(recipe: Recipe, kind: str, *arguments: Any) -> Any:
     """The recipe's plugin of that kind, called with its hyperparameters."""
     choice = recipe[kind]
     return registry.get(kind, choice.name).function(*arguments, **choice.params)
 
 
 def training_labels(
-    data: Data, rows: np.ndarray, labelling: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    data: Dataset, rows: np.ndarray, labelling: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """The class to train each of the rows on, `[n]`, or -1 for one to leave out.
 

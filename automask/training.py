@@ -10,12 +10,12 @@ from automask.errors import TrialError
 from automask.features import Features
 from automask.fold import fit_fold
 from automask.heads import fit_heads
-from automask.memory import ran_out
+from automask.memory import out_of_memory
 from automask.network import ParameterName
 from automask.progress import Report, Step
 from automask.recipe import Recipe
-from automask.store import FoldResult, TrialStore
-from automask.task import Task, call
+from automask.storage.trial_store import FoldResult, TrialStore
+from automask.task import Task, call_plugin
 
 
 def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
@@ -40,7 +40,7 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
             final = at_once or fold == count - 1
             report(Step(fold, epochs, epochs, math.nan, score, final=final))
     except Exception as error:
-        if not ran_out(error):
+        if not out_of_memory(error):
             raise
         raise TrialError("out of memory", str(error).splitlines()[0]) from error
     value = task.score(task.data.labels, store.out_of_fold(task.folds))
@@ -53,7 +53,8 @@ def trains_only_head(recipe: Recipe, features: Features) -> bool:
     """Does the freeze strategy leave the backbone as it is in every epoch?"""
     stages, epochs = (*features.stages, (ParameterName("head", False),)), recipe.training["epochs"]
     return all(
-        set(call(recipe, "freeze", stages, epoch / epochs)) <= {"head"} for epoch in range(epochs)
+        set(call_plugin(recipe, "freeze", stages, epoch / epochs)) <= {"head"}
+        for epoch in range(epochs)
     )
 
 

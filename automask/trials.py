@@ -16,10 +16,10 @@ from rich.text import Text
 from automask import recipefile, registry
 from automask.display import STYLES, one_line
 from automask.errors import UserError, did_you_mean
-from automask.files import written
 from automask.overview import fold_scores, state
 from automask.recipe import SEARCHED, TRAINING, Recipe
-from automask.store import StudyStore
+from automask.storage.files import atomic_write
+from automask.storage.study_store import StudyStore
 from automask.study import ADVICE, DRAWN, GIVEN, JOINED, OUTSIDE, PROBE, UNUSED, WARM
 from automask.units import duration
 
@@ -55,20 +55,20 @@ def recipe_of(trial: FrozenTrial) -> Recipe | None:
     return Recipe.from_dict(known) if known else None
 
 
-def why_none(trial: FrozenTrial) -> str:
+def explain_empty(trial: FrozenTrial) -> str:
     """Why a trial has no recipe."""
     if trial.state == TrialState.WAITING:
         return "it waits in the queue"
     return f"it was proposed and never trained ({trial.user_attrs.get('reason', 'interrupted')})"
 
 
-def of(study: optuna.Study) -> list[FrozenTrial]:
+def trained_trials(study: optuna.Study) -> list[FrozenTrial]:
     """All trials but proposals that nobody trained."""
     trials = study.get_trials(deepcopy=False)
     return [trial for trial in trials if trial.user_attrs.get("reason") not in UNUSED]
 
 
-def choose(
+def filter_trials(
     trials: Sequence[FrozenTrial],
     state: str | None = None,
     where: Sequence[str] = (),
@@ -122,7 +122,7 @@ def _same(present: Any, wanted: str) -> bool:
         return present is not None and str(present).lower() == wanted.lower()
 
 
-def table(trials: Sequence[FrozenTrial], metric: str) -> Table:
+def trials_table(trials: Sequence[FrozenTrial], metric: str) -> Table:
     """A row a trial."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("trial", "state", metric, "time"):
@@ -141,7 +141,7 @@ def table(trials: Sequence[FrozenTrial], metric: str) -> Table:
     return shown
 
 
-def write(trials: Sequence[FrozenTrial], metric: str, file: Path) -> None:
+def write_csv(trials: Sequence[FrozenTrial], metric: str, file: Path) -> None:
     """Write a CSV with a row a trial: its state, scores and every value of its recipe."""
     rows: list[dict[str, Any]] = []
     for trial in trials:
@@ -161,13 +161,13 @@ def write(trials: Sequence[FrozenTrial], metric: str, file: Path) -> None:
     columns = dict.fromkeys(key for row in rows for key in row if key.startswith("fold "))
     first = ("trial", "state", metric, "seconds", *sorted(columns, key=lambda c: int(c[5:])))
     columns = dict.fromkeys((*first, *(key for row in rows for key in row)))
-    with written(file) as beside, open(beside, "w", newline="", encoding="utf-8") as opened:
+    with atomic_write(file) as beside, open(beside, "w", newline="", encoding="utf-8") as opened:
         writer = csv.DictWriter(opened, list(columns))
         writer.writeheader()
         writer.writerows(rows)
 
 
-def find(study: optuna.Study, number: int) -> FrozenTrial:
+def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
     """The trial of that number; raises `UserError` where there is none."""
     trials = study.get_trials(deepcopy=False)
     if not 0 <= number < len(trials):
@@ -205,7 +205,7 @@ def _came(study: optuna.Study, trial: FrozenTrial) -> str:
     return f"a best recipe of study {earlier[0]}" if earlier else "the default recipe"
 
 
-def show(
+def show_trial(
     study: optuna.Study, store: StudyStore, folds: int, trial: FrozenTrial, console: Console
 ) -> None:
     """Print what is known of one trial, its recipe included."""
@@ -240,4 +240,4 @@ def show(
     console.print(lines)
     if recipe:
         console.print()
-        console.print(recipefile.text(recipe), markup=False, soft_wrap=True, end="")
+        console.print(recipefile.recipe_toml(recipe), markup=False, soft_wrap=True, end="")

@@ -14,15 +14,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from automask import members as stored
 from automask import mirroring, registry
 from automask.data import test_fingerprint
 from automask.ensembling import PLAIN, Member
 from automask.features import IN_TRAINING_ALONE
+from automask.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.network import Network, in_batches
 from automask.recipe import Recipe
 from automask.session import Session
-from automask.store import FoldResult, TrialStore
+from automask.storage.trial_store import FoldResult, TrialStore
 from automask.task import Task
 
 Views = Callable[[Tensor], Sequence[Tensor]]
@@ -34,19 +34,19 @@ def candidates(session: Session, say: Callable[[str], None]) -> list[str]:
     That is measured once a study, here where no search has.
     """
     every = list(registry.plugins("tta"))
-    turning = {name for name in every if mirrors(_plugin(name))}
-    if not turning or mirroring.keeps(session, lambda note: say(note.text)):
+    turning = {name for name in every if mirrors_images(_plugin(name))}
+    if not turning or mirroring.mirroring_keeps_class(session, lambda note: say(note.text)):
         return every
     return [name for name in every if name not in turning]
 
 
-def mirrors(views: Views) -> bool:
+def mirrors_images(views: Views) -> bool:
     """Does any view turn left and right round? Tried on an image that is brighter to the right."""
     ramp = torch.linspace(0, 255, 64).expand(1, 3, 64, 64)
     return any(bool(view[..., 0].mean() > view[..., -1].mean()) for view in views(ramp))
 
 
-def views(
+def member_views(
     session: Session,
     members: Sequence[Member],
     names: Sequence[str],
@@ -64,7 +64,7 @@ def views(
     for member in members:
         store = session.store.trial(member.recipe)
         if not store.has_weights(len(folds)) or (
-            member.recipe.training["pretrained"] and stored.other_weights(session)
+            member.recipe.training["pretrained"] and explain_other_weights(session)
         ):
             unable.append(str(member.number))
             continue
@@ -163,11 +163,11 @@ def _predict_all(
     # Heads of one backbone after one another: its features need not be held longer.
     for done, job in enumerate(sorted(jobs, key=lambda job: _backbone(job.recipe)), 1):
         state = load_file(job.store.weights(job.fold))
-        network = stored.trained(task, job.recipe, state, job.fold)
+        network = rebuild_network(task, job.recipe, state, job.fold)
         pixels, (_, scored) = task.pixels(job.recipe, job.fold), task.fold_rows(job.fold)
         for name in job.names:
             plugin = _plugin(name)
-            if stored.head_alone(state):
+            if is_head_alone(state):
                 key = f"{name} {_backbone(job.recipe)} {_prepared(task, job)}"
                 if key not in frozen:
                     shared = f" {_backbone(job.recipe)} "

@@ -12,7 +12,7 @@ import pandas as pd
 
 from automask import answers, submission
 from automask.csvfile import Csv, read_csv
-from automask.data import Data
+from automask.data import Dataset
 from automask.errors import UserError
 
 
@@ -25,7 +25,7 @@ class Vote:
     tied: int
 
 
-def vote(paths: Sequence[Path], weights: Sequence[float] | None, data: Data | None) -> Vote:
+def vote(paths: Sequence[Path], weights: Sequence[float] | None, data: Dataset | None) -> Vote:
     """The class with most votes for each row; of tied ones that of the earliest file.
 
     Columns that no target answers are the first file's. Raises `UserError` where the files don't
@@ -37,7 +37,7 @@ def vote(paths: Sequence[Path], weights: Sequence[float] | None, data: Data | No
     if len(weights) != len(paths) or not all(0 < w < math.inf for w in weights):
         raise UserError(f"--weights: {len(paths)} files want {len(paths)} numbers above 0")
     form, frames = answers.read(paths, data)
-    rows = answers.classify(form, frames).rows
+    rows = answers.classify_answers(form, frames).rows
     winner, tied = majority(rows, np.array(weights))
     columns = list(form.labels)
     cells = np.stack([frame[columns].to_numpy() for frame in frames])
@@ -56,7 +56,7 @@ def majority(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     return winner, ((votes == votes.max(0)) & others).any(0)
 
 
-def merge(paths: Sequence[Path], data: Data | None) -> pd.DataFrame:
+def merge(paths: Sequence[Path], data: Dataset | None) -> pd.DataFrame:
     """One submission from files that answer an attribute or more each, joined by id.
 
     Without data it has the columns of all files, in the order of the first. Raises `UserError` where
@@ -71,7 +71,7 @@ def merge(paths: Sequence[Path], data: Data | None) -> pd.DataFrame:
     columns: dict[str, list[str]] = {}
     answered: dict[str, Path] = {}
     for table in tables:
-        rows = answers.find(table, form)
+        rows = answers.find_answers(table, form)
         for column in _answers(table, form.id, known):
             if column in answered:
                 raise UserError(f"{answered[column]} and {table.path} both answer '{column}'")

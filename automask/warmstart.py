@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automask.errors import UserError, did_you_mean
-from automask.places import Places, parameters
+from automask.places import GowerDistance, parameters
 from automask.recipe import Recipe
 from automask.space import Space
 from automask.study import ADVICE, PROBE, WARM
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import optuna
 
     from automask.session import Options, Session
+
 
 #: Recipes that are queued.
 TOP = 5
@@ -35,7 +36,7 @@ class Earlier:
     scores: np.ndarray
 
 
-def read(where: str, options: Options) -> Earlier:
+def read_earlier(where: str, options: Options) -> Earlier:
     """The study of that name, in the storage of `options`, or in that folder of another project.
 
     Raises `UserError` where there is none, or where it has no complete trial.
@@ -45,15 +46,15 @@ def read(where: str, options: Options) -> Earlier:
     if len(Path(where).parts) > 1:
         found = _elsewhere(Path(where))
     else:
-        found = session.find(replace(options, study=where))[2]
-    trials = study.complete(found)
+        found = session.find_study(replace(options, study=where))[2]
+    trials = study.complete_trials(found)
     if not trials:
         raise UserError(f"--warm-start {where}: that study has no complete trial to begin with")
     recipes = tuple(Recipe.from_dict(trial.user_attrs["recipe"]) for trial in trials)
     return Earlier(where, recipes, np.array([trial.values[0] for trial in trials]))
 
 
-def queue(session: Session, earlier: Sequence[Earlier]) -> str:
+def queue_earlier(session: Session, earlier: Sequence[Earlier]) -> str:
     """Have a study that has no trial yet try recipes of earlier ones; what was done, as a sentence."""
     study, space = session.study, session.space
     assert space is not None
@@ -90,7 +91,7 @@ def portfolio(
     that of Auto-sklearn 2.0 (Feurer et al., JMLR 2022); there every recipe was trained on every task,
     here `predicted` stands in for that.
     """
-    moved = [[space.preferring(recipe.wishes()) for recipe in one.recipes] for one in earlier]
+    moved = [[space.nearest(recipe.values()) for recipe in one.recipes] for one in earlier]
     rows = [[parameters(space, recipe) for recipe, _ in study] for study in moved]
     scores = predicted(rows, [one.scores for one in earlier])
     free = [
@@ -120,7 +121,7 @@ def predicted(rows: Sequence[Sequence[dict[str, Any]]], scores: Sequence[np.ndar
     every = [row for study in rows for row in study]
     columns = []
     for study, values in zip(rows, scores, strict=True):
-        places, room = Places(list(study)), np.ptp(values) or 1.0
+        places, room = GowerDistance(list(study)), np.ptp(values) or 1.0
         nearest = [int(np.argmin(places.distances(row))) for row in every]
         columns.append(((values - values.min()) / room)[nearest])
     return np.stack(columns, axis=1)

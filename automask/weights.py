@@ -19,11 +19,12 @@ from automask.errors import UserError
 if TYPE_CHECKING:
     from torch import nn
 
+
 FACTS = ("num_classes", "input_size", "mean", "std")
 
 
 @dataclass(frozen=True)
-class Weights:
+class Checkpoint:
     """A checkpoint file in timm's own keys, and what is said of it beside it."""
 
     file: str
@@ -56,7 +57,7 @@ class Weights:
             )
 
 
-def read_folder(folder: Path) -> dict[str, Weights]:
+def read_folder(folder: Path) -> dict[str, Checkpoint]:
     """The `<timm name>.safetensors` of a folder by name, with what `<timm name>.json` adds.
 
     Raises `UserError` for a missing folder, a folder without weights or an unreadable JSON file.
@@ -70,13 +71,13 @@ def read_folder(folder: Path) -> dict[str, Weights]:
             facts = json.loads(described.read_text()) if described.exists() else {}
         except ValueError as error:
             raise UserError(f"{described}: isn't JSON: {error}") from error
-        found[file.stem] = Weights(str(file), _checked(facts, described), _digest(file))
+        found[file.stem] = Checkpoint(str(file), _checked(facts, described), _digest(file))
     if not found:
         raise UserError(f"{folder}: holds no <timm name>.safetensors")
     return found
 
 
-def describe(checkpoints: dict[str, Weights]) -> str:
+def describe_checkpoints(checkpoints: dict[str, Checkpoint]) -> str:
     """The files and the beginning of what identifies each, or the hubs where there are none."""
     return ", ".join(f"{name} {w.digest[:6]}" for name, w in checkpoints.items()) or "the hubs'"
 

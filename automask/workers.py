@@ -17,24 +17,24 @@ from typing import Any, cast
 import optuna
 
 from automask import mirroring
-from automask import session as sessions
-from automask.clock import TimeUp, until
-from automask.errors import UserError, full, told
+from automask.deadline import TimeUp, until
+from automask.errors import UserError
 from automask.machine import cores
 from automask.recipe import Recipe
 from automask.search import LATE, Event, Limits, Note, Searcher
-from automask.session import Options, Session
-from automask.store import RUNS
+from automask.session import Options, Session, open_study
+from automask.storage.disk import out_of_space
+from automask.storage.study_store import RUNS
+from automask.units import format_bytes
 
 #: Seconds after the deadline at which a worker that is still at it is killed.
 GRACE = 20.0
 #: Workers that die one after another without ending a trial, before the search gives up.
 DEATHS = 5
-
 Tell = Callable[[Event | Note], None]
 
 
-def automatic(device: str) -> int:
+def automatic_workers(device: str) -> int:
     """How many workers suit this machine: one a GPU, else one a core, up to four.
 
     Small networks train faster side by side on a core each than one after another on all cores.
@@ -56,7 +56,9 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
     """
     try:
         with until(limits.deadline):
-            session = mirroring.settled(_fitting(replace(session, workers=workers), tell), tell)
+            session = mirroring.settle_flips(
+                _fitting(replace(session, workers=workers), tell), tell
+            )
     except TimeUp:
         return LATE
     if session.workers == 1:
@@ -127,7 +129,7 @@ def _fitting(session: Session, tell: Tell) -> Session:
     while session.workers > 1 and session.caches > room.left():
         session = replace(session, workers=session.workers - 1)
     if session.workers < wanted:
-        allowed = f"the {told(session.cap)} that caches and weights may take (--disk)"
+        allowed = f"the {format_bytes(session.cap)} that caches and weights may take (--disk)"
         tell(
             Note(
                 f"only {session.workers} of {wanted} workers: the images of more don't fit {allowed}"
@@ -152,7 +154,7 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
         lambda recipe, report: fit(task, recipe, session.store.trial(recipe, room), report),
         tell,
         session.config.search.seed,
-        cost.computing(task),
+        cost.compute_cost(task),
         lambda: list(scores_so_far(session).values()),
         session.declared,
     )
@@ -172,7 +174,7 @@ def _work(session: Session, limits: Limits, news: Any) -> None:
     def search() -> str:
         signal.signal(signal.SIGINT, interrupt)
         try:
-            study = sessions.open_study(session.config, session.options, session.store)
+            study = open_study(session.config, session.options, session.store)
             return _searcher(replace(session, study=study), limits, say).run()
         finally:
             # From here on nothing is left to interrupt, and why it ended must be said.
@@ -186,7 +188,7 @@ def _work(session: Session, limits: Limits, news: Any) -> None:
     except UserError as error:
         message = error
     except Exception as error:
-        message = full(error, RUNS) or RuntimeError(traceback.format_exc())
+        message = out_of_space(error, RUNS) or RuntimeError(traceback.format_exc())
     say(message)
 
 

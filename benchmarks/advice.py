@@ -17,15 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from automask import advising, matrix, registry, sample, scores, weights
-from automask import data as dataset
+from automask import advising, matrix, registry, sample, scoring, weights
 from automask.config import Config, DataSection, SearchSection, read
-from automask.data import Data
+from automask.data import Dataset, draw_folds, prepare
 from automask.describe import find_reader
 from automask.images import Images
-from automask.machine import settle
+from automask.machine import setup_process
 from automask.recipe import Choice, Recipe
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 from automask.task import Task
 from automask.training import fit
 from benchmarks import tasks
@@ -56,7 +55,7 @@ def main() -> None:
     if not (SHARED / "data").is_dir() or not (SHARED / "weights").is_dir():
         print(f"no data or no weights in {SHARED}: nothing to advise on")
         return
-    settle(1)
+    setup_process(1)
     with tempfile.TemporaryDirectory() as cache:
         opened = {name: task(SHARED / "data" / name, Path(cache) / name) for name in TASKS}
         # The families take turns, so that one that is stopped early has as many of each.
@@ -88,11 +87,11 @@ def task(folder: Path, cache: Path) -> Task:
         groups=[rows.groups[i] for i in kept],
         extra=rows.extra.iloc[kept].reset_index(drop=True),
     )
-    data: Data = dataset.prepare(replace(tables, train=part, test=None, sample=None))
+    data: Dataset = prepare(replace(tables, train=part, test=None, sample=None))
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", FOLDS, SEED),
+        folds=draw_folds(data, "stratified", FOLDS, SEED),
         metric="macro_f1",
         seed=SEED,
         images=Images(data.paths, 96, resizes, cache),
@@ -128,7 +127,7 @@ def train(opened: Task, name: str, family: str, number: int, folder: Path) -> No
     chosen, begin = recipe(family, number), time.perf_counter()
     store = TrialStore(folder / key)
     fit(opened, chosen, store, lambda step: None)
-    found = scores.score(
+    found = scoring.score(
         opened.score, opened.data.labels, store.out_of_fold(opened.folds), opened.data.groups
     )
     entry = {

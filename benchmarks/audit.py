@@ -20,7 +20,7 @@ from PIL import Image
 from automask import auditing, config, duplicates, opening, session
 from automask.describe import find_reader
 from automask.images import decode
-from automask.machine import settle
+from automask.machine import setup_process
 from automask.tables import Tables
 from benchmarks import tasks
 
@@ -50,7 +50,7 @@ KINDS: dict[str, Callable] = {"recompressed": recompressed, "cropped": cropped, 
 
 def main() -> None:
     parts = {"planted": planted, "groups": groups, "tasks": as_they_are, "scale": scale}
-    settle(1)
+    setup_process(1)
     for name in sys.argv[1:] or parts:
         if name == "scale" or (SHARED / "data").is_dir():
             parts[name]()
@@ -78,7 +78,7 @@ def planted() -> None:
                     image, quality = KINDS[kind](Image.fromarray(decode(paths[row])), rng)
                     copies.append(Path(scratch) / f"copy{seed}-{index}.jpg")
                     image.save(copies[-1], quality=quality)
-                pairs = duplicates.find(duplicates.thumbnails(paths + copies))
+                pairs = duplicates.find_pairs(duplicates.thumbnails(paths + copies))
                 source = np.array([*range(len(paths)), *of])
                 planted_ones = (pairs.rows >= len(paths)).any(1)
                 true = (source[pairs.rows[:, 0]] == source[pairs.rows[:, 1]]) & planted_ones
@@ -112,7 +112,7 @@ def _tables(task: str) -> Tables:
 def groups() -> None:
     """Pairs found on face-mask without its groups, held against them."""
     rows = _tables("face-mask").train
-    pairs = duplicates.find(duplicates.thumbnails(rows.paths))
+    pairs = duplicates.find_pairs(duplicates.thumbnails(rows.paths))
     declared = np.unique(rows.groups, return_inverse=True)[1]
     same = declared[pairs.rows[:, 0]] == declared[pairs.rows[:, 1]]
     sizes = np.bincount(declared)
@@ -131,7 +131,9 @@ def as_they_are() -> None:
             reader, tables = find_reader(SHARED / "data" / task)
             config.FILE.write_text(config.render(str(SHARED / "data" / task), reader, tables))
             begin, used = time.perf_counter(), time.process_time()
-            opened = opening.look(session.Options(weights=str(SHARED / "weights"), device="cpu"))
+            opened = opening.open_or_survey(
+                session.Options(weights=str(SHARED / "weights"), device="cpu")
+            )
             found = auditing.audit(opened)
             took = time.perf_counter() - begin, time.process_time() - used
             print(f"{task}: {took[0]:.0f} s, {took[1]:.0f} s of processor time")
@@ -149,7 +151,7 @@ def scale() -> None:
         coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
         images[row] = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC))
     begin, used = time.perf_counter(), time.process_time()
-    pairs = duplicates.find(images)
+    pairs = duplicates.find_pairs(images)
     took = time.perf_counter() - begin, time.process_time() - used
     told = f"{took[0]:.0f} s, {took[1]:.0f} s of processor time, {os.cpu_count()} cores"
     print(f"20,000 thumbnails: {told}; {len(pairs)} pairs")

@@ -14,10 +14,9 @@ from pathlib import Path
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 from automask import ensembling, members, overview, viewing
-from automask import session as sessions
-from automask.disk import TOP
 from automask.ensembling import AUTO, PLAIN, Ensemble
-from automask.session import Options, Session
+from automask.session import Options, Session, open_session
+from automask.storage.disk import TOP
 
 DOCS = Path(__file__).parents[1] / "docs" / "ensembles.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -34,7 +33,7 @@ def main() -> None:
     for folder in asked.folders:
         with chdir(folder):
             name = Path.cwd().name
-            parts[name] = section(name, sessions.reopen(Options()), asked.views)
+            parts[name] = section(name, open_session(Options()), asked.views)
         print(parts[name], flush=True)
     text = "\n\n".join(parts.values())
     DOCS.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")
@@ -42,14 +41,14 @@ def main() -> None:
 
 def section(name: str, session: Session, count: int) -> str:
     """A task's table, and a line for what else was chosen."""
-    states, found = overview.of(session).states, members.load(session)
+    states, found = overview.overview(session).states, members.load_members(session)
     begin = time.process_time()
     plain = blended(session, {PLAIN: found})
     seconds = time.process_time() - begin
     best, names = found[: count or TOP], [PLAIN]
     if count:
         names = viewing.candidates(session, print)
-    views = viewing.views(session, best, names, print)
+    views = viewing.member_views(session, best, names, print)
     seen = blended(session, views)
     lines = [
         f"## {name}",

@@ -28,15 +28,15 @@ from filelock import FileLock
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from automask import cost as costs
-from automask.machine import settle
+from automask.cost import compute_cost
+from automask.machine import setup_process
 from automask.proposing import Proposer, suggester
 from automask.pruner import TwoStage
 from automask.ranges import Categorical, Int
 from automask.recipe import Recipe
 from automask.search import Event, Limits, Note, Searcher
 from automask.space import Space
-from automask.store import StudyStore
+from automask.storage.study_store import StudyStore
 from automask.study import ReseededTPE
 from automask.task import Task
 from automask.training import fit
@@ -156,7 +156,7 @@ def run(name: str, seed: int, way: Way, cache_folder: Path) -> dict[str, Any]:
 
 
 def _study(task: Task, space: Space, seed: int, way: Way) -> tuple[optuna.Study, Proposer]:
-    cost = costs.computing(task)
+    cost = compute_cost(task)
     if not way.ours:
         options: Any = {"sampler": way.sampler(seed=seed), "pruner": way.pruner()}  # type: ignore[call-arg]
         study = optuna.create_study(direction="maximize", **options)
@@ -164,7 +164,7 @@ def _study(task: Task, space: Space, seed: int, way: Way) -> tuple[optuna.Study,
     study = optuna.create_study(
         direction="maximize", sampler=ReseededTPE(seed), pruner=TwoStage(FOLDS)
     )
-    queued = [space.preferring(recipe.wishes())[1] for recipe in tasks.queued(task, space)[1:]]
+    queued = [space.nearest(recipe.values())[1] for recipe in tasks.queued(task, space)[1:]]
     study.set_user_attr("advice", {"recipes": queued})
     return study, Proposer(study, space, "", None, seed, cost)
 
@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="train nothing")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "contest")
     asked = parser.parse_args()
-    settle(threads=1)
+    setup_process(threads=1)
     for seed in range(0 if asked.report else SEEDS):
         for name in [asked.task] if asked.task else ROWS:
             folder = asked.cache / name

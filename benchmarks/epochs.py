@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from automask.features import Features
 from automask.fold import FoldTrainer
-from automask.machine import settle
+from automask.machine import setup_process
 from automask.network import build
 from automask.recipe import Recipe
 from automask.task import Task
@@ -34,7 +34,7 @@ MODELS = (
 
 
 def figures() -> list[Figure]:
-    settle()
+    setup_process()
     found = []
     with tempfile.TemporaryDirectory() as folder:
         paths = tasks.draw(Path(folder) / "images", 1000, 160)

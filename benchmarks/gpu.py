@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from automask.features import Features
 from automask.fold import FoldTrainer
-from automask.machine import settle
+from automask.machine import setup_process
 from automask.network import build
 from automask.recipe import Recipe
 from automask.task import Task
@@ -28,7 +28,7 @@ def figures() -> list[Figure]:
     """None where there is no GPU."""
     if not torch.cuda.is_available():
         return []
-    settle()
+    setup_process()
     with tempfile.TemporaryDirectory() as name:
         paths = tasks.draw(Path(name) / "images", ROWS, 256)
         task = replace(tasks.task(paths, SIZE, Path(name) / "cache"), device=torch.device("cuda"))

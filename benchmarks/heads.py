@@ -14,12 +14,12 @@ from torch import nn
 from automask import heads, training
 from automask.features import Features
 from automask.inputs import Inputs
-from automask.machine import settle
+from automask.machine import setup_process
 from automask.network import build
 from automask.progress import Step
 from automask.recipe import Choice, Recipe
-from automask.store import TrialStore
-from automask.task import Task, call
+from automask.storage.trial_store import TrialStore
+from automask.task import Task, call_plugin
 from benchmarks import tasks
 from benchmarks.measure import Figure, in_turn, ratio, seconds
 
@@ -27,7 +27,7 @@ EPOCHS, FOLDS = 20, 5
 
 
 def figures() -> list[Figure]:
-    settle()
+    setup_process()
     with tempfile.TemporaryDirectory() as folder:
         paths = tasks.draw(Path(folder) / "images", 1000, 160)
         found = [
@@ -137,7 +137,7 @@ def one_by_one(task: Task, recipes: list[Recipe], features: Features) -> None:
             head = nn.Linear(features.D, tasks.CLASSES)
             rows, scored = task.fold_rows(fold)
             group = {"params": list(head.parameters()), "stage": 0, "head": True, "decay": True}
-            optimizer = call(recipe, "optimizer", [group])
+            optimizer = call_plugin(recipe, "optimizer", [group])
             steps, epochs = -(-len(rows) // 32), recipe.training["epochs"]
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps * epochs)
             for _ in range(epochs):

@@ -23,11 +23,10 @@ import numpy as np
 import pandas as pd
 
 from automask import drawing, ensembling, members, registry, submission
-from automask import session as sessions
 from automask.data import one_hot
-from automask.disk import TOP
 from automask.ensembling import PLAIN, Member
-from automask.session import Options, Session
+from automask.session import Options, Session, open_session
+from automask.storage.disk import TOP
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "honesty.json"
@@ -109,8 +108,8 @@ def measured(folder: Path, seed: int) -> list[dict[str, Any]]:
     if not (folder / "runs" / "main" / "folds.csv").exists():
         return []
     with chdir(folder):
-        session = sessions.reopen(Options())
-        found, true = members.load(session), truth(session)
+        session = open_session(Options())
+        found, true = members.load_members(session), truth(session)
         return [record(session, found, method, true, seed) for method in methods()]
 
 

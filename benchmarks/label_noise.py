@@ -18,12 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from automask import data as dataset
-from automask import labels as auditing
 from automask import registry, weights
+from automask.data import draw_folds, prepare
 from automask.features import Features
 from automask.images import Images
-from automask.machine import settle
+from automask.labels import Audit, find_label_errors
+from automask.machine import setup_process
 from automask.task import Task
 from benchmarks import subsamples, tasks
 
@@ -50,13 +50,13 @@ def read(name: str) -> Task:
     if targets is not None:
         train = dataclasses.replace(train, attributes=train.attributes[targets])
         numbers = {key: value for key, value in numbers.items() if key in targets}
-    data = dataset.prepare(
+    data = prepare(
         dataclasses.replace(tables, train=train, numbers=numbers, test=None, sample=None)
     )
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", FOLDS, 0),
+        folds=draw_folds(data, "stratified", FOLDS, 0),
         metric="macro_f1",
         seed=0,
         images=Images(data.paths, SIZE, resizes, CACHE),
@@ -109,7 +109,7 @@ def planted(
 
 
 def measured(
-    audit: auditing.Audit, flipped: np.ndarray, probability: np.ndarray, labels: np.ndarray
+    audit: Audit, flipped: np.ndarray, probability: np.ndarray, labels: np.ndarray
 ) -> dict[str, float]:
     """Precision and recall of what is flagged, precision among as many as were planted, and the
     estimated number of wrong labels for each planted."""
@@ -155,7 +155,7 @@ def measure(name: str) -> None:
         noisy, flipped = planted(labels, seen, kind, rate, seed)
         probability = out_of_fold(seen, noisy, task.folds, classes)
         found = measured(
-            auditing.audit(noisy, probability, task.folds), flipped, probability, noisy
+            find_label_errors(noisy, probability, task.folds), flipped, probability, noisy
         )
         entry = {"key": key, "right": right, **found}
         with open(FILE, "a") as file:
@@ -186,7 +186,7 @@ def main() -> None:
     if not (SHARED / "data").is_dir() or not (SHARED / "weights").is_dir():
         print(f"no data or no weights in {SHARED}: nothing to plant noise in")
         return
-    settle(1)
+    setup_process(1)
     for name in TASKS:
         measure(name)
     print(table())

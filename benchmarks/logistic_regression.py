@@ -15,16 +15,16 @@ from sklearn.preprocessing import StandardScaler
 
 from automask import ensembling, members, session
 from automask.features import Features
-from automask.scores import score
+from automask.scoring import score
 from automask.session import Options
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", default="main")
-    opened = session.reopen(Options(study=parser.parse_args().study))
+    opened = session.open_session(Options(study=parser.parse_args().study))
     task, data, metric = opened.task(), opened.data, opened.metric
-    found = members.load(opened)
+    found = members.load_members(opened)
     blended = ensembling.fit(
         {"none": found}, data.labels, opened.folds, data.groups, metric, "greedy", top=20
     )

@@ -22,14 +22,14 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 from filelock import FileLock
 from scipy.stats import spearmanr
 
-from automask import adapting, scores, space
-from automask import sample as samples
-from automask.machine import settle
+from automask import adapting, scoring, space
+from automask.machine import setup_process
 from automask.ranges import Categorical, Int
 from automask.ranking import candidates, rank
 from automask.recipe import Recipe
+from automask.sample import draw
 from automask.space import Space
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 from automask.task import Task
 from automask.training import fit
 from benchmarks import subsamples
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--report", action="store_true", help="train nothing")
     asked = parser.parse_args()
     if not asked.report:
-        settle(1)
+        setup_process(1)
         for name in asked.tasks:
             with tempfile.TemporaryDirectory() as cache:
                 measure(name, Path(cache))
@@ -73,7 +73,7 @@ def measure(name: str, cache: Path) -> None:
     task = subsamples.task(name, SEED, cache, rows=ROWS[name], folds=FOLDS, largest=max(SIZES))
     chosen = searched(task)
     among = candidates(chosen)
-    sample = samples.draw(task)
+    sample = draw(task)
     assert not isinstance(sample, str)
     for one in among:
         if f"{name} {one} probe" not in known():
@@ -82,15 +82,13 @@ def measure(name: str, cache: Path) -> None:
             keep(f"{name} {one} probe", found.scores[one], 0.0, time.process_time() - begin)
     for one in among:
         for kind, wishes in KINDS.items():
-            train(
-                task, f"{name} {one} {kind}", chosen.preferring({**wishes, **one.wishes})[0], cache
-            )
+            train(task, f"{name} {one} {kind}", chosen.nearest({**wishes, **one.values})[0], cache)
 
 
 def searched(task: Task) -> Space:
     """The default space with the shared weights, at these sizes and epochs."""
-    chosen, _ = adapting.available(space.load("default"), dict(task.weights), {})
-    chosen, _ = adapting.adapted(chosen, task.data, dict(task.weights), task.device.type)
+    chosen, _ = adapting.drop_unavailable(space.load("default"), dict(task.weights), {})
+    chosen, _ = adapting.adapt(chosen, task.data, dict(task.weights), task.device.type)
     return chosen.with_training(
         image_size=Categorical(*SIZES), epochs=Int(4, 20), batch_size=Categorical(BATCH)
     )
@@ -103,7 +101,7 @@ def train(task: Task, key: str, recipe: Recipe, folder: Path) -> None:
     fit(task, recipe, store, lambda step: None)
     seconds = time.process_time() - begin
     table = store.out_of_fold(task.folds)
-    found = scores.score(task.score, task.data.labels, table, task.data.groups)
+    found = scoring.score(task.score, task.data.labels, table, task.data.groups)
     # The interval spans 1.96 standard errors on either side.
     keep(key, found.value, (found.high - found.low) / 3.92, seconds)
 

@@ -83,7 +83,7 @@ def outside_training() -> Figure:
     from automask import opening
     from automask.search import Limits, Searcher
     from automask.session import Options
-    from automask.store import TrialStore
+    from automask.storage.trial_store import TrialStore
     from automask.training import fit
 
     trials, inside = 50, 0.0
@@ -95,7 +95,7 @@ def outside_training() -> Figure:
         else:
             project(Path(name), 486, 100, freeze="head_only", augmentation="none", **plain)
             data = "486 drawn images"
-        opened = opening.start(Options(space="space.toml"))
+        opened = opening.begin(Options(space="space.toml"))
         room = opened.room()
         task = opened.task(room)
         assert opened.space is not None

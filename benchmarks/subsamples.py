@@ -14,8 +14,8 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from automask import data as dataset
 from automask import registry, weights
+from automask.data import draw_folds, prepare
 from automask.drawing import draw_table
 from automask.images import Images
 from automask.tables import Rows, Tables
@@ -112,11 +112,11 @@ def task(
     kept = subsample(tables.train, rows or SOURCES[name].rows, seed)
     numbers = {k: replace(n, values=n.values[kept]) for k, n in tables.numbers.items()}
     train = rows_at(tables.train, kept)
-    data = dataset.prepare(replace(tables, train=train, numbers=numbers, test=None, sample=None))
+    data = prepare(replace(tables, train=train, numbers=numbers, test=None, sample=None))
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", folds, seed),
+        folds=draw_folds(data, "stratified", folds, seed),
         metric="macro_f1",
         seed=seed,
         images=Images(data.paths, largest, resizes, cache),

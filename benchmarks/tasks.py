@@ -11,8 +11,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from automask import data as dataset
-from automask import registry
+from automask import data, registry
 from automask.images import Images
 from automask.machine import cores
 from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
@@ -45,7 +44,7 @@ def task(paths: list[Path], largest: int, cache: Path, folds: int = 5) -> Task:
     rows = Rows([path.stem for path in paths], paths, pd.DataFrame({"label": labels}))
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
-        data=dataset.prepare(Tables(rows)),
+        data=data.prepare(Tables(rows)),
         folds=np.arange(len(paths)) // CLASSES % folds,
         metric="macro_f1",
         seed=0,

@@ -24,9 +24,9 @@ from filelock import FileLock
 
 from automask import registry
 from automask.errors import DiskError, TrialError, UserError
-from automask.machine import settle
+from automask.machine import setup_process
 from automask.recipe import SEARCHED, TRAINING, TRAINING_DEFAULTS, Choice, Recipe
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 from automask.training import fit
 from benchmarks.subsamples import SHARED, SOURCES, Source, task
 
@@ -223,7 +223,7 @@ def main() -> None:
         print(f"nothing measured: ../shared/ lacks {' and '.join(missing)}")
         return
     asked.cache.mkdir(parents=True, exist_ok=True)
-    settle(threads=1)
+    setup_process(threads=1)
     part, parts = map(int, asked.shard.split("/"))
     chosen = [t for t in techniques() if not asked.only or t.kind in asked.only]
     run(jobs(chosen)[part::parts], RESULTS, lambda job: score(job, asked.cache))

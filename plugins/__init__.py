@@ -10,4 +10,6 @@ if __name__ != "automask.plugins":
     )
 
 for _module in pkgutil.iter_modules(__path__):
+    if _module.name.startswith("_"):
+        continue
     importlib.import_module(f"{__name__}.{_module.name}")

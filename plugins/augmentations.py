@@ -34,12 +34,12 @@ def light(image_size, *, degrees=30.0, shift=0.06, flip=False):
         """Half of the images are lit, and all are moved."""
         import torch
 
-        from automask.pixels import affine, moved, recoloured
+        from automask.pixels import affine_matrix, recolour, warp
 
         right, down, lit, angle, zoom, contrast, brightness, mirror = torch.rand(
             8, len(images), device=images.device
         )
-        matrices = affine(
+        matrices = affine_matrix(
             degrees * (2 * angle - 1),
             1 + shift * (2 * zoom - 1),
             2 * shift * (2 * right - 1),
@@ -50,7 +50,7 @@ def light(image_size, *, degrees=30.0, shift=0.06, flip=False):
         colours = torch.eye(3, 4, device=images.device).repeat(len(images), 1, 1)
         colours *= (1 + 0.15 * half * (2 * contrast - 1)).view(-1, 1, 1)
         colours[:, :, 3] = (0.15 * 255 * half * (2 * brightness - 1))[:, None]
-        return recoloured(moved(images, matrices), colours)
+        return recolour(warp(images, matrices), colours)
 
     return transform
 
@@ -65,12 +65,12 @@ def rotate_reflect(image_size, *, degrees=30.0, flip=False):
     def transform(images):
         import torch
 
-        from automask.pixels import affine, moved
+        from automask.pixels import affine_matrix, warp
 
         angle, mirror = torch.rand(2, len(images), device=images.device)
         still = torch.zeros_like(angle)
         turned = degrees * (2 * angle - 1)
-        return moved(images, affine(turned, still + 1, still, still, (mirror < 0.5) & flip))
+        return warp(images, affine_matrix(turned, still + 1, still, still, (mirror < 0.5) & flip))
 
     return transform
 
@@ -87,10 +87,10 @@ def colour(image_size, *, strength=0.5):
     def transform(images):
         import torch
 
-        from automask.pixels import colouring, recoloured
+        from automask.pixels import colour_matrix, recolour
 
         drawn = strength * (2 * torch.rand(4, len(images), device=images.device) - 1)
-        return recoloured(images, colouring(images, *(1 + 0.8 * drawn[:3]), 0.2 * drawn[3]))
+        return recolour(images, colour_matrix(images, *(1 + 0.8 * drawn[:3]), 0.2 * drawn[3]))
 
     return transform
 
@@ -108,12 +108,12 @@ def trivial(image_size, *, flip=False):
     def transform(images):
         import torch
 
-        from automask.operations import OPERATIONS, operated
+        from automask.operations import OPERATIONS, operate
 
         count = len(images)
         chosen = torch.randint(len(OPERATIONS), (count,))
         mirror, amount = torch.rand(2, count)
-        return operated(images, chosen, 2 * amount - 1, (mirror < 0.5) & flip)
+        return operate(images, chosen, 2 * amount - 1, (mirror < 0.5) & flip)
 
     return transform
 
@@ -130,7 +130,7 @@ def policy(image_size, *, strength=0.3, number=2, flip=False):
     def transform(images):
         import torch
 
-        from automask.operations import OPERATIONS, operated
+        from automask.operations import OPERATIONS, operate
 
         mirror = (torch.rand(len(images)) < 0.5) & flip
         for chosen, sign in zip(
@@ -138,7 +138,7 @@ def policy(image_size, *, strength=0.3, number=2, flip=False):
             torch.randint(2, (number, len(images))),
             strict=True,
         ):
-            images = operated(images, chosen, strength * (2.0 * sign - 1), mirror)
+            images = operate(images, chosen, strength * (2.0 * sign - 1), mirror)
             mirror = None
         return images
 

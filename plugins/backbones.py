@@ -157,14 +157,14 @@ def _described(module, model, image_size, stages, mean, std):
     """The module with the facts that training asks for; D is measured, as libraries misstate it."""
     import torch
 
-    from automask.memory import ran_out
+    from automask.memory import out_of_memory
     from automask.network import Backbone
 
     try:
         with torch.no_grad():
             out = module.eval()(torch.zeros(1, 3, image_size, image_size))
     except (AssertionError, RuntimeError, ValueError, IndexError) as error:
-        if ran_out(error):
+        if out_of_memory(error):
             raise
         raise _refusal(model, image_size, error) from error
     if not isinstance(out, torch.Tensor) or out.ndim != 2:

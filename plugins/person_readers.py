@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automask import reader
-from automask.csvfile import Csv, few, quoted, read_csv
+from automask.csvfile import Csv, quoted, read_csv, shorten_list
 from automask.errors import UserError
 from automask.imagefiles import Images, image_names
 
@@ -67,7 +67,9 @@ def person_folders(folder: Path) -> Tables | None:
     )
     notes = ["groups: the photos of a person stay on one side of a split"]
     if lacking := [name for name, shots in zip(names, photos, strict=True) if len(shots) < 7]:
-        notes.append(f"{len(lacking)} people have fewer than seven photos: {few(quoted(lacking))}")
+        notes.append(
+            f"{len(lacking)} people have fewer than seven photos: {shorten_list(quoted(lacking))}"
+        )
     test, info = None, None
     if (folder / "eval").is_dir():
         info = read_csv(folder / "eval" / "info.csv")
@@ -109,7 +111,7 @@ def _photos(people: Csv, root: Path) -> list[list[str]]:
     """The photos in each person's folder; a `UserError` where one is missing or not of a kind."""
     photos = [image_names(root / name) for name in people["path"]]
     if gone := [row for row, shots in enumerate(photos) if not shots]:
-        names = few(quoted(people["path"][row] for row in gone))
+        names = shorten_list(quoted(people["path"][row] for row in gone))
         raise UserError(
             f"{people.at(gone)}: no photos in {root} for the person {names}; add the folder or "
             "take the row out"

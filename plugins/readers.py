@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from automask import Text, reader
 from automask.columns import Columns, guess_columns, sample_id_column
-from automask.csvfile import Csv, few, find_csv, quoted, read_csv, squash
+from automask.csvfile import Csv, find_csv, normalize_name, quoted, read_csv, shorten_list
 from automask.errors import UserError
 from automask.imagefiles import Images, folder_names, is_image_folder, probe, walk_images
 from automask.limits import read_limits
@@ -136,7 +136,7 @@ def _refuse_no_test(sample: Csv, id_column: str, images: Images) -> None:
     prefix, _ = images.locate(ids, "test")
     if not images.hits(prefix, ids):
         raise UserError(
-            f"{sample.path} asks for {few(quoted(ids))}, but there is neither a test table nor "
+            f"{sample.path} asks for {shorten_list(quoted(ids))}, but there is neither a test table nor "
             'images so named; add test.csv or the images, or say sample = "" to do without'
         )
 
@@ -144,7 +144,7 @@ def _refuse_no_test(sample: Csv, id_column: str, images: Images) -> None:
 def _refuse_shared(folder: Path, train: Rows, test: Rows) -> None:
     if shared := sorted({*train.ids} & {*test.ids}):
         raise UserError(
-            f"{folder}: train and test share {len(shared)} ids ({few(quoted(shared))}); "
+            f"{folder}: train and test share {len(shared)} ids ({shorten_list(quoted(shared))}); "
             "take them out of one"
         )
 
@@ -158,8 +158,12 @@ def check_sample(
     unknown = [name for name in asked if name not in there]
     absent = [name for name in there if name not in asked]
     if unknown or absent:
-        differ = [f"{len(unknown)} ids are no test ids ({few(quoted(unknown))})"] * bool(unknown)
-        differ += [f"{len(absent)} test ids are missing ({few(quoted(absent))})"] * bool(absent)
+        differ = [f"{len(unknown)} ids are no test ids ({shorten_list(quoted(unknown))})"] * bool(
+            unknown
+        )
+        differ += [f"{len(absent)} test ids are missing ({shorten_list(quoted(absent))})"] * bool(
+            absent
+        )
         raise UserError(
             f"{sample.path}: in column '{id_column}' {' and '.join(differ)}; "
             "it needs a row for each test image"
@@ -171,10 +175,14 @@ def check_sample(
     if missing:
         raise UserError(
             f"{sample.path} has no column for the target {', '.join(quoted(missing))} "
-            f"(it has {few(quoted(sample.columns))}); rename its column or say target = '...'"
+            f"(it has {shorten_list(quoted(sample.columns))}); rename its column or say target = '...'"
         )
     rest = [answer for answer in answers if answer not in targets]
-    return [f"{few(quoted(rest))} of {sample.path.name} stays as it is: no target"] if rest else []
+    return (
+        [f"{shorten_list(quoted(rest))} of {sample.path.name} stays as it is: no target"]
+        if rest
+        else []
+    )
 
 
 @reader()
@@ -197,7 +205,7 @@ def folders(folder: Path) -> Tables | None:
     images = {name: list(walk_images(root / name)) for name in classes}
     if empty := [name for name in classes if not images[name]]:
         raise UserError(
-            f"{root}: no images in the class folder {few(quoted(empty))}; add some or "
+            f"{root}: no images in the class folder {shorten_list(quoted(empty))}; add some or "
             "remove the folder"
         )
     if len(classes) < 2:
@@ -206,7 +214,7 @@ def folders(folder: Path) -> Tables | None:
     notes = [f"labels: the names of the {len(classes)} folders in {root}"]
     others = [name for name in folder_names(folder) if root != folder and name != root.name]
     if others := [f"{name}/" for name in others if not _is_test(name)]:
-        notes.append(f"left alone: {few(others)}")
+        notes.append(f"left alone: {shorten_list(others)}")
     train = Rows(
         ids=[path for _, path in pairs],
         paths=[root / path for _, path in pairs],
@@ -233,7 +241,7 @@ def folders(folder: Path) -> Tables | None:
 def _classes(folder: Path) -> tuple[Path, list[str]] | None:
     """The folder of the class folders and their names, if it looks as if there were any."""
     names = folder_names(folder)
-    inside = [name for name in names if squash(name) in ("train", "training")]
+    inside = [name for name in names if normalize_name(name) in ("train", "training")]
     root = folder / inside[0] if inside else folder
     classes = [name for name in folder_names(root) if inside or not _is_test(name)]
     if any(map(is_image_folder, classes)):
@@ -243,7 +251,7 @@ def _classes(folder: Path) -> tuple[Path, list[str]] | None:
 
 
 def _is_test(name: str) -> bool:
-    return squash(name) in ("test", "testing")
+    return normalize_name(name) in ("test", "testing")
 
 
 def _named_as(asked: Sequence[str], files: list[str], folder: str) -> list[str]:
@@ -260,4 +268,4 @@ def has_train_csv(folder: Path) -> bool:
 
 def _is_class_map(folder: Path, name: str) -> bool:
     """Whether a labels.csv tells what class folders mean, rather than what images show."""
-    return squash(Path(name).stem) == "labels" and _classes(folder) is not None
+    return normalize_name(Path(name).stem) == "labels" and _classes(folder) is not None

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from conftest import SPACE, automask, refused
 
-from automask import advising, opening, registry, sample, space
-from automask import study as studies
+from automask import advising, opening, registry, sample, space, study
 from automask.matrix import CASES, MATTERS, Evidence, decide, recipes
-from automask.probing import Estimate, Probe, by_units, discriminants
+from automask.probing import Estimate, Probe, discriminants, shuffle_units
 from automask.progress import Step
 from automask.search import Limits, Searcher
 from automask.session import Options
@@ -70,7 +69,7 @@ def test_rows_of_a_group_are_one_observation():
 
 def test_halves_are_made_of_whole_groups_but_for_the_last():
     units = np.arange(60) // 6
-    half = by_units(np.arange(60), units, np.random.default_rng(0))[:30]
+    half = shuffle_units(np.arange(60), units, np.random.default_rng(0))[:30]
     counts = np.bincount(units[half], minlength=10)
     assert sorted(counts.tolist()) == [0] * 5 + [6] * 5
 
@@ -161,7 +160,7 @@ def pretend(recipe, report):
 
 
 def test_the_queue_is_the_default_then_the_advice_then_others(inside):
-    opened = opening.start(Options(space="space.toml", folds=3))
+    opened = opening.begin(Options(space="space.toml", folds=3))
     case = CASES[0]
     wanted = recipes(case, opened.space)
     assert wanted
@@ -170,7 +169,7 @@ def test_the_queue_is_the_default_then_the_advice_then_others(inside):
     Searcher(
         opened.study, opened.space, opened.store, Limits(count), pretend, lambda event: None
     ).run()
-    done = [trial.user_attrs["hash"] for trial in studies.finished(opened.study)]
+    done = [trial.user_attrs["hash"] for trial in study.finished_trials(opened.study)]
     assert len(done) == len(set(done)) == count
     first = [opened.space.default()[0].hash, *(recipe.hash for recipe, _ in wanted)]
     assert done[: len(first)] == first
@@ -202,7 +201,7 @@ def test_pretrained_weights_are_held_against_random_ones(inside):
     (inside / "space.toml").write_text(SPACE.replace("pretrained = false", "pretrained = true"))
     opened = opening.survey(Options(space="space.toml", folds=3, weights="weights"))
     assert opened.study is None
-    recipe = advising.probed(opened.space, opened.weights)
+    recipe = advising.probe_recipe(opened.space, opened.weights)
     lightest = min((inside / "weights").glob("*.safetensors"), key=lambda f: f.stat().st_size)
     assert recipe["backbone"].params["model"] == lightest.stem
     drawn = sample.draw(opened.task())
@@ -210,7 +209,7 @@ def test_pretrained_weights_are_held_against_random_ones(inside):
     assert found.lift is not None and found.rows == 30
     again = sample.draw(opened.task())
     assert advising.measure(again, recipe, again.features(recipe)) == found
-    advice = advising.advise(opened)
+    advice = advising.measure_advice(opened)
     assert any(line.startswith("similar? the pretraining gains") for line in advice.lines)
     assert 1 <= len(advice.kept["advice"]["recipes"]) <= 4
 
@@ -225,7 +224,7 @@ def test_a_probe_that_fails_for_a_reason_stops_no_search(inside):
     save_file(state, inside / "weights/test_resnet.safetensors")
     (inside / "space.toml").write_text(SPACE.replace("pretrained = false", "pretrained = true"))
     opened = opening.survey(Options(space="space.toml", folds=3, weights="weights"))
-    advice = advising.advise(opened)
+    advice = advising.measure_advice(opened)
     assert advice.lines[0].startswith("no advice: no features of test_resnet")
     assert advice.kept["advice"]["recipes"] == []
 

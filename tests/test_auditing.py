@@ -12,9 +12,9 @@ from PIL import Image
 
 from automask import auditing, duplicates, grouping, leaks, lookalikes
 from automask.duplicates import SIDE, Pairs
-from automask.opening import look, start
-from automask.session import Options, reopen
-from automask.store import RUNS, StudyStore
+from automask.opening import begin, open_or_survey
+from automask.session import Options, open_session
+from automask.storage.study_store import RUNS, StudyStore
 from automask.tables import Rows
 
 
@@ -49,7 +49,7 @@ def written(folder, images, quality=95):
 
 
 def found(paths):
-    return duplicates.find(duplicates.thumbnails(paths))
+    return duplicates.find_pairs(duplicates.thumbnails(paths))
 
 
 def pairs(*rows, exact=False):
@@ -129,7 +129,7 @@ def test_tiny_grey_and_blank_images_are_no_copies_of_each_other(tmp_path, size):
 
 def test_no_image_and_one_image_have_no_pairs():
     for count in (0, 1):
-        assert len(duplicates.find(np.zeros((count, SIDE, SIDE, 3), np.uint8))) == 0
+        assert len(duplicates.find_pairs(np.zeros((count, SIDE, SIDE, 3), np.uint8))) == 0
 
 
 def test_a_file_that_cannot_be_read_is_left_to_whoever_trains(tmp_path):
@@ -148,7 +148,7 @@ def test_copies_and_declared_groups_stay_on_one_side(data):
     some = st.none() | st.lists(st.integers(0, rows), min_size=rows, max_size=rows)
     groups = data.draw(some)
     groups = None if groups is None else np.unique(groups, return_inverse=True)[1]
-    told = grouping.join(groups, rows, pairs(*two), folds)
+    told = grouping.join_groups(groups, rows, pairs(*two), folds)
     units = np.arange(rows) if told.groups is None else told.groups
     assert set(units.tolist()) == set(range(units.max() + 1))
     if groups is not None:
@@ -156,22 +156,22 @@ def test_copies_and_declared_groups_stay_on_one_side(data):
             assert len(np.unique(units[groups == group])) == 1
     apart = sum(units[a] != units[b] for a, b in two)
     assert apart == 0 or told.apart > 0
-    exact = grouping.join(groups, rows, pairs(*two, exact=True), folds)
+    exact = grouping.join_groups(groups, rows, pairs(*two, exact=True), folds)
     whole = np.arange(rows) if exact.groups is None else exact.groups
     assert all(whole[a] == whole[b] for a, b in two)
 
 
 def test_a_chain_of_look_alikes_does_not_swallow_the_data():
     chain = [(row, row + 1) for row in range(30)]
-    told = grouping.join(None, 60, pairs(*chain, (40, 41)), folds=3)
+    told = grouping.join_groups(None, 60, pairs(*chain, (40, 41)), folds=3)
     assert told.apart == 31
     assert told.groups[40] == told.groups[41] and np.bincount(told.groups).max() == 2
-    assert len(grouping.told(told, declared=False)) == 2
+    assert len(grouping.describe_joined(told, declared=False)) == 2
 
 
 def test_pairs_with_test_images_join_nothing():
-    told = grouping.join(None, 5, pairs((0, 7), (1, 7)), folds=2)
-    assert told.groups is None and grouping.told(told, declared=False) == []
+    told = grouping.join_groups(None, 5, pairs((0, 7), (1, 7)), folds=2)
+    assert told.groups is None and grouping.describe_joined(told, declared=False) == []
 
 
 def rows_of(ids, folder, extra=None):
@@ -241,7 +241,7 @@ def copied(inside):
 
 def test_copies_join_the_groups_of_a_study_which_goes_on_with_them(copied):
     options = Options(space="space.toml", folds=3)
-    begun = start(options)
+    begun = begin(options)
     groups, folds = begun.data.groups, begun.folds
     ids = begun.data.train.ids
     for row in range(4):
@@ -252,23 +252,23 @@ def test_copies_join_the_groups_of_a_study_which_goes_on_with_them(copied):
     # Neither a broken cache nor one that is gone moves anything: the study keeps what it drew.
     for file in (RUNS / "cache").glob("pairs-*.npz"):
         file.write_bytes(b"PK broken")
-    again = start(options)
-    for session in (again, reopen(Options())):
+    again = begin(options)
+    for session in (again, open_session(Options())):
         assert (session.folds == folds).all() and (session.data.groups == groups).all()
     assert not any("near-duplicates" in note for note in again.notes)
 
 
 def test_a_broken_cache_of_pairs_is_made_again(copied):
     store, paths = StudyStore(RUNS / "main"), sorted((copied / "data/images").glob("*.png"))
-    first = duplicates.of(paths, store)
+    first = duplicates.cached_pairs(paths, store)
     (file,) = (RUNS / "cache").glob("pairs-*.npz")
     for broken in (b"", b"PK broken", file.read_bytes()[:200]):
         file.write_bytes(broken)
-        assert (duplicates.of(paths, store).rows == first.rows).all()
+        assert (duplicates.cached_pairs(paths, store).rows == first.rows).all()
 
 
 def test_findings_of_a_study_are_kept_and_read(copied):
-    session = start(Options(space="space.toml", folds=3))
+    session = begin(Options(space="space.toml", folds=3))
     assert auditing.findings(session) is None
     told = auditing.audit(session)
     auditing.keep(session, told)
@@ -289,9 +289,9 @@ def test_findings_of_a_study_are_kept_and_read(copied):
 
 def test_a_study_from_before_groups_were_kept_goes_on(inside):
     options = Options(space="space.toml", folds=3)
-    begun = start(options)
+    begun = begin(options)
     begun.store.save_folds(begun.data.train.ids, begun.folds)
-    again = look(options)
+    again = open_or_survey(options)
     assert (again.data.groups == begun.data.groups).all() and again.study is not None
 
 

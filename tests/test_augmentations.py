@@ -47,8 +47,10 @@ EVERY = sorted(set(registry.plugins("augmentation")) - {"none"})
 def test_a_processor_and_a_gpu_move_and_colour_images_alike():
     images, draws = smooth(), torch.Generator().manual_seed(1)
     drawn = 2 * torch.rand(7, 6, generator=draws) - 1
-    matrices = pixels.affine(30 * drawn[0], 1 + 0.1 * drawn[1], *(0.2 * drawn[2:4]), drawn[4] < 0)
-    colours = pixels.colouring(
+    matrices = pixels.affine_matrix(
+        30 * drawn[0], 1 + 0.1 * drawn[1], *(0.2 * drawn[2:4]), drawn[4] < 0
+    )
+    colours = pixels.colour_matrix(
         images, 1 + 0.3 * drawn[4], 1 + 0.3 * drawn[5], 1 + drawn[6], drawn[6]
     )
     for one, all_ in (
@@ -135,7 +137,7 @@ def test_colours_change_where_nothing_moves():
 def test_grey_stays_grey_whatever_its_hue_and_saturation():
     images = bright(8)[:, :1].repeat(1, 3, 1, 1)
     turn, one = torch.linspace(-0.5, 0.5, 8), torch.ones(8)
-    out = pixels.recoloured(images, pixels.colouring(images, one, one, 2 * one, turn))
+    out = pixels.recolour(images, pixels.colour_matrix(images, one, one, 2 * one, turn))
     assert (out.int() - images).abs().max() <= 1
 
 
@@ -144,7 +146,7 @@ def test_a_third_of_the_circle_makes_red_greenish():
     red[:, 0] = 200
     one = torch.ones(1)
     hues = [
-        pixels.recoloured(red, pixels.colouring(red, one, one, one, one * turn))[
+        pixels.recolour(red, pixels.colour_matrix(red, one, one, one, one * turn))[
             0, :, 0, 0
         ].argmax()
         for turn in (-1 / 3, 0, 1 / 3)
@@ -189,7 +191,7 @@ def test_operations_do_what_their_names_say():
 
     def operated(name, amount):
         index = operations.OPERATIONS.index(name)
-        return operations.operated(images, torch.full((4,), index), torch.full((4,), amount))
+        return operations.operate(images, torch.full((4,), index), torch.full((4,), amount))
 
     for name in operations.OPERATIONS:
         assert torch.equal(operated(name, 0.0), images), name

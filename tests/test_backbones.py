@@ -10,7 +10,7 @@ from torch import nn
 from automask import registry
 from automask.errors import UserError
 from automask.network import NAMED_NORM, NORMS, Network, norm_names, parameter_groups
-from automask.weights import Weights
+from automask.weights import Checkpoint
 
 SIZE = 64
 
@@ -234,7 +234,7 @@ def test_weights_from_a_file_and_weights_from_random(tmp_path, model):
     file = tmp_path / f"{model}.safetensors"
     source = timm.create_model(model).state_dict()
     save_file(source, file)
-    loaded, fresh = build("timm", model, pretrained=Weights(str(file))), build("timm", model)
+    loaded, fresh = build("timm", model, pretrained=Checkpoint(str(file))), build("timm", model)
     torch.manual_seed(7)
     again = registry.get("backbone", "timm").function(SIZE, False, model=model)
     weights = [name for name, p in fresh.net.named_parameters() if p.ndim > 1]

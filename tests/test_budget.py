@@ -16,9 +16,8 @@ from conftest import automask, refused
 from filelock import FileLock
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
-from automask import clock, cost, machine, opening, pruner, ranges, training, workers
-from automask import search as searching
-from automask import study as studies
+from automask import cost, deadline, machine, opening, pruner, ranges, training, workers
+from automask import search as search_module
 from automask.cost import Cost
 from automask.errors import UserError
 from automask.progress import Step
@@ -26,12 +25,13 @@ from automask.ranges import Categorical, Float, Int
 from automask.recipe import Choice, Recipe
 from automask.search import Limits, Searcher
 from automask.session import Options
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
+from automask.study import ANYWAY, PASSES, STARTUP, finished_trials, open_study, requeue_lost
 
 
 @pytest.fixture
 def study(inside):
-    return opening.start(Options(space="space.toml", folds=FOLDS))
+    return opening.begin(Options(space="space.toml", folds=FOLDS))
 
 
 def with_costs(study, limits, train=pretend, costs=None, **more):
@@ -47,7 +47,7 @@ def with_costs(study, limits, train=pretend, costs=None, **more):
 
 @pytest.mark.parametrize("name", sorted(pruner.PRUNERS))
 def test_every_pruner_takes_a_hopeless_trial_through_all_its_steps(name):
-    made = optuna.create_study(direction="maximize", pruner=pruner.named(name, 5))
+    made = optuna.create_study(direction="maximize", pruner=pruner.make_pruner(name, 5))
     rng = np.random.default_rng(0)
     stopped = 0
     for number in range(30):
@@ -65,7 +65,7 @@ def test_every_pruner_takes_a_hopeless_trial_through_all_its_steps(name):
 
 
 def test_rungs_are_hidden_from_pruners_that_compare_folds():
-    made = optuna.create_study(direction="maximize", pruner=pruner.named("median", 5))
+    made = optuna.create_study(direction="maximize", pruner=pruner.make_pruner("median", 5))
     for value in (0.5, 0.6, 0.7, 0.8, 0.9):
         trial = made.ask()
         trial.report(value, pruner.step_number(0, None))
@@ -79,24 +79,24 @@ def test_rungs_are_hidden_from_pruners_that_compare_folds():
 
 def test_an_unknown_pruner_gets_a_suggestion_and_another_one_may_go_on(study):
     with pytest.raises(UserError, match="did you mean 'median'"):
-        opening.start(Options(space="space.toml", folds=FOLDS, pruner="medan"))
-    again = opening.start(Options(space="space.toml", folds=FOLDS, pruner="median"))
+        opening.begin(Options(space="space.toml", folds=FOLDS, pruner="medan"))
+    again = opening.begin(Options(space="space.toml", folds=FOLDS, pruner="median"))
     assert isinstance(again.study.pruner, pruner.AtFoldEnds)
 
 
 @pytest.mark.parametrize("name", sorted(pruner.PRUNERS))
 def test_every_pruner_goes_with_our_sampler(inside, name):
-    study = opening.start(Options(space="space.toml", folds=FOLDS, pruner=name))
-    with_costs(study, Limits(studies.STARTUP + 3)).run()
+    study = opening.begin(Options(space="space.toml", folds=FOLDS, pruner=name))
+    with_costs(study, Limits(STARTUP + 3)).run()
     told = states(study)
-    assert told.count("COMPLETE") + told.count("PRUNED") == studies.STARTUP + 3
+    assert told.count("COMPLETE") + told.count("PRUNED") == STARTUP + 3
 
 
 # Costs
 
 
 def recipe_of(study, **wishes):
-    return study.space.preferring({"freeze": "full", "augmentation": "none", **wishes})[0]
+    return study.space.nearest({"freeze": "full", "augmentation": "none", **wishes})[0]
 
 
 def test_what_costs_more_is_said_to_cost_more(inside):
@@ -105,8 +105,8 @@ def test_what_costs_more_is_said_to_cost_more(inside):
         '[backbone.timm]\nmodel = "test_resnet"\n[freeze.full]\n'
         "[augmentation.none]\n"
     )
-    study = opening.start(Options(space="mine.toml", folds=FOLDS))
-    gflop = cost.computing(study.task())
+    study = opening.begin(Options(space="mine.toml", folds=FOLDS))
+    gflop = cost.compute_cost(study.task())
     short = recipe_of(study, **{"training.epochs": 2, "training.image_size": 32})
     long = recipe_of(study, **{"training.epochs": 4, "training.image_size": 32})
     large = recipe_of(study, **{"training.epochs": 2, "training.image_size": 64})
@@ -140,7 +140,7 @@ def test_seconds_are_those_of_the_same_kind_here():
 
 
 def test_cheap_recipes_come_first_and_a_trial_keeps_what_was_known_of_it(study):
-    with_costs(study, Limits(studies.STARTUP)).run()
+    with_costs(study, Limits(STARTUP)).run()
     trials = study.study.get_trials()
     costs = [trial.user_attrs["cost"] for trial in trials[1:]]
     # The mean of 16 equally likely costs is 8.5, that of the least of three 4.6.
@@ -150,7 +150,7 @@ def test_cheap_recipes_come_first_and_a_trial_keeps_what_was_known_of_it(study):
 
 
 def test_an_interrupted_study_with_costs_equals_one_that_was_not(study):
-    whole = opening.start(Options(space="space.toml", folds=FOLDS, study="whole"))
+    whole = opening.begin(Options(space="space.toml", folds=FOLDS, study="whole"))
     with_costs(whole, Limits(13)).run()
     for stop in (4, 9):
         calls = []
@@ -186,14 +186,14 @@ def test_what_cannot_end_in_time_is_not_begun_and_something_cheaper_is(study):
     with_costs(study, Limits(8, time.time() + 120), train, costs).run()
     assert states(study).count("COMPLETE") == 8
     assert all(int(recipe.hash[0], 16) <= 3 for recipe in begun[1:])
-    assert [t.number for t in studies.finished(study.study)] == [
+    assert [t.number for t in finished_trials(study.study)] == [
         t.number for t in study.study.get_trials() if t.state.name == "COMPLETE"
     ]
 
 
 @pytest.mark.parametrize("least", [1, 1e9], ids=["something fits", "nothing fits"])
 def test_before_any_trial_the_pace_of_passes_tells_what_fits(study, least):
-    study.study.set_user_attr(studies.PASSES, {"x 32px": 1.0, "y 32px": 1e9})
+    study.study.set_user_attr(PASSES, {"x 32px": 1.0, "y 32px": 1e9})
     default, begun = study.space.default()[0].hash, []
 
     # The default recipe would take a day; what is tried though nothing fits is the cheapest.
@@ -207,14 +207,14 @@ def test_before_any_trial_the_pace_of_passes_tells_what_fits(study, least):
 
     with_costs(study, Limits(1, time.time() + 60), train, costs).run()
     assert len(begun) == 1 and begun[0].hash != default
-    trial = studies.finished(study.study)[0]
+    trial = finished_trials(study.study)[0]
     # Nothing is held against a trial that is only guessed.
     assert trial.user_attrs["predicted"] is None
-    assert (studies.ANYWAY in trial.user_attrs) == (least > 1)
+    assert (ANYWAY in trial.user_attrs) == (least > 1)
 
 
 def test_a_search_ends_where_nothing_fits_and_what_waits_stays(study):
-    free = study.space.preferring({"loss": "focal"})[1]
+    free = study.space.nearest({"loss": "focal"})[1]
     study.study.set_user_attr("advice", {"recipes": [free]})
 
     def costs(recipe):
@@ -268,10 +268,10 @@ def test_a_trial_far_beyond_what_was_expected_has_timed_out(study, monkeypatch):
 
 
 def test_the_clock_rings_once_it_is_time_and_never_after():
-    with pytest.raises(clock.TimeUp), clock.until(time.time() + 0.05):
+    with pytest.raises(deadline.TimeUp), deadline.until(time.time() + 0.05):
         while True:
             time.sleep(0.01)
-    with clock.until(time.time() + 0.05):
+    with deadline.until(time.time() + 0.05):
         pass
     time.sleep(0.1)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -284,10 +284,10 @@ def test_the_clock_rings_once_it_is_time_and_never_after():
 def test_a_small_space_ends_after_exactly_its_recipes(inside, more):
     text = TINY.replace("epochs = 1\n", more or "epochs = 1\n")
     (inside / "tiny.toml").write_text(text)
-    small = opening.start(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
+    small = opening.begin(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
     assert "nothing new" in searcher(small, 50)[0].run()
     assert len(recipes(small)) == len(set(recipes(small))) == (16 if more else 4)
-    assert len(studies.finished(small.study)) == len(recipes(small))
+    assert len(finished_trials(small.study)) == len(recipes(small))
 
 
 def test_random_draws_stay_inside_and_reach_both_ends():
@@ -333,7 +333,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on_as_one_worker_trains_
         env={**os.environ, "COLUMNS": "200"},
     ) as process:
         wait_for(lambda: process.stdout.readline().startswith("trial "))
-        opened = studies.open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
+        opened = open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
         wait_for(lambda: opened.get_trials(deepcopy=False, states=(RUNNING,)))
         children = subprocess.run(
             ["ps", "-ww", "--ppid", str(process.pid), "-o", "pid=,args="],
@@ -351,7 +351,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on_as_one_worker_trains_
     assert not [t for t in opened.get_trials() if t.state.name in ("RUNNING", "WAITING")]
     monkeypatch.chdir(project)
     threads = max(1, machine.cores() // 2)
-    task = opening.start(Options(space="space.toml", folds=3, threads=threads)).task()
+    task = opening.begin(Options(space="space.toml", folds=3, threads=threads)).task()
     for trial in [*(t for t in done if "resumed" in t.user_attrs), *done[-2:]]:
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
         alone = TrialStore(project / "alone" / recipe.hash)
@@ -394,24 +394,24 @@ def test_a_recipe_given_by_hand_tells_later_ones_its_time(study):
 
 
 def test_trials_that_are_all_slow_are_not_ended_for_ever(study, monkeypatch):
-    monkeypatch.setattr(searching, "LEAST", 0.05)
+    monkeypatch.setattr(search_module, "LEAST", 0.05)
     with_costs(study, Limits(3), costs=of_three).run()
     with_costs(study, Limits(5), slowly, of_three).run()
     told = [trial.user_attrs.get("reason") for trial in study.study.trials]
-    assert told.count("timed out") in range(1, searching.FAILURES_IN_A_ROW)
+    assert told.count("timed out") in range(1, search_module.FAILURES_IN_A_ROW)
     assert states(study).count("COMPLETE") == 5
 
 
 def test_what_is_given_by_hand_is_not_ended_for_being_slow(study, monkeypatch):
-    monkeypatch.setattr(searching, "LEAST", 0.01)
+    monkeypatch.setattr(search_module, "LEAST", 0.01)
     with_costs(study, Limits(3), costs=of_three).run()
-    recipe = study.space.preferring({"training.epochs": 2, "loss": "focal"})[0]
+    recipe = study.space.nearest({"training.epochs": 2, "loss": "focal"})[0]
     number = with_costs(study, Limits(0), slowly, of_three).run_one(recipe)
     assert study.study.trials[number].state.name == "COMPLETE"
 
 
 def test_another_machine_forgets_what_this_one_expected(study, monkeypatch):
-    monkeypatch.setattr(searching, "LEAST", 0.01)
+    monkeypatch.setattr(search_module, "LEAST", 0.01)
 
     def interrupted(recipe, report):
         raise KeyboardInterrupt
@@ -434,12 +434,12 @@ def test_a_trial_that_has_no_worker_yet_is_not_put_back(study):
 
     def meanwhile(recipe):
         if not begun:
-            begun.append(threading.Thread(target=studies.tidy, args=(other.study, study.store)))
+            begun.append(threading.Thread(target=requeue_lost, args=(other.study, study.store)))
             begun[0].start()
             time.sleep(0.3)
         return of_three(recipe)
 
-    other = opening.start(Options(space="space.toml", folds=FOLDS))
+    other = opening.begin(Options(space="space.toml", folds=FOLDS))
     with_costs(study, Limits(2), costs=meanwhile).run()
     begun[0].join()
     assert states(study) == ["COMPLETE"] * 2
@@ -454,7 +454,7 @@ def test_patience_waits_for_what_others_train(study):
         said = []
         thread = threading.Thread(target=lambda: said.append(one.run()))
         thread.start()
-        time.sleep(2 * searching.PAUSE)
+        time.sleep(2 * search_module.PAUSE)
         assert thread.is_alive()
         study.study.tell(trial, 0.1)
         thread.join(20)

@@ -13,7 +13,7 @@ from automask.choosing import Pool
 from automask.data import one_hot
 from automask.ensembling import Member
 from automask.errors import UserError
-from automask.scores import simplest
+from automask.scoring import simplest_best
 
 accuracy = registry.get("metric", "accuracy").function
 log_loss = registry.get("metric", "log_loss").function
@@ -175,15 +175,15 @@ def test_the_simplest_is_left_only_for_what_is_clearly_better():
     right = one_hot(target, 2)
     worse, little = right.copy(), right.copy()
     worse[:40], little[:1] = worse[:40, ::-1], little[:1, ::-1]
-    assert simplest(accuracy, target, [worse, right], None) == 1
-    assert simplest(accuracy, target, [little, right], None) == 0
-    assert simplest(accuracy, target, [right, worse], None) == 0
+    assert simplest_best(accuracy, target, [worse, right], None) == 1
+    assert simplest_best(accuracy, target, [little, right], None) == 0
+    assert simplest_best(accuracy, target, [right, worse], None) == 0
     # Where one is better in a group and worse in another, it is the groups that count, not their rows.
     other = right.copy()
     other[40:60] = other[40:60, ::-1]
-    assert simplest(accuracy, target, [worse, other], None) == 1
+    assert simplest_best(accuracy, target, [worse, other], None) == 1
     groups = np.where(np.arange(400) < 40, 0, np.where(np.arange(400) < 60, 1, np.arange(400)))
-    assert simplest(accuracy, target, [worse, other], groups) == 0
+    assert simplest_best(accuracy, target, [worse, other], groups) == 0
 
 
 def noise(seed):
@@ -217,7 +217,7 @@ def test_a_fold_does_not_move_what_is_chosen_and_predicted_for_it(quick):
     folds = np.arange(100) % 5
     changed = np.where(folds == 0, (target + 1) % 3, target)
     one, other = (
-        choosing.nested(Pool({"none": table}, t, folds, None, macro_f1, 3, 0), QUICK)[0]
+        choosing.nested_choice(Pool({"none": table}, t, folds, None, macro_f1, 3, 0), QUICK)[0]
         for t in (target, changed)
     )
     np.testing.assert_array_equal(one[folds == 0], other[folds == 0])
@@ -290,14 +290,14 @@ def test_biases_are_kept_where_classes_are_skewed_and_dropped_on_noise():
     for seed in range(3):
         target, table = noise(seed)
         pool = Pool({"none": table[:1]}, target, folds[:80], None, macro_f1, 1, 0)
-        crossed = choosing.choose(pool, ["mean"])
+        crossed = choosing.choose_blend(pool, ["mean"])
         assert crossed.biases is None
 
 
 def test_biases_are_for_metrics_of_labels():
     target, probability = skewed(300)
-    assert priors.by_label(macro_f1, target, probability)
-    assert not priors.by_label(log_loss, target, probability)
+    assert priors.sees_labels_only(macro_f1, target, probability)
+    assert not priors.sees_labels_only(log_loss, target, probability)
     assert fit(probability[None], target, "mean", log_loss).biases is None
 
 
@@ -305,7 +305,7 @@ def test_biases_never_lower_the_score_of_the_rows_they_were_fitted_to():
     for seed in range(5):
         target, table = crowd(80, 4, [0.7], seed)
         biases = priors.fit_biases(target, table[0], macro_f1)
-        assert macro_f1(target, priors.biased(table[0], biases)) >= macro_f1(target, table[0])
+        assert macro_f1(target, priors.add_biases(table[0], biases)) >= macro_f1(target, table[0])
     sure = one_hot(target, 4)
     assert not priors.fit_biases(target, sure, macro_f1).any()
 
@@ -316,11 +316,11 @@ def test_em_recovers_a_prior_that_has_shifted():
     target = rng.choice(3, 6000, p=after)
     seen = rng.normal(size=(6000, 3)) + 1.5 * np.eye(3)[target]
     # Bayes: the likelihood of what is seen, times the priors of train.
-    probability = priors.weigh(np.exp(1.5 * seen), before)
+    probability = priors.reweight(np.exp(1.5 * seen), before)
     found = priors.estimate(probability, before)
     np.testing.assert_allclose(found, after, atol=0.03)
     assert np.abs(probability.mean(0) - after).max() > 0.1
-    shifted = priors.weigh(probability, found / before)
+    shifted = priors.reweight(probability, found / before)
     assert accuracy(target, shifted) > accuracy(target, probability) + 0.02
 
 
@@ -333,10 +333,10 @@ def test_a_planted_temperature_is_found(planted):
     rng = np.random.default_rng(0)
     true = rng.dirichlet([0.5] * 4, 4000)
     target = (true.cumsum(1) > rng.random((4000, 1))).argmax(1)
-    given = calibration.temper(true, 1 / planted)
+    given = calibration.apply_temperature(true, 1 / planted)
     found = calibration.temperature(target, given)
     assert found == pytest.approx(planted, rel=0.1)
-    mended = calibration.temper(given, found)
+    mended = calibration.apply_temperature(given, found)
     assert (mended.argmax(1) == given.argmax(1)).all()
     error = calibration.expected_error(calibration.reliability(target, mended))
     assert error < 0.03

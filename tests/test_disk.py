@@ -14,26 +14,17 @@ from conftest import SPACE, automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import (
-    cli,
-    ensembling,
-    images,
-    machine,
-    members,
-    opening,
-    registry,
-    repeating,
-    session,
-    workers,
-)
-from automask import study as studies
-from automask.disk import Item, Room, to_remove
-from automask.errors import DiskError, full, told
-from automask.files import written
+from automask import cli, ensembling, members, opening, registry, repeating, session, study, workers
+from automask.errors import DiskError
 from automask.recipe import Recipe
 from automask.search import Limits, Note
 from automask.session import Options
-from automask.store import StudyStore
+from automask.storage import locks
+from automask.storage.arrays import open_array, write_array
+from automask.storage.disk import DiskBudget, Item, files_to_remove, out_of_space
+from automask.storage.files import atomic_write
+from automask.storage.study_store import StudyStore
+from automask.units import format_bytes
 
 SEARCH = ("search", "--space", "space.toml", "--folds", "3", "--workers", "1")
 
@@ -48,7 +39,7 @@ files = st.lists(st.tuples(st.integers(0, 100), st.booleans(), orders), max_size
 def test_what_goes_keeps_the_cap_wherever_that_is_possible(made, needed, cap):
     items = [Item(Path(str(n)), size, *rest) for n, (size, *rest) in enumerate(made)]
     stays = sum(item.size for item in items if item.order is None)
-    going = to_remove(items, needed, cap)
+    going = files_to_remove(items, needed, cap)
     if going is None:
         assert stays + needed > cap
         return
@@ -107,12 +98,12 @@ def test_weights_go_before_caches_and_the_least_used_cache_before_others(store):
 
 def test_a_cache_that_is_read_stays_until_its_last_map_is_gone(store):
     room = store.room(1000)
-    images.write_array(store.cache / "a.npy", (400,), np.uint8, lambda out: out.fill(7), room)
+    write_array(store.cache / "a.npy", (400,), np.uint8, lambda out: out.fill(7), room)
     put(store.cache / "b.npy", 300, 5)
-    array = images.open_array(store.cache / "a.npy", room)
+    array = open_array(store.cache / "a.npy", room)
     view = array[10:20]
     del array
-    assert machine.in_use(store.cache / "a.npy")
+    assert locks.in_use(store.cache / "a.npy")
     os.utime(store.cache / "a.npy", (0, 0))
     fill(room, store.cache / "c.npy", 300)
     assert not (store.cache / "b.npy").exists(), "younger, but nobody reads it"
@@ -128,9 +119,9 @@ def test_opening_a_cache_is_a_use(store):
     file = put(store.cache / "a.npy", 0)
     np.save(file, np.zeros(3))
     os.utime(file, (0, 0))
-    assert images.open_array(file, store.room(1000)) is not None
+    assert open_array(file, store.room(1000)) is not None
     assert file.stat().st_mtime > 1e9
-    assert images.open_array(store.cache / "none.npy", store.room(1000)) is None
+    assert open_array(store.cache / "none.npy", store.room(1000)) is None
 
 
 def test_weights_leave_room_for_the_maps(store):
@@ -149,10 +140,10 @@ def test_weights_leave_room_for_the_maps(store):
 def test_blocks_are_reserved_where_there_is_no_call_for_it(store, monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate")
     size = 3_000_000
-    images.write_array(store.cache / "a.npy", (size,), np.uint8, lambda out: None, Room())
+    write_array(store.cache / "a.npy", (size,), np.uint8, lambda out: None, DiskBudget())
     facts = (store.cache / "a.npy").stat()
     assert facts.st_blocks * 512 >= size
-    assert not images.open_array(store.cache / "a.npy", Room()).any()
+    assert not open_array(store.cache / "a.npy", DiskBudget()).any()
 
 
 def test_a_full_disk_is_seen_through_whatever_it_caused():
@@ -163,14 +154,14 @@ def test_a_full_disk_is_seen_through_whatever_it_caused():
             database.execute("CREATE TABLE t AS SELECT zeroblob(100000)")
         except sqlite3.OperationalError as error:
             raise RuntimeError("storage") from error
-    assert "database or disk is full" in str(full(caught.value))
-    assert full(ValueError("other")) is None
-    assert full(OSError(errno.EACCES, "Permission denied")) is None
-    assert "Disk quota" in str(full(OSError(errno.EDQUOT, "Disk quota exceeded")))
+    assert "database or disk is full" in str(out_of_space(caught.value))
+    assert out_of_space(ValueError("other")) is None
+    assert out_of_space(OSError(errno.EACCES, "Permission denied")) is None
+    assert "Disk quota" in str(out_of_space(OSError(errno.EDQUOT, "Disk quota exceeded")))
 
 
 def test_sizes_are_told_in_three_digits():
-    assert [told(size) for size in (0, 1500, 999_999, 2e7, 1.5e12)] == [
+    assert [format_bytes(size) for size in (0, 1500, 999_999, 2e7, 1.5e12)] == [
         *("0 KB", "1.5 KB", "1000 KB", "20 MB", "1.5 TB")
     ]
 
@@ -191,18 +182,18 @@ def whole(opened):
     """The complete trials, the best first: (their store, are their weights there?)"""
     stores = [
         opened.store.trial(Recipe.from_dict(trial.user_attrs["recipe"]))
-        for trial in studies.complete(opened.study)
+        for trial in study.complete_trials(opened.study)
     ]
     return [(store, store.has_weights(3)) for store in stores]
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_search_stays_within_its_cap_and_keeps_every_probability(inside, monkeypatch, count):
-    monkeypatch.setattr(studies, "TOP", 2)
+    monkeypatch.setattr(study, "TOP", 2)
     (inside / "space.toml").write_text(ONE)
     # Two trials in the running, one under way, and the maps; or too little for two workers' trials.
     cap = 3 * 3 * FOLD + 500_000 if count == 1 else 3 * FOLD
-    opened = opening.start(Options(space="space.toml", folds=3, disk=cap))
+    opened = opening.begin(Options(space="space.toml", folds=3, disk=cap))
     told, most, over = [], [0], threading.Event()
 
     def watch():
@@ -244,7 +235,7 @@ def test_a_cap_too_small_for_the_first_map_is_told_before_anything_is_written(pr
 def test_a_map_too_large_for_what_is_left_is_told_too(inside):
     text = SPACE.replace("image_size = 32", "image_size = [16, 32]")
     (inside / "space.toml").write_text(text)
-    opened = opening.start(Options(space="space.toml", folds=3, disk=200_000))
+    opened = opening.begin(Options(space="space.toml", folds=3, disk=200_000))
     held = opened.images().at("pad", 32)
     put(inside / "runs/other/trials/a/fold0.safetensors", 60_000)
     with pytest.raises(DiskError, match="200 KB in all"):
@@ -259,7 +250,7 @@ def test_fewer_workers_train_where_the_maps_of_more_have_no_room(inside):
     text = SPACE.replace("image_size = 32", "image_size = [16, 32]")
     (inside / "space.toml").write_text(text + "\n[resize.pad]\n[resize.crop]\n[resize.squash]\n")
     notes = []
-    opened = opening.start(Options(space="space.toml", folds=3, disk=400_000))
+    opened = opening.begin(Options(space="space.toml", folds=3, disk=400_000))
     fitting = workers._fitting(replace(opened, workers=4), notes.append)
     assert fitting.workers == 2
     assert "only 2 of 4 workers" in notes[0].text
@@ -268,18 +259,18 @@ def test_fewer_workers_train_where_the_maps_of_more_have_no_room(inside):
 
 
 def test_a_recipe_given_by_hand_keeps_to_the_cap_of_its_study(inside):
-    opened = opening.start(Options(space="space.toml", folds=3, disk=400_000))
+    opened = opening.begin(Options(space="space.toml", folds=3, disk=400_000))
     recipe = opened.space.default()[0]
-    assert repeating.prepare(recipe, Options()).cap == 400_000
-    assert session.reopen(Options()).cap == 400_000
+    assert repeating.prepare_training(recipe, Options()).cap == 400_000
+    assert session.open_session(Options()).cap == 400_000
 
 
 def test_the_default_is_about_the_same_when_a_study_goes_on(inside):
-    before = opening.start(Options(space="space.toml", folds=3))
+    before = opening.begin(Options(space="space.toml", folds=3))
     put(inside / "runs/main/trials/a/fold0.safetensors", 10_000_000)
-    after = opening.start(Options(space="space.toml", folds=3))
+    after = opening.begin(Options(space="space.toml", folds=3))
     assert after.cap == pytest.approx(before.cap, rel=0.01)
-    assert session.reopen(Options()).cap == after.cap
+    assert session.open_session(Options()).cap == after.cap
 
 
 # Full disks
@@ -321,7 +312,7 @@ def test_a_full_disk_ends_a_search_and_more_room_lets_it_go_on(inside, monkeypat
     assert "the disk that holds runs/ is full: No space left on device" in err
     assert "the same command goes on" in err
     assert not [file for file in inside.rglob("*") if ".part" in file.name or file.name[0] == "."]
-    storage = studies.open_study("sqlite:///runs/main/study.db", "main", 0, 3)
+    storage = study.open_study("sqlite:///runs/main/study.db", "main", 0, 3)
     states = [trial.state.name for trial in storage.get_trials() if "hash" in trial.user_attrs]
     assert "FAIL" not in states and "RUNNING" not in states
     assert states.count("WAITING") == (what != "the first map")
@@ -329,7 +320,7 @@ def test_a_full_disk_ends_a_search_and_more_room_lets_it_go_on(inside, monkeypat
     monkeypatch.chdir(inside)
     code, err = run_inside(monkeypatch, capsys, *SEARCH, "--trials", "6")
     assert code == 0, err
-    done = studies.finished(studies.open_study("sqlite:///runs/main/study.db", "main", 0, 3))
+    done = study.finished_trials(study.open_study("sqlite:///runs/main/study.db", "main", 0, 3))
     assert len(done) == 6
 
 
@@ -347,16 +338,16 @@ def test_a_member_whose_weights_are_gone_is_left_out_of_new_test_rows(project, m
         (later / name).rename(project / "data" / name)
     assert automask(project, "init", "data", "--force").returncode == 0
     monkeypatch.chdir(project)
-    opened = session.reopen(Options())
+    opened = session.open_session(Options())
     best, second, third = (store for store, _ in whole(opened))
     best.weights(1).unlink()
     said = []
-    able = {member.number: member.able for member in members.load(opened, said.append)}
+    able = {member.number: member.able for member in members.load_members(opened, said.append)}
     assert list(able.values()) == [True, True]
     assert "1 of 3 trials can't predict the new test rows" in said[0]
     # Out of the running: it can't predict, and is still there for the nested score.
     monkeypatch.setattr(members, "TOP", 0)
-    assert sorted(m.able for m in members.load(opened)) == [False, True, True]
+    assert sorted(m.able for m in members.load_members(opened)) == [False, True, True]
     out = automask(project, "ensemble")
     assert out.returncode == 0, out.stderr
     assert "1 of 3 trials can't predict the new test rows" in out.stdout
@@ -401,7 +392,7 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path):
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
-    with written(pipe) as path:
+    with atomic_write(pipe) as path:
         path.write_text("a,b")
     reader.join(10)
     assert read == ["a,b"] and pipe.is_fifo()
@@ -413,6 +404,6 @@ def test_a_link_stays_one_where_its_file_is_replaced(tmp_path):
     file, link = tmp_path / "there" / "file.csv", tmp_path / "link.csv"
     file.write_text("old")
     link.symlink_to(file)
-    with written(link) as path:
+    with atomic_write(link) as path:
         path.write_text("new")
     assert link.is_symlink() and file.read_text() == "new"

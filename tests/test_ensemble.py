@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from test_data import tables
 
-from automask import data, ensembling, outcome, registry, scores, submission
+from automask import data, ensembling, outcome, registry, scoring, submission
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.tables import Rows
@@ -90,8 +90,8 @@ def test_an_interval_widens_where_rows_come_in_groups():
     right = np.repeat(rng.random(30) < 0.7, 10)
     probability = np.eye(2)[np.where(right, target, 1 - target)]
     accuracy = registry.get("metric", "accuracy").function
-    by_row = scores.score(accuracy, target, probability, None)
-    by_group = scores.score(accuracy, target, probability, groups)
+    by_row = scoring.score(accuracy, target, probability, None)
+    by_group = scoring.score(accuracy, target, probability, groups)
     assert by_row.low <= by_row.value <= by_row.high
     assert by_group.high - by_group.low > 2 * (by_row.high - by_row.low)
 
@@ -180,7 +180,7 @@ def test_an_older_submission_stays_where_the_new_one_cannot_be_whole(tmp_path):
 
 def test_a_class_is_scored_also_where_it_is_never_said_or_has_no_rows():
     target, said = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 3])
-    found = scores.by_class(target, said, ["a", "b", "unsaid", "rowless", "neither"])
+    found = scoring.by_class(target, said, ["a", "b", "unsaid", "rowless", "neither"])
     figures = {row.name: (row.rows, row.precision, row.recall, row.f1) for row in found}
     assert figures["a"] == pytest.approx((2, 1.0, 0.5, 2 / 3))
     assert figures["b"] == pytest.approx((2, 2 / 3, 1.0, 0.8))

@@ -8,7 +8,7 @@ from automask import registry, training
 from automask.features import Features
 from automask.fold import FoldTrainer
 from automask.network import build, norm_names
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 
 VIT, RESNET = ("timm", {"model": "test_vit"}), ("timm", {"model": "test_resnet"})
 PLAIN = ("torchvision", {"model": "squeezenet1_1"})

@@ -22,8 +22,8 @@ from typer.testing import CliRunner
 from automask import answers, cli, comparing, config, describe, kept, page, voting
 from automask.drawing import draw_competition
 from automask.errors import UserError
-from automask.shelf import SubmissionStore
-from automask.store import StudyStore
+from automask.storage.study_store import StudyStore
+from automask.storage.submission_store import SubmissionStore
 
 
 def run(*arguments):
@@ -332,7 +332,7 @@ def test_of_submissions_kept_at_once_each_has_its_own_name(masks, tmp_path, monk
         write(f"f{i}.csv", ("ImageID", "ans"), [(name, i) for name in masks]) for i in range(4)
     ]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda file: kept.keep(Path(file), None, None)["name"], files))
+        found = list(pool.map(lambda file: kept.archive(Path(file), None, None)["name"], files))
     assert sorted(found) == sorted(SubmissionStore().names()) == ["s1", "s2", "s3", "s4"]
 
 

@@ -12,17 +12,16 @@ from hypothesis.extra.numpy import arrays
 from test_data import tables
 from test_training import quiet, recipe
 
-from automask import adapting, config, data, drawing, registry, space, submission, training
-from automask import fold as folds_module
-from automask import heads as heads_module
-from automask import task as tasks
+from automask import adapting, config, data, drawing, heads, registry, space, submission, training
+from automask import task as task_module
 from automask.errors import PluginError, TrialError, UserError
-from automask.limits import bands
-from automask.opening import start
+from automask.fold import FoldTrainer
+from automask.limits import band_names
+from automask.opening import begin
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import table
 from automask.session import Options
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 from automask.tables import Numeric
 
 LIMITS = np.array([30.0, 60.0])
@@ -119,17 +118,19 @@ def test_numbers_that_are_not_those_of_the_classes_are_refused():
 def test_other_attributes_stay_and_a_combination_without_a_class_keeps_its_own():
     ages, other = [58, 59, 70, 20], ["x", "y", "x", "y"]
     made = people(ages, other)
-    labels = tasks.training_labels(made, np.arange(4), lambda years, _: 1 * (years >= 57))
+    labels = task_module.training_labels(made, np.arange(4), lambda years, _: 1 * (years >= 57))
     said = [made.attributes.combination(label) for label in labels]
     assert said == [("30-59", "x"), ("30-59", "y"), ("30-59", "x"), ("<30", "y")]
-    up = tasks.training_labels(made, np.arange(4), lambda values, limits: np.full(4, 2))
+    up = task_module.training_labels(made, np.arange(4), lambda values, limits: np.full(4, 2))
     said = [made.attributes.combination(label) for label in up]
     assert said == [(">=60", "x"), ("30-59", "y"), (">=60", "x"), ("<30", "y")]
 
 
 def test_a_row_left_out_by_one_attribute_is_left_out():
     made = people([20, 40, 70])
-    labels = tasks.training_labels(made, np.array([2, 0]), lambda v, limits: np.array([-1, 0]))
+    labels = task_module.training_labels(
+        made, np.array([2, 0]), lambda v, limits: np.array([-1, 0])
+    )
     assert labels[0] == -1 and made.attributes.combination(labels[1])[0] == "<30"
 
 
@@ -149,7 +150,7 @@ def competition(tmp_path_factory):
 @pytest.fixture
 def task(competition, monkeypatch):
     monkeypatch.chdir(competition)
-    return start(Options(space="space.toml", folds=2, threads=1)).task()
+    return begin(Options(space="space.toml", folds=2, threads=1)).task()
 
 
 SHIFT = ("shifted", {"shift": -0.3})
@@ -187,7 +188,7 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
     ]
 
     if freeze == "full":
-        trainer = folds_module.FoldTrainer
+        trainer = FoldTrainer
         backward = trainer._backward
 
         def spy(self, chosen, view):
@@ -199,7 +200,7 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
 
         monkeypatch.setattr(trainer, "_backward", spy)
     else:
-        stacked = heads_module.Stacked
+        stacked = heads.Stacked
         losses = stacked._losses
         call = stacked.__call__
 
@@ -236,7 +237,7 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
 
 
 def test_a_labelling_that_leaves_one_class_is_told_apart(task, monkeypatch):
-    monkeypatch.setattr(tasks, "training_labels", lambda data, rows, labelling: 0 * rows)
+    monkeypatch.setattr(task_module, "training_labels", lambda data, rows, labelling: 0 * rows)
     with pytest.raises(TrialError, match="shifted leaves fold 1 less than two classes"):
         task.training_part(recipe(labelling=SHIFT), 0)
 
@@ -256,10 +257,10 @@ def test_the_fingerprint_knows_the_numbers(competition):
 
 
 def test_only_data_with_a_number_search_labellings(tmp_path, inside):
-    without = start(Options(space="space.toml", folds=3)).data
+    without = begin(Options(space="space.toml", folds=3)).data
     for name, numbers in (("full", {}), ("full", people([20, 40, 70]).numbers)):
         with_numbers = replace(without, numbers=numbers)
-        chosen, _ = adapting.adapted(space.load(name), with_numbers, {}, "cpu")
+        chosen, _ = adapting.adapt(space.load(name), with_numbers, {}, "cpu")
         wanted = {"as_scored", "shifted", "banded"} if numbers else {"as_scored"}
         assert set(chosen.competitors["labelling"]) == wanted
     (inside / "moved.toml").write_text(SPACE)
@@ -292,7 +293,7 @@ class TestLimitsOfATable:
         assert 'limits = ["age: 30, 60"]' in text
         config.FILE.write_text(text)
         (folder / "space.toml").write_text(SPACE)
-        task = start(Options(space="space.toml", folds=2, threads=1)).task()
+        task = begin(Options(space="space.toml", folds=2, threads=1)).task()
         made, store = (
             recipe(epochs=1, freeze=("head_only", {}), labelling=BAND),
             TrialStore(tmp_path),
@@ -331,6 +332,6 @@ class TestLimitsOfATable:
 
 
 def test_bands_are_named_by_their_numbers():
-    assert bands((30.0, 60.0), whole=True) == ("<30", "30-59", ">=60")
-    assert bands((0.5, 1.0, 2.5), whole=False) == ("<0.5", "0.5 to 1", "1 to 2.5", ">=2.5")
-    assert bands((18.0,), whole=True) == ("<18", ">=18")
+    assert band_names((30.0, 60.0), whole=True) == ("<30", "30-59", ">=60")
+    assert band_names((0.5, 1.0, 2.5), whole=False) == ("<0.5", "0.5 to 1", "1 to 2.5", ">=2.5")
+    assert band_names((18.0,), whole=True) == ("<18", ">=18")

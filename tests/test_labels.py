@@ -14,7 +14,7 @@ from test_data import tables
 from automask import comparing, data, expecting, labels, relabelling, rescoring, suspecting
 from automask.csvfile import read_csv
 from automask.errors import UserError
-from automask.store import StudyStore
+from automask.storage.study_store import StudyStore
 from automask.tables import Numeric, Rows
 
 
@@ -44,7 +44,7 @@ def planted():
 
 def test_flipped_labels_are_ranked_on_top(planted):
     true, given, flipped, probability, folds = planted
-    audit = labels.audit(given, probability, folds)
+    audit = labels.find_label_errors(given, probability, folds)
     assert flipped[audit.order[:12]].mean() >= 0.9
     assert audit.flagged[flipped].mean() >= 0.6
     assert flipped[audit.flagged].mean() >= 0.7
@@ -55,9 +55,9 @@ def test_flipped_labels_are_ranked_on_top(planted):
 
 def test_a_clean_table_flags_almost_none(planted):
     true, *_, probability, folds = planted
-    audit = labels.audit(true, probability, folds)
+    audit = labels.find_label_errors(true, probability, folds)
     assert audit.flagged.sum() <= 4 and audit.wrong.sum() <= 6
-    perfect = labels.audit(true, sure(true, 4, 20), folds)
+    perfect = labels.find_label_errors(true, sure(true, 4, 20), folds)
     assert not perfect.flagged.any() and perfect.wrong.sum() == pytest.approx(0)
 
 
@@ -66,14 +66,14 @@ def test_a_class_that_only_one_fold_has_is_not_judged(planted):
     given = true.copy()
     given[7] = 4
     probability = np.pad(sure(true, 4), ((0, 0), (0, 1)))
-    audit = labels.audit(given, probability, folds)
+    audit = labels.find_label_errors(given, probability, folds)
     assert not audit.judged[7] and not audit.flagged[7]
     assert 7 not in audit.order and len(audit.order) == 399
 
 
 def test_nothing_is_flagged_where_one_class_is_left_to_judge():
     given = np.array([0, 0, 0, 0, 1])
-    audit = labels.audit(given, sure(given, 2), np.array([0, 1, 0, 1, 0]))
+    audit = labels.find_label_errors(given, sure(given, 2), np.array([0, 1, 0, 1, 0]))
     assert not audit.flagged.any() and audit.judged.tolist() == [True] * 4 + [False]
 
 
@@ -86,7 +86,7 @@ def test_suspects_tell_given_and_likely_and_take_edits_of_each_target():
     prepared = made({"kind": kinds, "who": who})
     true = prepared.labels.copy()
     wrong = made({"kind": ["b", *kinds[1:]], "who": who})
-    frame = suspecting.suspects(wrong, sure(true, 4, 8), np.arange(80) // 4 % 4)
+    frame = suspecting.find_suspects(wrong, sure(true, 4, 8), np.arange(80) // 4 % 4)
     first = frame.iloc[0]
     assert list(frame.columns[:3]) == ["id", "kind", "who"] and len(frame) == 80
     assert (first["id"], first["kind"], first["given_kind"], first["likely_kind"]) == (
@@ -207,7 +207,7 @@ def test_chances_of_true_classes_are_those_that_noise_made_into_the_given():
     true = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]])
     noise = [[0, 1, 0.1], [1, 0, 0.2], [2, 1, 0.3]]
     given = true @ np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0.3, 0.7]])
-    np.testing.assert_allclose(expecting.without_noise(given, noise), true, atol=1e-9)
+    np.testing.assert_allclose(expecting.denoise(given, noise), true, atol=1e-9)
 
 
 def test_the_expected_gain_is_that_of_the_chances():
@@ -284,7 +284,9 @@ def compared_by(tmp_path, facts):
     store.save_ensemble(b, {"study": "main", **facts}, ids, probability, probability[:3])
     console = Console(width=100, record=True, file=io.StringIO())
     compared = comparing.compare(a, b, prepared)
-    sentences = expecting.show(compared, store.ensembles()[0], "study 'main'", console)
+    sentences = expecting.show_expected_gain(
+        compared, store.ensembles()[0], "study 'main'", console
+    )
     return console.export_text(), sentences
 
 

@@ -34,7 +34,7 @@ def opened(tmp_path, monkeypatch):
         }
         chosen = space.replace(listed, competitors=both, adapts=adapts)
         monkeypatch.setattr(opening.space, "load", lambda name: chosen)
-        return opening.start(Options(space="demo", folds=FOLDS))
+        return opening.begin(Options(space="demo", folds=FOLDS))
 
     begin.again = start
     return begin
@@ -50,45 +50,45 @@ def flips(opened):
 
 def test_arrows_that_point_left_or_right_lose_their_class(opened):
     begun, told = opened(arrows("left", "right")), []
-    decided = mirroring.settled(begun, told.append)
+    decided = mirroring.settle_flips(begun, told.append)
     assert flips(begun) == (False, True) and flips(decided) == (False,)
     assert "lose their class" in told[0].text and "no flips" in told[0].text
-    assert not mirroring.undecided(decided.space)
+    assert not mirroring.has_open_flips(decided.space)
     assert decided.space.competitors["augmentation"]["none"] == {}
 
 
 def test_two_classes_of_four_are_enough(opened):
     begun, told = opened(arrows("left", "up", "right", "down", rows=200)), []
-    assert flips(mirroring.settled(begun, told.append)) == (False,)
+    assert flips(mirroring.settle_flips(begun, told.append)) == (False,)
     assert "; left: " in told[0].text or "; right: " in told[0].text
 
 
 @pytest.mark.parametrize("draw", [arrows("up", "down"), draw_table], ids=["arrows", "colours"])
 def test_arrows_up_and_down_and_plain_colours_keep_theirs(opened, draw):
     opened_, told = opened(lambda folder: folder.mkdir() or draw(folder)), []
-    assert flips(mirroring.settled(opened_, told.append)) == (False, True)
+    assert flips(mirroring.settle_flips(opened_, told.append)) == (False, True)
     assert "keep their class" in told[0].text
 
 
 def test_a_study_that_goes_on_keeps_the_decision_without_measuring(opened, monkeypatch):
     told = []
-    mirroring.settled(opened(arrows("left", "right")), told.append)
+    mirroring.settle_flips(opened(arrows("left", "right")), told.append)
     monkeypatch.delattr(mirroring, "_measured")
-    assert flips(mirroring.settled(opened.again(), told.append)) == (False,)
+    assert flips(mirroring.settle_flips(opened.again(), told.append)) == (False,)
     assert told[0] == told[1]
 
 
 def test_a_space_of_the_users_own_is_taken_at_its_word(opened, monkeypatch):
     begun = opened(arrows("left", "right", rows=30), adapts=False)
     monkeypatch.delattr(mirroring, "_measured")
-    assert mirroring.settled(begun, None) is begun
+    assert mirroring.settle_flips(begun, None) is begun
 
 
 def test_nothing_is_measured_where_no_flip_is_to_be_chosen(opened, monkeypatch):
     begun = opened(arrows("left", "right", rows=30))
     monkeypatch.delattr(mirroring, "_measured")
     fixed = space.replace(begun, space=mirroring.without_flips(begun.space))
-    assert mirroring.settled(fixed, None) is fixed
+    assert mirroring.settle_flips(fixed, None) is fixed
 
 
 def test_workers_search_the_space_that_was_decided(opened, monkeypatch):

@@ -11,24 +11,14 @@ from hypothesis import strategies as st
 from test_training import Narrow, heads_of, quiet, recipe, same_results
 from torch import nn
 
-from automask import (
-    epochs,
-    heads,
-    mixing,
-    network,
-    opening,
-    registry,
-    space,
-    stacking,
-    training,
-)
+from automask import epochs, heads, mixing, network, opening, registry, space, stacking, training
 from automask.averaging import Average
 from automask.data import Attributes
 from automask.errors import TrialError
 from automask.features import Features
 from automask.fold import FoldTrainer
 from automask.session import Options
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +30,7 @@ def task(tmp_path_factory):
     assert automask(folder, "init", "data").returncode == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        yield opening.start(Options(space="space.toml", folds=3, threads=1)).task()
+        yield opening.begin(Options(space="space.toml", folds=3, threads=1)).task()
 
 
 # Mixes
@@ -225,13 +215,13 @@ def test_a_mix_of_pixels_goes_through_a_backbone_that_is_frozen_for_now(
         made = recipe(freeze=("gradual", {"head_share": 0.5}), mix=(name, {}), epochs=4)
         built = network.build(made, task.data.attributes, {}, task.seed, 0)
         trainer = FoldTrainer(task, made, Features(task, made), 0, built)
-        shapes, mixed = [], mixing.mixed
+        shapes, mixed = [], mixing.mix_batch
 
         def spy(recipe, rng, inputs, target):
             shapes.append(inputs.ndim)
             return mixed(recipe, rng, inputs, target)
 
-        monkeypatch.setattr(mixing, "mixed", spy)
+        monkeypatch.setattr(mixing, "mix_batch", spy)
         before = {key: value.clone() for key, value in built.backbone.state_dict().items()}
         trainer.epoch(0)
         for key, value in built.backbone.state_dict().items():
@@ -341,7 +331,7 @@ def skewed(task):
 
 def drawn(name, labels, features=None, seed=0, **params):
     made = registry.get("sampling", name).function(labels, lambda: features, rng(seed), **params)
-    return epochs.Drawn(*made) if isinstance(made, tuple) else epochs.Drawn(made)
+    return epochs.EpochRows(*made) if isinstance(made, tuple) else epochs.EpochRows(made)
 
 
 LABELS = np.repeat([0, 1, 2], [60, 30, 10])
@@ -392,7 +382,7 @@ def test_smote_fills_classes_up_with_points_between_near_rows_of_one(counts, k, 
     sizes = np.rint(np.array(counts) ** (1 - power) * float(max(counts)) ** power)
     assert np.bincount(labels[rows]).tolist() == sizes.tolist()
     assert ((weights == 0).sum() >= len(labels)) and (weights < 1).all()
-    points = epochs.read(features, *whole)
+    points = epochs.read_rows(features, *whole)
     for row, partner, weight, point in zip(rows, partners, weights, points, strict=True):
         if weight:
             own = np.flatnonzero(labels == labels[row])
@@ -416,7 +406,7 @@ def test_pixels_of_neighbours_are_blended_before_augmentation():
     table = np.zeros((3, 2, 2, 3), np.uint8)
     table[1:] = [[[[100]]], [[[255]]]]
     rows, partners, weights = np.array([0, 1, 2]), np.array([1, 1, 0]), np.array([0.25, 0.0, 0.1])
-    out = epochs.read(table, rows, partners, weights)
+    out = epochs.read_rows(table, rows, partners, weights)
     assert out.dtype == np.uint8
     assert out[:, 0, 0, 0].tolist() == [25, 100, 230]
 
@@ -461,15 +451,15 @@ def test_no_sampling_reads_a_row_that_its_fold_is_scored_on(task, monkeypatch, s
         side = heads._Side(task, made, features, fold)
         own = side.draw()
         assert set(own.rows) | set(rows if own.partners is None else own.partners) <= set(rows)
-        assert not epochs.read(values, *own).any()
+        assert not epochs.read_rows(values, *own).any()
         assert (sampling == "smote") == (own.weights is not None and own.weights.any())
 
 
 def test_folds_stand_side_by_side_whether_or_not_they_interpolate():
-    plain = epochs.Drawn(np.array([[1, 2], [3, 4]]))
-    between = epochs.Drawn(np.array([[5, 6], [7, 8]]), np.full((2, 2), 9), np.full((2, 2), 0.5))
-    assert epochs.beside([plain, plain]).partners is None
-    joined = epochs.beside([plain, between]).at(1)
+    plain = epochs.EpochRows(np.array([[1, 2], [3, 4]]))
+    between = epochs.EpochRows(np.array([[5, 6], [7, 8]]), np.full((2, 2), 9), np.full((2, 2), 0.5))
+    assert epochs.stack_epochs([plain, plain]).partners is None
+    joined = epochs.stack_epochs([plain, between]).at(1)
     assert joined.rows.tolist() == [[3, 4], [7, 8]]
     assert joined.weights.tolist() == [[0, 0], [0.5, 0.5]]
 

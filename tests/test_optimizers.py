@@ -243,10 +243,10 @@ def test_only_a_space_of_ones_own_asks_for_muon_where_bfloat16_is_emulated(insid
     (inside / "space.toml").write_text(SPACE + "\n[optimizer.muon]\n")
     for emulated in (True, False):
         monkeypatch.setattr(precision, "emulated", lambda device, emulated=emulated: emulated)
-        own = opening.start(session.Options(space="space.toml", folds=3))
+        own = opening.begin(session.Options(space="space.toml", folds=3))
         assert set(own.space.competitors["optimizer"]) == {"muon"}
         assert not [note for note in own.notes if "muon" in note]
-        full, notes = adapting.adapted(space.load("full"), own.data, {}, "cpu")
+        full, notes = adapting.adapt(space.load("full"), own.data, {}, "cpu")
         assert ("muon" in full.competitors["optimizer"]) != emulated
         assert bool([note for note in notes if "muon left out" in note]) == emulated
         assert {"adamw", "sgd", "lamb"} <= set(full.competitors["optimizer"])

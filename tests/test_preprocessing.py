@@ -13,14 +13,14 @@ from PIL import Image
 from test_training import quiet, recipe
 
 from automask import boxes, heads, opening, preprocessing, registry, training
-from automask.adapting import most_read
+from automask.adapting import map_bytes
 from automask.errors import UserError
 from automask.features import Features
 from automask.prepared import TrainingPart, from_json, is_fitted, to_json
 from automask.ranges import Float
 from automask.recipe import Choice
 from automask.session import Options
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 from automask.tables import Rows
 
 
@@ -270,7 +270,7 @@ def _registered():
 @pytest.fixture
 def started(inside):
     """Rows of fold k are of brightness 40 + 40 k, so that each fold's training part tells its own."""
-    started = opening.start(Options(space="space.toml", folds=3, threads=1))
+    started = opening.begin(Options(space="space.toml", folds=3, threads=1))
     for index, path in enumerate(started.data.paths):
         fold = started.folds[index] if index < len(started.folds) else 0
         draw(path, (40 + 40 * fold,) * 3, index)
@@ -433,13 +433,13 @@ def test_who_looks_at_the_rows_is_fitted():
 
 def test_room_is_counted_for_a_map_a_fold(inside):
     (inside / "space.toml").write_text(SPACE + "[preprocessing.none]\n[preprocessing.level]\n")
-    opened = opening.start(Options(space="space.toml", folds=3))
+    opened = opening.begin(Options(space="space.toml", folds=3))
     plain = replace(
         opened.space, competitors={**opened.space.competitors, "preprocessing": {"none": {}}}
     )
     one = len(opened.data.paths) * 3 * 32**2
-    assert [most_read(plain, opened.data, 3, trials) for trials in (1, 4, 9)] == [one] * 3
-    counted = [most_read(opened.space, opened.data, 3, trials) for trials in (1, 3, 9)]
+    assert [map_bytes(plain, opened.data, 3, trials) for trials in (1, 4, 9)] == [one] * 3
+    counted = [map_bytes(opened.space, opened.data, 3, trials) for trials in (1, 3, 9)]
     assert counted == [one, 3 * one, 4 * one]
     assert replace(opened, space=plain).caches == one * 5 // 4
     assert opened.caches == one * 7 // 4

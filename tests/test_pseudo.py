@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_training import FAST, Memory, noise_task, quiet, recipe
 
-from automask import network, opening, pseudo, scores, training, workers
+from automask import network, opening, pseudo, scoring, training, workers
 from automask.errors import UserError
 from automask.features import Features
 from automask.fold import FoldTrainer
 from automask.heads import _Side
 from automask.search import Limits
 from automask.session import Options
-from automask.store import FoldResult, TrialStore
+from automask.storage.trial_store import FoldResult, TrialStore
 
 FOLDS, TEST = 3, 9
 
@@ -61,13 +61,13 @@ def plant(begun, trials=2, key=None):
 @pytest.fixture
 def source(inside):
     """A study 'main' that is sure and right of everything."""
-    return plant(opening.start(options()))
+    return plant(opening.begin(options()))
 
 
 @pytest.fixture
 def learning(source):
     """A study that learns from it."""
-    return opening.start(options(study="next", pseudo="main", folds=None))
+    return opening.begin(options(study="next", pseudo="main", folds=None))
 
 
 def test_the_folds_are_those_of_the_earlier_study_and_the_rows_are_told(source, learning):
@@ -109,17 +109,17 @@ def test_from_the_confidence_on_predictions_are_as_often_right_as_asked(rows):
         above = confidence >= limit
         return (right[above].sum() + 1) / (above.sum() + 2)
 
-    found = pseudo.sure(confidence, right)
+    found = pseudo.precision_threshold(confidence, right)
     good = [limit for limit in np.unique(confidence) if often(limit) >= pseudo.PRECISION]
     assert found == (good[0] if good else np.inf)
 
 
 def test_a_few_right_rows_and_pure_chance_prove_nothing():
-    assert pseudo.sure(np.ones(17), np.ones(17, bool)) == np.inf
-    assert pseudo.sure(np.ones(18), np.ones(18, bool)) == 1
+    assert pseudo.precision_threshold(np.ones(17), np.ones(17, bool)) == np.inf
+    assert pseudo.precision_threshold(np.ones(18), np.ones(18, bool)) == 1
     rng = np.random.default_rng(0)
     for _ in range(20):
-        assert pseudo.sure(rng.random(300), rng.random(300) < 0.5) == np.inf
+        assert pseudo.precision_threshold(rng.random(300), rng.random(300) < 0.5) == np.inf
 
 
 @pytest.mark.parametrize("freeze", ["full", "head_only"])
@@ -149,7 +149,7 @@ def test_noise_stays_noise_though_test_rows_are_copies_of_train_rows(
     inside, tmp_path, monkeypatch, freeze, honest
 ):
     """By networks that saw a row its copy would give it away, which the test must see."""
-    task = noise_task(opening.start(options()).task())
+    task = noise_task(opening.begin(options()).task())
     pixels = np.zeros((120, 8, 8, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(120) % 60
     paths = [task.data.train.paths[0]] * 60
@@ -174,7 +174,7 @@ def test_noise_stays_noise_though_test_rows_are_copies_of_train_rows(
 @pytest.mark.parametrize("freeze", ["full", "head_only"])
 def test_few_train_rows_gain_from_many_test_rows(inside, tmp_path, monkeypatch, freeze):
     """Each row looks like one other alone: what isn't in train is learned from the test rows."""
-    task = noise_task(opening.start(options()).task())
+    task = noise_task(opening.begin(options()).task())
     pixels = np.zeros((60 + 3, 8, 8, 3), np.uint8)
     # Three looks; all rows of a look are of one class and lie in one fold.
     looks = np.arange(60) % 3
@@ -206,12 +206,12 @@ def searched(some, trials):
 
 
 def test_a_resumed_study_equals_one_that_ran_through(source):
-    through = searched(opening.start(options(study="a", pseudo="main")), 3)
-    searched(opening.start(options(study="b", pseudo="main")), 1)
+    through = searched(opening.begin(options(study="a", pseudo="main")), 3)
+    searched(opening.begin(options(study="b", pseudo="main")), 1)
     # What the earlier study has become meanwhile doesn't matter, nor whether it is named again.
     for store in pseudo._complete(source):
         store.remove()
-    resumed = opening.start(options(study="b"))
+    resumed = opening.begin(options(study="b"))
     assert searched(resumed, 3) == through
     assert "out of fold 1.0000 → " in pseudo.verdict(resumed)
     assert "not kept: run automask ensemble --study main" in pseudo.verdict(resumed)
@@ -237,27 +237,27 @@ def test_the_standard_error_of_a_difference_is_paired_and_by_group():
     def accuracy(target, probability):
         return (probability.argmax(1) == target).mean()
 
-    gain, error = scores.difference(accuracy, target, before, after, None)
+    gain, error = scoring.difference(accuracy, target, before, after, None)
     changed = (after != before).any(1)
     assert gain == pytest.approx(changed.mean())
     assert error == pytest.approx(changed.std() / 20, rel=0.15)
-    _, by_group = scores.difference(accuracy, target, before, after, np.arange(400) // 40)
+    _, by_group = scoring.difference(accuracy, target, before, after, np.arange(400) // 40)
     assert by_group > 2 * error
 
 
 def test_what_cannot_be_learned_from_is_told(source, learning):
     def refused(words, **changes):
         with pytest.raises(UserError, match=words):
-            opening.start(options(**changes))
+            opening.begin(options(**changes))
 
     refused("no study 'man'.*did you mean 'main'", study="x", pseudo="man")
     refused("can't learn from itself", study="main", pseudo="main")
     refused("main' has 3 folds", study="x", pseudo="main", folds=2)
     refused("pseudo-labels \\(of study 'main' before", study="next", pseudo="x")
-    opening.start(options(study="bare"))
+    opening.begin(options(study="bare"))
     refused("pseudo-labels \\(None before", study="bare", pseudo="main")
     refused("no complete trial yet", study="x", pseudo="bare")
-    plant(opening.start(options(study="bare")), key="others")
+    plant(opening.begin(options(study="bare")), key="others")
     refused("other test rows", study="x", pseudo="bare")
     with pytest.raises(UserError, match="no test table"):
         pseudo.make(replace(source, data=replace(source.data, test=None)), source.metric)
@@ -273,7 +273,7 @@ def test_a_study_that_is_sure_of_nothing_is_told(source):
             flat = np.full_like(result.validation, 1 / 3)
             store.save_probabilities(fold, replace(result, validation=flat))
     with pytest.raises(UserError, match="of no test row is it as sure"):
-        opening.start(options(study="next", pseudo="main"))
+        opening.begin(options(study="next", pseudo="main"))
 
 
 def test_from_the_command_line(source):

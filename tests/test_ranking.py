@@ -8,8 +8,7 @@ import timm
 from conftest import SPACE, automask
 from safetensors.torch import save_file
 
-from automask import advising, opening, sample, space, trials
-from automask import study as studies
+from automask import advising, opening, sample, space, study, trials
 from automask.features import Features
 from automask.matrix import CASES, recipes
 from automask.probing import Estimate
@@ -52,7 +51,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
         return features(self, recipe)
 
     monkeypatch.setattr(sample.Sample, "features", counted)
-    advice = advising.advise(opened)
+    advice = advising.measure_advice(opened)
     scores = dict(advice.kept["probe"]["scores"])
     wanted = {f"{model} at {size} px" for model in MODELS for size in (32, 64)}
     assert set(scores) == wanted
@@ -62,7 +61,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
     assert {name for name, own in asked if own} == wanted
     (line,) = [line for line in advice.notes if line.startswith("networks by")]
     assert "(all 4, " in line and line.index(max(scores, key=scores.get)) < len(line) / 2
-    again, passes = dict(advising.advise(opened).kept), dict(advice.kept)
+    again, passes = dict(advising.measure_advice(opened).kept), dict(advice.kept)
     told = again.pop("passes"), passes.pop("passes")
     assert again == passes
     # Every network at every size was timed.
@@ -113,7 +112,7 @@ def test_a_range_of_sizes_is_ranked_in_steps(pretrained):
 def test_a_network_that_cannot_be_built_is_told_and_the_others_ranked(pretrained):
     state = timm.create_model("test_convnext").state_dict()
     save_file(state, pretrained / "weights/test_resnet.safetensors")
-    advice = advising.advise(opening.survey(options()))
+    advice = advising.measure_advice(opening.survey(options()))
     scores = dict(advice.kept["probe"]["scores"])
     assert set(scores) == {"test_convnext at 32 px", "test_convnext at 64 px"}
     for size in (32, 64):
@@ -122,11 +121,11 @@ def test_a_network_that_cannot_be_built_is_told_and_the_others_ranked(pretrained
 
 def test_nothing_pretrained_is_said_and_a_single_network_is_not(inside):
     (inside / "space.toml").write_text(SIZES)
-    advice = advising.advise(opening.survey(Options(space="space.toml", folds=3)))
+    advice = advising.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
     assert "networks aren't ranked: the space has nothing pretrained" in advice.notes[-1]
     assert "probe" not in advice.kept
     (inside / "space.toml").write_text(SPACE)
-    advice = advising.advise(opening.survey(Options(space="space.toml", folds=3)))
+    advice = advising.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
     assert not any("networks" in note for note in advice.notes)
 
 
@@ -138,13 +137,13 @@ def test_advice_takes_the_best_network_where_it_surely_leads():
     advised = recipes(CASES[1], chosen, advising.leading(found))
     assert advised
     assert {str(Candidate.of(recipe)) for recipe, _ in advised} == {"test_convnext at 32 px"}
-    best = advising.following(found, chosen, [recipe for recipe, _ in advised])
+    best = advising.follow_ranking(found, chosen, [recipe for recipe, _ in advised])
     # The default recipe has the third.
     assert [str(Candidate.of(recipe)) for recipe, _ in best] == ["test_resnet at 32 px"]
     assert best[0][0]["freeze"] == advised[0][0]["freeze"]
     doubtful = lead({("test_convnext", 32): 0.9, ("test_resnet", 64): 0.8}, against=0.1)
     assert advising.leading(doubtful) == {}
-    assert advising.following(None, chosen, []) == []
+    assert advising.follow_ranking(None, chosen, []) == []
 
 
 def pretend(recipe, report):
@@ -155,19 +154,19 @@ def pretend(recipe, report):
 
 
 def test_the_queue_is_default_advice_best_networks_then_others(pretrained):
-    opened = opening.start(options())
-    for name, kept in advising.advise(opened).kept.items():
+    opened = opening.begin(options())
+    for name, kept in advising.measure_advice(opened).kept.items():
         opened.study.set_user_attr(name, kept)
     known = opened.study.user_attrs
     advised, best = (len(known[name]["recipes"]) for name in ("advice", "probe"))
     assert advised and best
     # Cut in the middle of the queue, and taken up.
     for count in (2, advised + best + 3):
-        again = opening.start(options())
+        again = opening.begin(options())
         Searcher(
             again.study, again.space, again.store, Limits(count), pretend, lambda event: None
         ).run()
-    came = [trials.origin(again.study, trial) for trial in studies.finished(again.study)]
+    came = [trials.origin(again.study, trial) for trial in study.finished_trials(again.study)]
     assert came == [
         "the default recipe",
         *["advice from measuring the data"] * advised,

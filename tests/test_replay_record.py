@@ -10,14 +10,14 @@ import pytest
 from automask import opening, registry
 from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
 from automask.session import Options
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 from automask.training import fit
 from benchmarks.replay import record
 
 
 @pytest.fixture
 def task(inside):
-    return opening.start(Options(space="space.toml", folds=3, threads=1)).task()
+    return opening.begin(Options(space="space.toml", folds=3, threads=1)).task()
 
 
 def of(task, **plugins: str) -> Recipe:

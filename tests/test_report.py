@@ -18,7 +18,7 @@ from automask.auditing import Finding
 from automask.data import Attributes
 from automask.network import Backbone, Network, build
 from automask.recipe import Choice, Recipe
-from automask.session import Options, reopen
+from automask.session import Options, open_session
 
 NASTY = "</style><script>alert('x')</script> & \"{{body}}\""
 
@@ -43,7 +43,7 @@ def studied(tmp_path_factory):
 @pytest.fixture
 def session(studied, monkeypatch):
     monkeypatch.chdir(studied)
-    return reopen(Options())
+    return open_session(Options())
 
 
 def test_the_page_tells_the_studys_own_numbers(session):
@@ -95,7 +95,7 @@ def test_the_report_tells_what_the_ensemble_told(studied, monkeypatch):
     told = automask(studied, "ensemble")
     assert told.returncode == 0, told.stderr
     monkeypatch.chdir(studied)
-    facts = report.gather(reopen(Options()))
+    facts = report.gather(open_session(Options()))
     assert facts["blend"]["run"] and facts["blend"]["asked"] == "auto"
     assert f"{facts['scores'][0]['value']:.4f}" in told.stdout
 
@@ -110,7 +110,7 @@ def test_without_captum_a_sentence_says_how_to_get_it(session, monkeypatch):
 
 def test_weights_that_are_gone_are_told(session, monkeypatch):
     monkeypatch.setattr(looked, "complete", lambda study: [])
-    assert "weights" in looked.look(session, np.array([0]))
+    assert "weights" in looked.look_at(session, np.array([0]))
 
 
 ATTRIBUTES = Attributes(("label",), (("a", "b"),), np.array([[0], [1]]))
@@ -184,7 +184,7 @@ def test_bins_and_mistakes_account_for_every_row(rows):
     found = calibration.reliability(target, probability)
     assert sum(row.count for row in found) == len(target)
     assert 0 <= calibration.expected_error(found) <= 1
-    hard = evaluation.hardest(target, probability)
+    hard = evaluation.hardest_rows(target, probability)
     assert sorted(hard.tolist()) == np.flatnonzero(probability.argmax(1) != target).tolist()
     of_given = probability[hard, target[hard]]
     assert (np.diff(of_given) >= 0).all()
@@ -192,7 +192,7 @@ def test_bins_and_mistakes_account_for_every_row(rows):
 
 def test_the_most_frequent_mistakes_come_first():
     counts = np.array([[9, 2, 0], [5, 9, 1], [0, 0, 9]])
-    assert evaluation.confused(counts) == [(1, 0, 5), (0, 1, 2), (1, 2, 1)]
+    assert evaluation.confusions(counts) == [(1, 0, 5), (0, 1, 2), (1, 2, 1)]
 
 
 def test_what_pruning_saved_goes_by_how_far_a_trial_came():

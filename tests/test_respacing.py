@@ -14,11 +14,19 @@ from test_search import FOLDS, HOLD, recipes, searcher, states
 from test_study import with_loss
 
 from automask import adapting, opening, respacing, trials, weights
-from automask import study as studies
 from automask.errors import UserError
 from automask.progress import Step
 from automask.session import Options
 from automask.space import parse
+from automask.study import (
+    JOINED,
+    LEFT,
+    OUTSIDE,
+    _inside,
+    complete_trials,
+    finished_trials,
+    open_study,
+)
 
 WIDER = SPACE + "\n[loss.soft_f1]\n\n[loss.ldam]\n"
 NARROWER = SPACE.replace("[loss.focal]\ngamma = { low = 0.5, high = 2.0 }\n", "").replace(
@@ -28,7 +36,7 @@ NARROWER = SPACE.replace("[loss.focal]\ngamma = { low = 0.5, high = 2.0 }\n", ""
 
 def opened(folder, text=SPACE, name="main"):
     (folder / "space.toml").write_text(text)
-    return opening.start(Options(space="space.toml", folds=FOLDS, study=name))
+    return opening.begin(Options(space="space.toml", folds=FOLDS, study=name))
 
 
 def facts(study):
@@ -41,7 +49,7 @@ def facts(study):
             t.datetime_start,
             t.datetime_complete,
             t.intermediate_values,
-            {k: v for k, v in t.user_attrs.items() if k != studies.OUTSIDE},
+            {k: v for k, v in t.user_attrs.items() if k != OUTSIDE},
             t.system_attrs,
         )
         for t in study.study.get_trials()
@@ -49,7 +57,7 @@ def facts(study):
 
 
 def outside(study):
-    return [t for t in study.study.get_trials() if studies.OUTSIDE in t.user_attrs]
+    return [t for t in study.study.get_trials() if OUTSIDE in t.user_attrs]
 
 
 def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
@@ -64,11 +72,11 @@ def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
     )
     assert facts(wide) == before
     assert [t.params for t in wide.study.get_trials()] == params
-    seen = studies._inside(wide.study).get_trials(deepcopy=False)
+    seen = _inside(wide.study).get_trials(deepcopy=False)
     assert len(seen) == len(before)
     losses = {t.distributions["loss"].choices for t in wide.study.get_trials() if t.params}
     assert losses == {("cross_entropy", "focal", "soft_f1", "ldam")}
-    best = trials.recipe_of(studies.complete(wide.study)[0])
+    best = trials.recipe_of(complete_trials(wide.study)[0])
     searcher(wide, 16)[0].run()
     assert len(set(recipes(wide))) == len(recipes(wide)) == 16
     new = wide.study.get_trials()[12:]
@@ -88,7 +96,7 @@ def test_the_sampler_proposes_what_it_would_in_a_study_begun_with_the_space(insi
     begun = opened(inside, name="begun")
     for trial in grown.study.get_trials():
         begun.study.add_trial(trial)
-    begun.study.set_user_attr(studies.JOINED, grown.study.user_attrs[studies.JOINED])
+    begun.study.set_user_attr(JOINED, grown.study.user_attrs[JOINED])
     for one in (grown, begun):
         searcher(one, 16)[0].run()
     assert recipes(grown) == recipes(begun)
@@ -112,9 +120,9 @@ def test_a_study_shrinks_and_grows_back_as_if_nothing_had_been(inside):
     assert 0 < len(left) < 14
     assert any(f"{14 - len(left)} of 14" in note for note in narrow.notes)
     assert facts(narrow) == before
-    assert len(studies.complete(narrow.study)) == 14
+    assert len(complete_trials(narrow.study)) == 14
     number = min(left)
-    assert trials.origin(narrow.study, trials.find(narrow.study, number)).endswith(
+    assert trials.origin(narrow.study, trials.find_trial(narrow.study, number)).endswith(
         "in an earlier space"
     )
 
@@ -146,8 +154,8 @@ def cut(recipe, report):
 
 def test_an_interrupted_trial_waits_until_the_space_has_it_again(inside):
     study = opened(inside)
-    made = study.space.preferring({"loss": "focal", "training.epochs": 2})[0]
-    free = study.space.preferring(made.wishes())[1]
+    made = study.space.nearest({"loss": "focal", "training.epochs": 2})[0]
+    free = study.space.nearest(made.values())[1]
     searcher(study, 3)[0].run()
     study.study.enqueue_trial(free)
     with pytest.raises(KeyboardInterrupt):
@@ -155,9 +163,9 @@ def test_an_interrupted_trial_waits_until_the_space_has_it_again(inside):
     assert states(study)[-1] == "WAITING"
     narrow = opened(inside, NARROWER)
     assert states(narrow)[-1] == "FAIL"
-    assert narrow.study.get_trials()[-1].user_attrs["reason"] == studies.LEFT
-    assert len(studies.finished(narrow.study)) == 3
-    assert len(trials.of(narrow.study)) == 3
+    assert narrow.study.get_trials()[-1].user_attrs["reason"] == LEFT
+    assert len(finished_trials(narrow.study)) == 3
+    assert len(trials.trained_trials(narrow.study)) == 3
     searcher(narrow, 4)[0].run()
     assert made.hash not in recipes(narrow)
 
@@ -166,7 +174,7 @@ def test_an_interrupted_trial_waits_until_the_space_has_it_again(inside):
     assert waiting.user_attrs["hash"] == made.hash
     assert waiting.intermediate_values
     searcher(back, 5)[0].run()
-    done = trials.find(back.study, waiting.number)
+    done = trials.find_trial(back.study, waiting.number)
     assert done.state == TrialState.COMPLETE
     assert trials.recipe_of(done).hash == made.hash
     assert "reason" not in done.user_attrs
@@ -189,14 +197,14 @@ def test_an_interrupted_trial_inside_both_goes_on(inside):
 )
 def test_what_was_queued_moves_to_the_nearest_in_the_space(inside, source, came):
     study = opened(inside)
-    _, free = study.space.preferring({"loss": "focal", "training.epochs": 2})
+    _, free = study.space.nearest({"loss": "focal", "training.epochs": 2})
     study.study.set_user_attr(source, {"recipes": [free]})
     searcher(study, 1)[0].run()
     assert states(study) == ["COMPLETE", "WAITING"]
     narrow = opened(inside, NARROWER)
     searcher(narrow, 2)[0].run()
     assert states(narrow) == ["COMPLETE"] * 2
-    done = trials.find(narrow.study, 1)
+    done = trials.find_trial(narrow.study, 1)
     assert trials.origin(narrow.study, done) == came
     assert trials.recipe_of(done)["loss"].name == "cross_entropy"
 
@@ -223,11 +231,11 @@ def test_a_given_trial_is_outside_until_the_space_has_its_recipe(inside):
     wide = opened(inside, WIDER)
     assert [t.number for t in outside(wide)] == [number + 1]
     assert states(wide)[-1] == "WAITING", "it was asked for by name"
-    trial = trials.find(wide.study, number)
+    trial = trials.find_trial(wide.study, number)
     assert trial.params["loss"] == "soft_f1"
     assert trials.origin(wide.study, trial) == "given to automask train"
     searcher(wide, 4)[0].run()
-    done = trials.find(wide.study, number + 1)
+    done = trials.find_trial(wide.study, number + 1)
     assert done.state == TrialState.COMPLETE
     assert done.user_attrs["hash"] == waiting.hash
 
@@ -271,7 +279,7 @@ def _killed(count):
         return move(rows, trial, recipe, space)
 
     respacing._move = until
-    opening.start(Options(space="space.toml", folds=FOLDS))
+    opening.begin(Options(space="space.toml", folds=FOLDS))
 
 
 def test_killed_in_the_middle_it_leaves_the_study_as_it_was(inside):
@@ -285,7 +293,7 @@ def test_killed_in_the_middle_it_leaves_the_study_as_it_was(inside):
     process.join()
     assert process.exitcode == 9
     url = f"sqlite:///{study.store.database}"
-    left = studies.open_study(url, "main", 0, FOLDS, make=False)
+    left = open_study(url, "main", 0, FOLDS, make=False)
     assert left.user_attrs["fingerprint"] == fingerprint
     assert [(t.params, t.distributions, t.user_attrs) for t in left.get_trials()] == before
     assert outside(opened(inside, NARROWER))
@@ -297,7 +305,7 @@ def test_larger_images_are_decoded_and_smaller_ones_stay_as_they_were(inside):
     narrow = opened(inside)
     assert [one.largest for one in (study, wide, narrow)] == [32, 48, 48]
     assert narrow.study.user_attrs["largest"] == 48
-    at_most = [adapting.most_read(narrow.space, narrow.data, 3, 1, size) for size in (0, 32, 48)]
+    at_most = [adapting.map_bytes(narrow.space, narrow.data, 3, 1, size) for size in (0, 32, 48)]
     assert at_most[0] == at_most[1] < at_most[2]
     assert narrow.caches > study.caches
 
@@ -306,7 +314,7 @@ def test_other_changes_are_refused_still(inside):
     opened(inside)
     (inside / "space.toml").write_text(WIDER)
     with pytest.raises(UserError, match=r"metric \(macro_f1 before, accuracy now\)") as refusal:
-        opening.start(Options(space="space.toml", folds=FOLDS, metric="accuracy"))
+        opening.begin(Options(space="space.toml", folds=FOLDS, metric="accuracy"))
     assert "space" not in str(refusal.value)
 
 
@@ -326,7 +334,7 @@ def test_a_model_that_joins_the_space_is_asked_for_and_those_before_are_kept(mon
         adapting.ASKED: [["timm", "resnet18"], ["timm", "resnet34"]],
     }
     grown = space("resnet50", "test_vit", "resnet18", "resnet34")
-    chosen, notes = adapting.available(grown, {}, kept)
+    chosen, notes = adapting.drop_unavailable(grown, {}, kept)
     assert asked == [["resnet50", "test_vit"]]
     assert chosen.models() == [("timm", "test_vit"), ("timm", "resnet18")]
     assert "left out: resnet50, resnet34" in notes[0]
@@ -359,7 +367,7 @@ def test_a_storage_keeps_what_optuna_needs(inside):
 @pytest.mark.parametrize("before", [0, 1])
 def test_recipes_of_earlier_studies_move_with_the_space(inside, before):
     study = opened(inside)
-    _, free = study.space.preferring({"loss": "focal", "training.epochs": 2})
+    _, free = study.space.nearest({"loss": "focal", "training.epochs": 2})
     study.study.set_user_attr("warm start", {"studies": ["old"], "recipes": [free]})
     if before:
         searcher(study, before)[0].run()

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from automask import opening, proposing, pruner, ranges, space, units, workers
-from automask import study as studies
 from automask.errors import TrialError, UserError
 from automask.progress import Step
 from automask.ranges import Categorical, Float, Int
 from automask.search import Limits, Searcher
 from automask.session import Options
+from automask.study import finished_trials, open_study, requeue_abandoned
 
 FOLDS = 3
 
@@ -37,7 +37,7 @@ time.sleep(60)
 
 @pytest.fixture
 def study(inside):
-    return opening.start(Options(space="space.toml", folds=FOLDS))
+    return opening.begin(Options(space="space.toml", folds=FOLDS))
 
 
 def pretend(recipe, report):
@@ -61,7 +61,7 @@ def states(study):
 
 
 def recipes(study):
-    return [t.user_attrs["hash"] for t in studies.finished(study.study)]
+    return [t.user_attrs["hash"] for t in finished_trials(study.study)]
 
 
 def test_the_default_recipe_comes_first_and_the_count_is_exact(study):
@@ -100,7 +100,7 @@ def test_ten_failures_in_a_row_end_the_study(study):
 
     one, _ = searcher(study, 50, never)
     assert "10 trials in a row failed" in one.run()
-    assert len(studies.finished(study.study)) == 10
+    assert len(finished_trials(study.study)) == 10
 
 
 TINY = """
@@ -138,14 +138,14 @@ gamma = 0.1
 
 def test_a_small_space_ends_with_a_sentence(inside):
     (inside / "tiny.toml").write_text(TINY)
-    small = opening.start(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
+    small = opening.begin(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
     one, _ = searcher(small, 50)
     assert "nothing new" in one.run()
     assert len(recipes(small)) == len(set(recipes(small))) == 4
 
 
 def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(study, inside):
-    whole = opening.start(Options(space="space.toml", folds=FOLDS, study="whole"))
+    whole = opening.begin(Options(space="space.toml", folds=FOLDS, study="whole"))
     searcher(whole, 8)[0].run()
 
     calls = []
@@ -167,7 +167,7 @@ def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(s
 def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(study):
     trial = study.study.ask()
     trial.set_user_attr("worker", "dead")
-    studies.release(study.study, study.store)
+    requeue_abandoned(study.study, study.store)
     assert states(study) == ["WAITING"]
     alive, _ = searcher(study, 3)
     trial = study.study.ask()
@@ -175,11 +175,11 @@ def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(
     command = [sys.executable, "-c", HOLD, str(study.store.worker_lock(alive.worker).absolute())]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline()
-        studies.release(study.study, study.store)
+        requeue_abandoned(study.study, study.store)
         assert states(study) == ["RUNNING"]
         holder.kill()
         holder.wait()
-        studies.release(study.study, study.store)
+        requeue_abandoned(study.study, study.store)
         assert states(study) == ["WAITING"]
 
 
@@ -228,11 +228,11 @@ def test_resuming_with_something_else_is_refused(study, inside):
         (Options(space="space.toml", folds=FOLDS, seed=5), "seed .0 before, 5 now"),
     ]:
         with pytest.raises(UserError, match=word):
-            opening.start(options)
+            opening.begin(options)
     text = (inside / "data/train.csv").read_text()
     (inside / "data/train.csv").write_text(text.replace(",01,", ",2,", 1))
     with pytest.raises(UserError, match="labels"):
-        opening.start(Options(space="space.toml", folds=FOLDS))
+        opening.begin(Options(space="space.toml", folds=FOLDS))
 
 
 # Pruning
@@ -411,7 +411,7 @@ def test_a_killed_search_goes_on_to_the_exact_count(project, how, workers):
     again = automask(project, *command)
     assert again.returncode == 0, again.stderr
     assert "6 trials are complete or pruned" in again.stdout
-    storage = studies.open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
+    storage = open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
     done = [t for t in storage.get_trials() if t.state.name in ("COMPLETE", "PRUNED")]
     hashes = [t.user_attrs["hash"] for t in done]
     assert len(hashes) == len(set(hashes)) == 6
@@ -451,7 +451,7 @@ def test_without_weights_and_without_a_hub_the_ways_out_are_told_at_once(project
 def test_workers_are_counted_or_left_to_the_machine():
     assert units.count_of("auto") is None
     assert units.count_of("12") == 12
-    assert 1 <= workers.automatic("cpu") <= 4
+    assert 1 <= workers.automatic_workers("cpu") <= 4
 
 
 def test_an_unknown_space_or_metric_gets_a_suggestion(project):

@@ -9,14 +9,14 @@ import pytest
 from automask import opening, sofar
 from automask.search import Limits, Searcher
 from automask.session import Options
-from automask.store import FoldResult
+from automask.storage.trial_store import FoldResult
 
 FOLDS = 3
 
 
 @pytest.fixture
 def study(inside):
-    return opening.start(Options(space="space.toml", folds=FOLDS))
+    return opening.begin(Options(space="space.toml", folds=FOLDS))
 
 
 def trained(study, tables):
@@ -76,7 +76,7 @@ def test_what_was_kept_of_a_study_that_is_gone_is_not_believed(study):
     search(study, [knows(study, [0])], 1)
     kept = sofar.scores_so_far(study)
     known = study.study.get_trials()[0].user_attrs
-    recipe = study.space.preferring({"loss": "focal"})[0]
+    recipe = study.space.nearest({"loss": "focal"})[0]
     other = {**known, "recipe": recipe.to_dict(), "hash": recipe.hash}
     anew = optuna.create_study(direction="maximize")
     anew.add_trial(optuna.trial.create_trial(value=0.1, user_attrs=other))

@@ -26,18 +26,18 @@ from automask import (
     status,
     trials,
 )
-from automask import study as studies
 from automask.errors import UserError
 from automask.progress import Step
 from automask.recipe import Choice, Recipe
 from automask.session import Options
+from automask.study import OUTSIDE, complete_trials, finished_trials, open_study
 
 OPTIONS = Options(space="space.toml", folds=FOLDS)
 
 
 @pytest.fixture
 def study(inside):
-    return opening.start(OPTIONS)
+    return opening.begin(OPTIONS)
 
 
 def printed(show, *arguments, width=80):
@@ -55,16 +55,16 @@ def with_loss(made, name, **params):
 
 def test_a_recipe_written_and_read_is_the_same(study, tmp_path):
     searcher(study, 6)[0].run()
-    for trial in trials.of(study.study):
+    for trial in trials.trained_trials(study.study):
         made = trials.recipe_of(trial)
-        (tmp_path / "r.toml").write_text(recipefile.text(made))
-        assert recipefile.read(tmp_path / "r.toml").hash == made.hash
-        assert set(tomllib.loads(recipefile.text(made))) == {"training", *made.choices}
+        (tmp_path / "r.toml").write_text(recipefile.recipe_toml(made))
+        assert recipefile.read_recipe(tmp_path / "r.toml").hash == made.hash
+        assert set(tomllib.loads(recipefile.recipe_toml(made))) == {"training", *made.choices}
 
 
 def test_what_a_recipe_does_not_mention_is_as_plugins_have_it(tmp_path):
     (tmp_path / "r.toml").write_text('[backbone.timm]\nmodel = "test_resnet"\n[loss.focal]\n')
-    made = recipefile.read(tmp_path / "r.toml")
+    made = recipefile.read_recipe(tmp_path / "r.toml")
     assert made["loss"] == Choice("focal", {"gamma": 2.0, "weight_power": 0.0})
     assert made["optimizer"].name == "adamw"
     assert made.training["epochs"] == 10
@@ -77,7 +77,7 @@ def test_all_mistakes_of_a_recipe_are_told_at_once(tmp_path):
         "[freeze.gradual]\nhead_share = {low = 0.1, high = 0.2}\n"
     )
     with pytest.raises(UserError) as caught:
-        recipefile.read(tmp_path / "r.toml")
+        recipefile.read_recipe(tmp_path / "r.toml")
     for part in (
         "recipe ",
         "training.epoch: unknown: did you mean 'epochs'?",
@@ -109,7 +109,7 @@ def test_a_recipe_trained_again_gives_the_same_score_to_the_last_digit(project):
     assert "automask ensemble --study second" in " ".join(out.stdout.split())
     values = []
     for name, number in (("main", 1), ("second", 0)):
-        opened = studies.open_study(f"sqlite:///{project}/runs/{name}/study.db", name, 0, 3)
+        opened = open_study(f"sqlite:///{project}/runs/{name}/study.db", name, 0, 3)
         values.append(opened.get_trials()[number].intermediate_values)
         values.append(opened.get_trials()[number].values)
     assert values[1] == values[3]
@@ -125,19 +125,19 @@ def test_a_recipe_trained_again_gives_the_same_score_to_the_last_digit(project):
 
 def given(study, made, train=pretend):
     number = searcher(study, 0, train)[0].run_one(made)
-    return trials.find(study.study, number)
+    return trials.find_trial(study.study, number)
 
 
 def test_a_recipe_from_outside_the_space_counts_but_the_sampler_learns_nothing_from_it(
     study, inside
 ):
-    other = opening.start(Options(space="space.toml", folds=FOLDS, study="other"))
+    other = opening.begin(Options(space="space.toml", folds=FOLDS, study="other"))
     searcher(study, 12)[0].run()
     searcher(other, 12)[0].run()
     outside = with_loss(study.space.default()[0], "ldam", margin=1.0, scale=2.0, weight_power=0.0)
     trial = given(study, outside, lambda recipe, report: 2.0)
     assert trial.state == TrialState.COMPLETE
-    assert studies.complete(study.study)[0].number == trial.number
+    assert complete_trials(study.study)[0].number == trial.number
     assert trials.recipe_of(trial).hash == outside.hash
     assert "from outside the space" in trials.origin(study.study, trial)
 
@@ -155,12 +155,12 @@ def test_a_recipe_from_inside_the_space_is_one_like_any_other(study):
     made = study.space.sample(lambda name, range_: range_.corners()[-1])
     trial = given(study, made)
     assert trial.params == {
-        name: value for name, value in made.wishes().items() if name in trial.params
+        name: value for name, value in made.values().items() if name in trial.params
     }
     assert trial.params
-    assert studies.OUTSIDE not in trial.user_attrs
+    assert OUTSIDE not in trial.user_attrs
     searcher(study, 4)[0].run()
-    hashes = [t.user_attrs["hash"] for t in studies.finished(study.study)]
+    hashes = [t.user_attrs["hash"] for t in finished_trials(study.study)]
     assert len(set(hashes)) == len(hashes) == 4
 
 
@@ -181,16 +181,16 @@ def test_an_interrupted_one_goes_on_with_its_own_recipe_by_either_command(study)
             given(study, outside, cut)
         assert states(study)[-1] == "WAITING"
         resume(outside)
-        done = [t for t in studies.finished(study.study) if studies.OUTSIDE in t.user_attrs]
+        done = [t for t in finished_trials(study.study) if OUTSIDE in t.user_attrs]
         assert done[-1].user_attrs["hash"] == outside.hash
         assert done[-1].state == TrialState.COMPLETE
 
 
 def test_one_from_outside_joins_the_ensemble(study):
     made = with_loss(study.space.default()[0], "soft_f1")
-    trial = repeating.train(study, made, Console(file=io.StringIO()))
+    trial = repeating.train_recipe(study, made, Console(file=io.StringIO()))
     assert trial.state == TrialState.COMPLETE
-    (member,) = members.load(session.reopen(Options()))
+    (member,) = members.load_members(session.open_session(Options()))
     assert member.number == trial.number
     assert study.metric(study.data.labels, member.validation) == trial.values[0]
 
@@ -205,17 +205,17 @@ def test_trials_are_filtered_sorted_and_written(study, tmp_path):
         return pretend(recipe, report)
 
     searcher(study, 10, sometimes)[0].run()
-    found = trials.of(study.study)
-    focal = trials.choose(found, where=["loss=focal"])
+    found = trials.trained_trials(study.study)
+    focal = trials.filter_trials(found, where=["loss=focal"])
     assert 0 < len(focal) < 10
     assert all(trials.recipe_of(t)["loss"].name == "focal" for t in focal)
-    assert trials.choose(found, where=["backbone.model=test_resnet"]) == found
-    assert trials.choose(found, where=["training.image_size=32.0"]) == found
-    pruned = trials.choose(found, "pruned")
-    assert trials.choose(found, "pruned", ["loss=cross_entropy"]) == []
-    best = trials.choose(found, sort="score", top=3)
-    assert [t.number for t in best] == [t.number for t in studies.complete(study.study)][:3]
-    assert trials.choose(found, sort="score")[-len(pruned) :] == pruned
+    assert trials.filter_trials(found, where=["backbone.model=test_resnet"]) == found
+    assert trials.filter_trials(found, where=["training.image_size=32.0"]) == found
+    pruned = trials.filter_trials(found, "pruned")
+    assert trials.filter_trials(found, "pruned", ["loss=cross_entropy"]) == []
+    best = trials.filter_trials(found, sort="score", top=3)
+    assert [t.number for t in best] == [t.number for t in complete_trials(study.study)][:3]
+    assert trials.filter_trials(found, sort="score")[-len(pruned) :] == pruned
     for words, arguments in [
         ("did you mean 'complete'?", {"state": "complet"}),
         ("did you mean 'score'?", {"sort": "scor"}),
@@ -225,9 +225,9 @@ def test_trials_are_filtered_sorted_and_written(study, tmp_path):
         ("write it as loss=focal", {"where": ["loss"]}),
     ]:
         with pytest.raises(UserError, match="--") as caught:
-            trials.choose(found, **arguments)
+            trials.filter_trials(found, **arguments)
         assert words in str(caught.value)
-    trials.write(found, "macro_f1", tmp_path / "out.csv")
+    trials.write_csv(found, "macro_f1", tmp_path / "out.csv")
     with open(tmp_path / "out.csv", newline="") as opened:
         rows = list(csv.DictReader(opened))
     assert [row["trial"] for row in rows] == [str(t.number) for t in found]
@@ -238,15 +238,17 @@ def test_trials_are_filtered_sorted_and_written(study, tmp_path):
 
 def test_one_trial_with_all_that_is_known_of_it(study):
     searcher(study, 3)[0].run()
-    origins = [trials.origin(study.study, trial) for trial in trials.of(study.study)]
+    origins = [trials.origin(study.study, trial) for trial in trials.trained_trials(study.study)]
     assert origins == ["the default recipe", "drawn at random", "drawn at random"]
-    out = printed(trials.show, study.study, study.store, FOLDS, trials.find(study.study, 0))
+    out = printed(
+        trials.show_trial, study.study, study.store, FOLDS, trials.find_trial(study.study, 0)
+    )
     assert "0 of study 'main': complete, macro_f1" in out
     assert "came by        the default recipe" in out
     assert "none kept" in out, "nothing was really trained"
     assert '[backbone.timm]\nmodel = "test_resnet"' in out
     with pytest.raises(UserError, match="no trial 9: they are 0 to 2"):
-        trials.find(study.study, 9)
+        trials.find_trial(study.study, 9)
 
 
 def test_status_tells_how_far_a_running_trial_is_and_changes_nothing(study):
@@ -256,7 +258,7 @@ def test_status_tells_how_far_a_running_trial_is_and_changes_nothing(study):
         if not seen:
             report(Step(0, 1, 1, 0.0, 0.5))
             before = study.study.get_trials()
-            seen.append(printed(status.show, session.reopen(Options())))
+            seen.append(printed(status.show_status, session.open_session(Options())))
             assert study.study.get_trials() == before
         return pretend(recipe, report)
 
@@ -266,7 +268,7 @@ def test_status_tells_how_far_a_running_trial_is_and_changes_nothing(study):
     trial = study.study.ask()
     trial.set_user_attr("recipe", recipe().to_dict())
     trial.set_user_attr("worker", "dead")
-    out = printed(status.show, session.reopen(Options()))
+    out = printed(status.show_status, session.open_session(Options()))
     assert "2 trials: 2 complete, 0 pruned" in out
     assert "nothing of it is in training on this machine" in out
     assert "1 abandoned" in out
@@ -315,18 +317,18 @@ def test_what_made_the_score_is_found_important():
 
 
 def test_too_few_trials_are_told_so():
-    assert "9 complete trials say nothing" in printed(importance.show, told_study(9))
-    out = printed(importance.show, told_study(12, 3))
+    assert "9 complete trials say nothing" in printed(importance.show_importance, told_study(9))
+    out = printed(importance.show_importance, told_study(12, 3))
     assert "by 12 complete and 3 pruned trials" in out
     assert "take it as a hint" in out
     assert "hyperparameters of plugins" in out
-    assert "take it as a hint" not in printed(importance.show, told_study(30))
+    assert "take it as a hint" not in printed(importance.show_importance, told_study(30))
 
 
 def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, caplog):
     from sqlalchemy import event
 
-    study = studies.open_study(f"sqlite:///{tmp_path}/study.db", "main", 0, 3)
+    study = open_study(f"sqlite:///{tmp_path}/study.db", "main", 0, 3)
     engine = study._storage._backend.engine
     raised = [KeyboardInterrupt]
 
@@ -347,15 +349,15 @@ def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, ca
 def test_a_trial_without_a_recipe_says_why():
     waiting = create_trial(state=TrialState.WAITING)
     refused = create_trial(state=TrialState.FAIL, user_attrs={"reason": "duplicate"})
-    assert trials.why_none(waiting) == "it waits in the queue"
-    assert "never trained (duplicate)" in trials.why_none(refused)
+    assert trials.explain_empty(waiting) == "it waits in the queue"
+    assert "never trained (duplicate)" in trials.explain_empty(refused)
 
 
 def test_ctrl_c_before_the_first_trial_says_how_to_go_on(inside, monkeypatch, capsys):
     def stopped(session, console):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_audited", stopped)
+    monkeypatch.setattr(cli, "audit_new_study", stopped)
     with pytest.raises(typer.Exit) as ended:
         cli.search(space="space.toml", folds=3, trials=2, workers="1")
     assert ended.value.exit_code == 130

@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from automask import fold as folds_module
+from automask import fold as fold_module
 from automask import heads, memory, network, opening, precision, registry, stacking, steps, training
 from automask.data import Attributes
 from automask.errors import TrialError, UserError
 from automask.features import Features
 from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
 from automask.session import Options
-from automask.store import TrialStore
+from automask.storage.trial_store import TrialStore
 
 
 @pytest.fixture
 def task(inside):
-    return opening.start(Options(space="space.toml", folds=3, threads=1)).task()
+    return opening.begin(Options(space="space.toml", folds=3, threads=1)).task()
 
 
 def recipe(**changes):
@@ -104,9 +104,9 @@ def test_no_fold_knows_the_rows_that_it_is_scored_on(memorising, tmp_path, freez
 
 def test_the_isolation_test_sees_weights_that_run_on(memorising, tmp_path, monkeypatch):
     kept = {}
-    build = folds_module.build
+    build = fold_module.build
     monkeypatch.setattr(
-        folds_module, "build", lambda *args: kept.setdefault("network", build(*args))
+        fold_module, "build", lambda *args: kept.setdefault("network", build(*args))
     )
     score = training.fit(memorising, recipe(**FAST), TrialStore(tmp_path), quiet)
     assert score > 0.75
@@ -478,9 +478,9 @@ def test_halved_batches_leave_the_step_as_it_was():
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
         return "done"
 
-    assert memory.fitting(run, 21) == ("done", 3) and sizes == [21, 11, 6, 3]
+    assert memory.run_halving(run, 21) == ("done", 3) and sizes == [21, 11, 6, 3]
     with pytest.raises(RuntimeError, match="something else"):
-        memory.fitting(lambda size: (_ for _ in ()).throw(RuntimeError("something else")), 8)
+        memory.run_halving(lambda size: (_ for _ in ()).throw(RuntimeError("something else")), 8)
 
 
 @given(

@@ -8,21 +8,21 @@ from conftest import automask, refused
 from test_search import FOLDS, recipes, searcher
 
 from automask import opening, trials, warmstart
-from automask import study as studies
 from automask.recipe import Recipe
 from automask.session import Options
+from automask.study import complete_trials
 from automask.warmstart import Earlier, portfolio, predicted
 
 
 @pytest.fixture
 def study(inside):
-    return opening.start(Options(space="space.toml", folds=FOLDS))
+    return opening.begin(Options(space="space.toml", folds=FOLDS))
 
 
 def earlier(study, name, *scored):
     """A study that ran these wishes with these scores."""
     ordered = sorted(scored, key=lambda pair: -pair[1])
-    made = tuple(study.space.preferring(wishes)[0] for wishes, _ in ordered)
+    made = tuple(study.space.nearest(wishes)[0] for wishes, _ in ordered)
     return Earlier(name, made, np.array([score for _, score in ordered]))
 
 
@@ -34,12 +34,12 @@ def test_of_one_study_the_best_come_in_order_and_nothing_twice(study):
     wishes = [{**FOCAL, "loss.focal.gamma": 0.5 + 0.1 * index} for index in range(8)]
     one = earlier(study, "one", *((wish, index / 8) for index, wish in enumerate(wishes)))
     twice = Earlier("one", (one.recipes[0], *one.recipes), np.array([0.99, *one.scores]))
-    known = [study.space.preferring(wishes[6])[1]]
+    known = [study.space.nearest(wishes[6])[1]]
     chosen = portfolio([twice], study.space, known)
-    expected = [study.space.preferring(wishes[index])[1] for index in (7, 5, 4, 3, 2)]
+    expected = [study.space.nearest(wishes[index])[1] for index in (7, 5, 4, 3, 2)]
     assert chosen == [("one", free) for free in expected]
     assert portfolio([earlier(study, "few", (FOCAL, 0.3))], study.space) == [
-        ("few", study.space.preferring(FOCAL)[1])
+        ("few", study.space.nearest(FOCAL)[1])
     ]
 
 
@@ -59,7 +59,7 @@ def test_of_several_studies_those_are_chosen_that_cover_all(study):
     b = earlier(study, "b", (NORM, 0.9), (LIGHT, 0.8), (FOCAL, 0.1), ({**FOCAL, **LIGHT}, 0.2))
     chosen = portfolio([a, b], study.space, top=3)
     default, focal, norm, light = (
-        study.space.preferring(wish)[1] for wish in ({}, FOCAL, NORM, LIGHT)
+        study.space.nearest(wish)[1] for wish in ({}, FOCAL, NORM, LIGHT)
     )
     assert chosen[0][1] == light
     assert {str(free) for _, free in chosen[1:]} == {str(focal), str(norm)}
@@ -71,7 +71,7 @@ def test_a_score_elsewhere_is_the_nearest_recipes(study):
     from automask.places import parameters
 
     def rows(*wishes):
-        return [parameters(study.space, study.space.preferring(wish)[0]) for wish in wishes]
+        return [parameters(study.space, study.space.nearest(wish)[0]) for wish in wishes]
 
     near = {**FOCAL, "loss.focal.gamma": 1.2}
     scores = predicted(
@@ -83,14 +83,14 @@ def test_a_score_elsewhere_is_the_nearest_recipes(study):
 
 def test_they_come_after_default_and_advice_and_a_resumed_study_needs_no_flag(study):
     searcher(study, 8)[0].run()
-    best = [t.user_attrs["hash"] for t in studies.complete(study.study)]
-    other = opening.start(Options(space="space.toml", folds=FOLDS, study="other"))
-    advised = other.space.preferring({**FOCAL, **NORM, "loss.focal.gamma": 1.234})
+    best = [t.user_attrs["hash"] for t in complete_trials(study.study)]
+    other = opening.begin(Options(space="space.toml", folds=FOLDS, study="other"))
+    advised = other.space.nearest({**FOCAL, **NORM, "loss.focal.gamma": 1.234})
     other.study.set_user_attr("advice", {"recipes": [advised[1]]})
-    told = warmstart.queue(other, [warmstart.read("main", other.options)])
+    told = warmstart.queue_earlier(other, [warmstart.read_earlier("main", other.options)])
     assert "5 best recipes of earlier studies first (5 of main)" in told
     searcher(other, 3)[0].run()
-    again = opening.start(Options(space="space.toml", folds=FOLDS, study="other"))
+    again = opening.begin(Options(space="space.toml", folds=FOLDS, study="other"))
     searcher(again, 7)[0].run()
     default = study.space.default()[0].hash
     expected = [one for one in best if one != default][:5]
@@ -98,7 +98,9 @@ def test_they_come_after_default_and_advice_and_a_resumed_study_needs_no_flag(st
     origins = [trials.origin(again.study, trial) for trial in again.study.trials]
     assert origins[0] == "the default recipe" and "advice" in origins[1]
     assert set(origins[2:]) == {"a best recipe of study main"}
-    assert "adds nothing" in warmstart.queue(again, [warmstart.read("main", other.options)])
+    assert "adds nothing" in warmstart.queue_earlier(
+        again, [warmstart.read_earlier("main", other.options)]
+    )
 
 
 def test_the_command_line(project, tmp_path_factory):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automask import registry
-from automask.scores import Metric
+from automask.scoring import Metric
 from benchmarks.replay.searching import Run, steps
 from benchmarks.replay.table import Table
 

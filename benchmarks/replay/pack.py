@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from automask.files import written
+from automask.storage.files import atomic_write
 from benchmarks.replay.table import ARRAYS, FOLDER, SCRATCH, TASKS
 
 
@@ -47,7 +47,7 @@ def write(file: Path, recipes: Sequence[Recipe], facts: dict[str, Any]) -> None:
         rows = [_padded(arrays[key], width) for _, arrays in recipes]
         columns[key] = pa.array(rows, pa.list_(pa.from_numpy_dtype(rows[0].dtype)))
     table = pa.table(columns).replace_schema_metadata({"task": json.dumps(facts)})
-    with written(file) as beside:
+    with atomic_write(file) as beside:
         parquet.write_table(table, beside, compression="zstd")
 
 

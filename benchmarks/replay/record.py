@@ -21,15 +21,15 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import numpy as np
 from filelock import FileLock, Timeout
 
-from automask.clock import TimeUp, until
+from automask.deadline import TimeUp, until
 from automask.errors import DiskError, TrialError
 from automask.features import Features
-from automask.files import written
 from automask.fold import FoldTrainer
 from automask.heads import fit_heads
-from automask.machine import settle
+from automask.machine import setup_process
 from automask.network import build
 from automask.recipe import Recipe
+from automask.storage.files import atomic_write
 from automask.task import Task
 from automask.training import trains_only_head
 from benchmarks.replay import tasks
@@ -112,7 +112,7 @@ def save(task: Task, recipe: Recipe, origin: str, file: Path) -> str:
         "value": float(value),
         "seconds": seconds,
     }
-    with written(file) as beside, open(beside, "wb") as opened:
+    with atomic_write(file) as beside, open(beside, "wb") as opened:
         np.savez_compressed(
             opened,
             facts=np.array(json.dumps(facts)),
@@ -141,7 +141,7 @@ def listed(name: str, task: Task, folder: Path) -> list[tuple[str, Recipe]]:
             + [("drawn", recipe.to_dict()) for recipe in drawn],
         }
         file.parent.mkdir(parents=True, exist_ok=True)
-        with written(file) as beside:
+        with atomic_write(file) as beside:
             beside.write_text(json.dumps(told))
     told = json.loads(file.read_text())
     return [(origin, Recipe.from_dict(recipe)) for origin, recipe in told["recipes"]]
@@ -200,7 +200,7 @@ def main() -> None:
 
 
 def run(folder: Path, names: Sequence[str] = TASKS, most: int | None = None) -> None:
-    settle(threads=1)
+    setup_process(threads=1)
     found: dict[str, tuple[Task, list[tuple[str, Recipe]], set[Path]]] = {}
     for name in names:
         task = prepared(name, folder)

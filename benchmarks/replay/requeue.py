@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 
-from automask.machine import settle
+from automask.machine import setup_process
 from benchmarks.replay import pack, record, tasks
 from benchmarks.replay.table import ARRAYS, FOLDER, SCRATCH, TASKS, Table, load
 
@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.replay.requeue", description=__doc__)
     parser.add_argument("--folder", type=Path, default=SCRATCH, help="where recipes are kept")
     asked = parser.parse_args()
-    settle(threads=1)
+    setup_process(threads=1)
     for name in TASKS:
         print("\n".join(requeue(name, asked.folder, FOLDER)), flush=True)
 

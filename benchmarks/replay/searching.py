@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
 from automask import warmstart
-from automask.places import parameters, plain
+from automask.places import parameters, plain_value
 from automask.progress import RUNGS
 from automask.proposing import Proposer, suggester
 from automask.pruner import step_number
@@ -163,7 +163,7 @@ def warm_rows(table: Table, others: Sequence[Table]) -> list[int]:
         earlier.append(warmstart.Earlier(other.name, recipes, other.value[order]))
     unused, rows = table.drawn.copy(), []
     for _, free in warmstart.portfolio(earlier, table.space):
-        recipe = table.space.preferring({plain(name): value for name, value in free.items()})[0]
+        recipe = table.space.nearest({plain_value(name): value for name, value in free.items()})[0]
         rows.append(nearest(table, parameters(table.space, recipe), unused))
         unused[rows[-1]] = False
     return rows

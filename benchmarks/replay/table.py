@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from automask import cost as costs
 from automask import registry
-from automask.cost import Cost
-from automask.places import Places, parameters
+from automask.cost import Cost, compute_cost
+from automask.places import GowerDistance, parameters
 from automask.ranges import Range
 from automask.recipe import Recipe
 from automask.space import Space
@@ -78,7 +77,7 @@ class Table:
             test_rows=np.arange(0),
             device=SimpleNamespace(type="cpu"),
         )
-        computed, known = costs.computing(task), dict[str, Cost | None]()
+        computed, known = compute_cost(task), dict[str, Cost | None]()
 
         def cost(recipe: Recipe) -> Cost | None:
             if recipe.hash not in known:
@@ -92,8 +91,8 @@ class Table:
         return tempfile.TemporaryDirectory()
 
     @cached_property
-    def places(self) -> Places:
-        return Places(self.parameters)
+    def places(self) -> GowerDistance:
+        return GowerDistance(self.parameters)
 
     @cached_property
     def without(self) -> np.ndarray:

@@ -42,8 +42,8 @@ def cheap(of: Task) -> Space:
     """The full space, adapted to the task as a search does it, with `CHEAP` training and without what
     is `LEFT_OUT`."""
     checkpoints = dict(of.weights)
-    chosen, _ = adapting.available(space.load("full"), checkpoints, None)
-    chosen, _ = adapting.adapted(chosen, of.data, checkpoints, of.device.type)
+    chosen, _ = adapting.drop_unavailable(space.load("full"), checkpoints, None)
+    chosen, _ = adapting.adapt(chosen, of.data, checkpoints, of.device.type)
     kind, out = LEFT_OUT
     kept = {name: ranges for name, ranges in chosen.competitors[kind].items() if name != out}
     return replace(chosen, competitors={**chosen.competitors, kind: kept}).with_training(**CHEAP)

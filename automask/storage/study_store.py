@@ -8,128 +8,20 @@ import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from automask.disk import Item, Room
-from automask.errors import DiskError, UserError, told
-from automask.files import digest, read_json, write_json, written
+from automask.errors import UserError
 from automask.recipe import Recipe
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from automask.storage.disk import DiskBudget, Item
+from automask.storage.files import atomic_write, file_digest, read_json, write_json
+from automask.storage.trial_store import TrialStore
 
 RUNS = Path("runs")
 RESERVED = ("cache", "submissions")  # folders in it that are no studies
-
-
-@dataclass(frozen=True)
-class FoldResult:
-    """A trained fold: probabilities of its scored rows `[n, C]` and of the test rows `[M, C]`, float32,
-    what identifies those test rows, and the tensors of its network (of the head alone, where the
-    backbone didn't train)."""
-
-    validation: np.ndarray
-    test: np.ndarray
-    test_key: str = ""
-    state: dict[str, Tensor] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TrialStore:
-    """The folder of one recipe: its folds' probabilities, and weights as far as there is `room`.
-
-    `view` names what the images went through; its probabilities lie beside those of plain ones.
-    """
-
-    folder: Path
-    room: Room = field(default_factory=Room)
-    view: str = ""
-
-    def under(self, view: str) -> TrialStore:
-        """The same recipe's probabilities under a view of the images."""
-        return replace(self, view=view)
-
-    def has(self, fold: int) -> bool:
-        return self._probabilities(fold).exists()
-
-    def save(self, fold: int, result: FoldResult) -> None:
-        """Keep a fold; its weights too where there is room and those of the folds before are kept."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self.has_weights(fold):
-            self._save_weights(fold, result)
-        # The probabilities come last: where they are, the fold is whole.
-        self.save_probabilities(fold, result)
-
-    def load(self, fold: int) -> FoldResult:
-        """The fold's probabilities, without its weights."""
-        with np.load(self._probabilities(fold)) as arrays:
-            return FoldResult(arrays["validation"], arrays["test"], str(arrays["test_key"]))
-
-    def holds(self, fold: int, key: str) -> bool:
-        """Is the fold there, with the probabilities of the test rows that `key` identifies?"""
-        return self.has(fold) and self.test_key(fold) == key
-
-    def test_key(self, fold: int) -> str:
-        """What identifies the test rows that the fold's probabilities are of."""
-        return self.load(fold).test_key
-
-    def replace_test(self, fold: int, test: np.ndarray, key: str) -> None:
-        self.save_probabilities(fold, replace(self.load(fold), test=test, test_key=key))
-
-    def out_of_fold(self, folds: np.ndarray) -> np.ndarray:
-        """float32 probabilities `[N, C]` of the train rows, each by the fold that never saw it."""
-        parts = [self.load(fold).validation for fold in range(int(folds.max()) + 1)]
-        out = np.empty((len(folds), parts[0].shape[1]), np.float32)
-        for fold, part in enumerate(parts):
-            out[folds == fold] = part
-        return out
-
-    def test(self, count: int) -> np.ndarray:
-        """float32 probabilities `[K, M, C]` of the test rows by each of `count` folds."""
-        return np.stack([self.load(fold).test for fold in range(count)])
-
-    def weights(self, fold: int) -> Path:
-        return self.folder / f"fold{fold}.safetensors"
-
-    def has_weights(self, count: int) -> bool:
-        """Are the weights of the first `count` folds there?"""
-        return all(self.weights(fold).exists() for fold in range(count))
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _save_weights(self, fold: int, result: FoldResult) -> None:
-        from safetensors.torch import save
-
-        content = save(result.state)
-        try:
-            with self.room.write(self.weights(fold), len(content), weights=True) as file:
-                file.write(content)
-        except DiskError:
-            # Test rows are predicted by all folds together, or not at all.
-            for before in range(fold):
-                self.weights(before).unlink(missing_ok=True)
-            self.room.say(
-                f"not all weights find room in the {told(self.room.cap)} of --disk: trials without "
-                "them count by their probabilities, but can't predict test rows that come later"
-            )
-
-    def save_probabilities(self, fold: int, result: FoldResult) -> None:
-        """Keep a fold's probabilities, in place of older ones."""
-        with written(self._probabilities(fold)) as beside, open(beside, "wb") as file:
-            np.savez(
-                file,
-                validation=result.validation,
-                test=result.test,
-                test_key=np.array(result.test_key),
-            )
-
-    def _probabilities(self, fold: int) -> Path:
-        return self.folder / f"fold{fold}{self.view and '-'}{self.view}.npz"
 
 
 @dataclass(frozen=True)
@@ -169,10 +61,10 @@ class StudyStore:
         if not file.is_file():
             self.corrections.unlink(missing_ok=True)
             return
-        with written(self.corrections) as beside:
+        with atomic_write(self.corrections) as beside:
             shutil.copyfile(file, beside)
 
-    def trial(self, recipe: Recipe, room: Room = Room()) -> TrialStore:
+    def trial(self, recipe: Recipe, room: DiskBudget = DiskBudget()) -> TrialStore:
         return TrialStore(self.folder / "trials" / recipe.hash, room)
 
     def counted(self, outranked: Sequence[str] = ()) -> list[Item]:
@@ -203,10 +95,10 @@ class StudyStore:
         aside: float = 0,
         outranked: Callable[[], Sequence[str]] = tuple,
         say: Callable[[str], None] = lambda text: None,
-    ) -> Room:
+    ) -> DiskBudget:
         """What caches and weights may take, `cap` bytes together with those of the studies beside."""
         lock = self.cache / "disk.lock"
-        return Room(lock, cap, aside, self.taken, lambda: self.counted(outranked()), say)
+        return DiskBudget(lock, cap, aside, self.taken, lambda: self.counted(outranked()), say)
 
     def tenth(self) -> int:
         """The cap in bytes where none is given: a tenth of what is free and what counts already."""
@@ -228,7 +120,10 @@ class StudyStore:
         """Keep the fold of each train row, and the group that it was drawn with."""
         told = folds if groups is None else groups
         header = ["id", "fold", "group"][: 2 if groups is None else 3]
-        with written(self.folder / "folds.csv") as beside, open(beside, "w", newline="") as file:
+        with (
+            atomic_write(self.folder / "folds.csv") as beside,
+            open(beside, "w", newline="") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(header)
             rows = zip(ids, folds.tolist(), told.tolist(), strict=True)
@@ -261,7 +156,7 @@ class StudyStore:
         """Keep the near-duplicates found among images that `key` stands for, beside their maps."""
         file = self._pairs(key)
         _make(file.parent)
-        with written(file) as beside, open(beside, "wb") as opened:
+        with atomic_write(file) as beside, open(beside, "wb") as opened:
             np.savez(opened, **dict(arrays))
 
     def load_pairs(self, key: str) -> dict[str, np.ndarray] | None:
@@ -277,7 +172,7 @@ class StudyStore:
 
     def save_pseudo(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the pseudo-labels that the study learns from."""
-        with written(self.folder / "pseudo.npz") as beside, open(beside, "wb") as file:
+        with atomic_write(self.folder / "pseudo.npz") as beside, open(beside, "wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
     def load_pseudo(self) -> dict[str, np.ndarray] | None:
@@ -298,10 +193,10 @@ class StudyStore:
     ) -> None:
         """Keep what is known of a file that an ensemble wrote, found again by its content: facts, the
         probabilities `[M, C]` of the test rows, and the `honest` ones `[N, C]` of the train rows."""
-        sha256 = digest(file)
+        sha256 = file_digest(file)
         beside = self.folder / "ensembles" / f"{sha256}.npz"
         beside.parent.mkdir(parents=True, exist_ok=True)
-        with written(beside) as part, open(part, "wb") as opened:
+        with atomic_write(beside) as part, open(part, "wb") as opened:
             tables = {"probability": probability, "honest": honest}
             arrays: dict[str, Any] = {k: table.astype(np.float32) for k, table in tables.items()}
             np.savez(opened, ids=np.array(ids), **arrays)

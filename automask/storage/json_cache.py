@@ -9,10 +9,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from automask.files import written
+from automask.storage.files import atomic_write
 
 
-def recall(file: Path, key: str, find: Callable[[], Any]) -> Any:
+def get_or_compute(file: Path, key: str, find: Callable[[], Any]) -> Any:
     """The value kept by `key`, found out now if there is none; others wait meanwhile."""
     with _locked(file):
         known = _read(file)
@@ -22,13 +22,13 @@ def recall(file: Path, key: str, find: Callable[[], Any]) -> Any:
     return known[key]
 
 
-def known(file: Path, key: str, default: Any) -> Any:
+def get(file: Path, key: str, default: Any) -> Any:
     """The value kept by `key`, or the default."""
     with _locked(file):
         return _read(file).get(key, default)
 
 
-def keep(file: Path, key: str, value: Any) -> None:
+def put(file: Path, key: str, value: Any) -> None:
     """Keep a value by `key` from now on."""
     with _locked(file):
         _write(file, {**_read(file), key: value})
@@ -43,5 +43,5 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, known: dict[str, Any]) -> None:
-    with written(file) as beside:
+    with atomic_write(file) as beside:
         beside.write_text(json.dumps(known, indent=1))

@@ -11,8 +11,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from automask.files import read_json, write_json, written
-from automask.store import RUNS
+from automask.storage.files import atomic_write, read_json, write_json
+from automask.storage.study_store import RUNS
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SubmissionStore:
 
     def save(self, name: str, file: Path, facts: Mapping[str, Any]) -> None:
         """Keep a copy of `file`; the facts come last: where they are, it is whole."""
-        with written(self.csv(name)) as beside:
+        with atomic_write(self.csv(name)) as beside:
             shutil.copyfile(file, beside)
         self.save_facts(name, facts)
 

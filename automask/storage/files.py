@@ -13,7 +13,7 @@ from typing import Any
 from automask.errors import UserError
 
 
-def digest(file: Path) -> str:
+def file_digest(file: Path) -> str:
     """The SHA-256 of a file's content."""
     with open(file, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
@@ -21,7 +21,7 @@ def digest(file: Path) -> str:
 
 def write_json(file: Path, facts: Mapping[str, Any]) -> None:
     """Write facts for people and programs to read."""
-    with written(file) as beside:
+    with atomic_write(file) as beside:
         beside.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -34,7 +34,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def written(file: Path) -> Iterator[Path]:
+def atomic_write(file: Path) -> Iterator[Path]:
     """A path to write to; it becomes `file` when the block ends well and is removed otherwise.
 
     A pipe or a device, such as /dev/stdout, is written to as it is; a link stays one.

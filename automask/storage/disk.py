@@ -5,6 +5,7 @@ Whoever reads or writes such a file locks it until its last map is gone; what is
 
 from __future__ import annotations
 
+import errno
 import gc
 import math
 import os
@@ -14,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from automask import machine
-from automask.errors import DiskError, told
+from automask.errors import DiskError
+from automask.storage import locks
+from automask.units import format_bytes
 
 #: So many of a study's best trials are in the running: `automask ensemble` blends as many unless told
 #: otherwise, and their weights stay.
 TOP = 20
-
 #: As many processes may use up their spare parts at once without going beyond what is left.
 WRITERS = 64
 
@@ -35,7 +36,7 @@ class Item:
     order: tuple[float, ...] | None = None
 
 
-def to_remove(items: Sequence[Item], needed: float, cap: float) -> list[Item] | None:
+def files_to_remove(items: Sequence[Item], needed: float, cap: float) -> list[Item] | None:
     """What has to go, in order, for `needed` more bytes within `cap`; None where it isn't enough."""
     total = needed + sum(item.size for item in items)
     going: list[Item] = []
@@ -48,7 +49,7 @@ def to_remove(items: Sequence[Item], needed: float, cap: float) -> list[Item] | 
 
 
 @dataclass(frozen=True)
-class Room:
+class DiskBudget:
     """The `cap` bytes that caches and weights may take together, `aside` of them for caches alone.
 
     `taken` adds up what counts and `survey` lists it, `lock` is held while room is made, `say` gets
@@ -78,15 +79,15 @@ class Room:
                 beside.unlink(missing_ok=True)
                 self._make(size, file.name, weights)
                 opened = stack.enter_context(open(beside, "w+b"))
-                machine.lock(opened)
-                machine.reserve(opened, size)
+                locks.lock(opened)
+                locks.reserve(opened, size)
             yield opened
             opened.flush()
             os.fsync(opened.fileno())
             # Unlocked, a survey could come between and see neither name.
             with self._locked():
                 os.replace(beside, file)
-            machine.unlock(opened)
+            locks.unlock(opened)
 
     @contextmanager
     def read(self, file: Path) -> Iterator[BinaryIO | None]:
@@ -95,7 +96,7 @@ class Room:
             opened = None
             with self._locked(), suppress(FileNotFoundError):
                 opened = stack.enter_context(open(file, "rb"))
-                machine.lock(opened, shared=True)
+                locks.lock(opened, shared=True)
                 with suppress(PermissionError):
                     os.utime(file)
             yield opened
@@ -112,11 +113,11 @@ class Room:
     def shortage(self, what: str, size: int, left: float) -> DiskError:
         """Why `size` bytes of `what` can't be had where `left` is all that can be freed."""
         stays = self.cap - left
-        kept = f", with {told(stays)} in use or kept for the ensemble" if stays else ""
+        kept = f", with {format_bytes(stays)} in use or kept for the ensemble" if stays else ""
         # Rounded for reading, it must not come out smaller.
-        least = told(1.01 * (stays + size)).replace(" ", "")
+        least = format_bytes(1.01 * (stays + size)).replace(" ", "")
         return DiskError(
-            f"{what}: {told(size)} needed, and caches and weights may take {told(self.cap)} in all "
+            f"{what}: {format_bytes(size)} needed, and caches and weights may take {format_bytes(self.cap)} in all "
             f"(--disk; by default a tenth of what is free){kept}: give --disk {least} or more, the "
             "space a smaller image_size, or run automask in a folder on a larger disk"
         )
@@ -133,7 +134,7 @@ class Room:
             item.path.unlink(missing_ok=True)
         if going:
             self.say(
-                f"caches and weights keep within {told(self.cap)} (--disk): the weights of trials out "
+                f"caches and weights keep within {format_bytes(self.cap)} (--disk): the weights of trials out "
                 "of the running go first, then the caches used longest ago"
             )
 
@@ -149,10 +150,12 @@ class Room:
         if left >= 0:
             return []
         items = self.survey()
-        items = [replace(i, order=None) if i.order and machine.in_use(i.path) else i for i in items]
+        items = [replace(i, order=None) if i.order and locks.in_use(i.path) else i for i in items]
         own = [item for item in items if not item.cache]
-        first = to_remove(own, size, self.cap - self.aside) if weights else []
-        more = to_remove([item for item in items if item not in (first or ())], size, self.cap)
+        first = files_to_remove(own, size, self.cap - self.aside) if weights else []
+        more = files_to_remove(
+            [item for item in items if item not in (first or ())], size, self.cap
+        )
         if first is None or more is None:
             stays = sum(item.size for item in items if item.order is None)
             raise self.shortage(what, size, self.cap - stays)
@@ -162,3 +165,26 @@ class Room:
         from filelock import FileLock
 
         return nullcontext() if self.lock is None else FileLock(self.lock)
+
+
+def out_of_space(error: BaseException | None, folder: Path = Path()) -> DiskError | None:
+    """What to tell where a full disk is behind `error`; None where that is something else.
+
+    `folder` is where automask writes, for errors that name no file.
+    """
+    import shutil
+
+    while error is not None:
+        of_system = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if of_system or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            where, file = folder, getattr(error, "filename", None)
+            if isinstance(file, str) and folder.absolute() not in Path(file).absolute().parents:
+                where = Path(file).parent
+            where = where if where.is_dir() else Path()
+            what = error.strerror if isinstance(error, OSError) else error
+            return DiskError(
+                f"the disk that holds {where}/ is full: {what}, {format_bytes(shutil.disk_usage(where).free)} "
+                "free; free some, or give --disk a smaller size; the same command goes on"
+            )
+        error = error.__cause__ or error.__context__
+    return None

@@ -10,7 +10,6 @@ import numpy as np
 from automask.data import Attributes
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
-
 #: Resamples for an interval, and for the standard error of a difference.
 RESAMPLES, COMPARED = 500, 200
 
@@ -50,12 +49,12 @@ def score(
     Rows of one group stand or fall together, so that groups are drawn, not rows; without groups
     each row is its own.
     """
-    values = resampled(metric, target, [probability], groups, RESAMPLES)[0]
+    values = resample_scores(metric, target, [probability], groups, RESAMPLES)[0]
     low, high = np.quantile(values, [0.025, 0.975])
     return Score(metric(target, probability), float(low), float(high))
 
 
-def resampled(
+def resample_scores(
     metric: Metric,
     target: np.ndarray,
     tables: Sequence[np.ndarray],
@@ -78,7 +77,7 @@ def resampled(
     return values
 
 
-def simplest(
+def simplest_best(
     metric: Metric, target: np.ndarray, tables: Sequence[np.ndarray], groups: np.ndarray | None
 ) -> int:
     """Which of the tables `[N, C]` to take, where they come from the simplest to the least simple.
@@ -90,7 +89,7 @@ def simplest(
     best = int(scores.argmax())
     if best == 0:
         return 0
-    values = resampled(metric, target, tables[: best + 1], groups, COMPARED)
+    values = resample_scores(metric, target, tables[: best + 1], groups, COMPARED)
     errors = (values[best] - values).std(1)
     return int(np.argmax(scores[best] - scores[: best + 1] <= errors))
 
@@ -136,6 +135,6 @@ def difference(
 
     That is by a bootstrap over groups in which both see the same rows.
     """
-    values = resampled(metric, target, [before, after], groups, RESAMPLES)
+    values = resample_scores(metric, target, [before, after], groups, RESAMPLES)
     gain = metric(target, after) - metric(target, before)
     return gain, float((values[1] - values[0]).std(ddof=1))
