@@ -3,9 +3,9 @@
 What a plugin file imports stands here: the ranges and one decorator a kind.
 """
 
-from automask.ranges import Categorical, Float, Int, Text
-from automask.registry import KINDS
-from automask.rules import never
+from automask.space.kinds import KINDS
+from automask.space.ranges import Categorical, Float, Int, Text
+from automask.space.rules import never
 
 reader = KINDS["reader"]
 split = KINDS["split"]

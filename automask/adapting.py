@@ -7,14 +7,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from automask import machine, registry, space, weights
+from automask import machine, weights
 from automask.data import Dataset
 from automask.errors import UserError
 from automask.images import longest_side
 from automask.prepared import is_fitted
-from automask.ranges import Categorical, Int
-from automask.recipe import SEARCHED, Choice
-from automask.space import Space
+from automask.space import registry, space
+from automask.space.kinds import SEARCHED
+from automask.space.ranges import Categorical, Int
+from automask.space.recipe import Choice
+from automask.space.space import Space
 from automask.weights import Checkpoint
 
 #: Attributes of a study: the (library, model) pairs that were to be had, of those that were asked for.

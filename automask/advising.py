@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from automask.matrix import MATTERS, Case, Evidence, decide, recipes
 from automask.ranking import Candidate, Ranking
-from automask.recipe import Recipe
-from automask.space import Space
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 from automask.study import ADVICE, PASSES, PROBE
 from automask.weights import Checkpoint
 

@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from automask import calibration, ensembling, expecting, members, outcome, registry, submission
+from automask import calibration, ensembling, expecting, members, outcome, submission
 from automask.ensembling import AUTO, PLAIN, Ensemble, Member
 from automask.errors import UserError
 from automask.session import Session
+from automask.space import registry
 
 
 def run_ensemble(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from automask import calibration, priors, registry
+from automask import calibration, priors
 from automask.scoring import Metric, Score, score, simplest_best
+from automask.space import registry
 
 Blend = Callable[[np.ndarray], np.ndarray]
 Folds = frozenset[int]

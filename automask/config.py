@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from automask import registry, relabelling
+from automask import relabelling
 from automask.errors import UserError, collect, did_you_mean
+from automask.space import registry
 from automask.tables import Tables
 
 FILE = Path("automask.toml")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from automask import registry
+from automask.space import registry
 
 ROWS, CLASSES, SIZE, D = 12, 3, 64, 16
 

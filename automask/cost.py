@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from automask.progress import Step
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -151,8 +151,8 @@ def _drawn(recipe: Recipe, labels: Any) -> int:
 
 
 def _key(recipe: Recipe) -> str:
-    from automask import registry
     from automask.features import IN_TRAINING_ALONE
+    from automask.space import registry
 
     choice, size = recipe["backbone"], recipe.training["image_size"]
     params = {k: v for k, v in sorted(choice.params.items()) if k not in IN_TRAINING_ALONE}
@@ -164,8 +164,8 @@ def _measured(recipe: Recipe) -> dict[str, Any] | None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from automask import registry
     from automask.network import norm_names
+    from automask.space import registry
 
     choice, size = recipe["backbone"], recipe.training["image_size"]
     function = registry.get("backbone", choice.name).function

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from automask import registry
 from automask.errors import PluginError, UserError
+from automask.space import registry
 from automask.tables import Numeric, Rows, Tables
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automask import registry
 from automask.data import describe, prepare, warn_rare
 from automask.errors import UserError
+from automask.space import kinds, registry
 from automask.tables import Tables
 
 FOLDS = 5
@@ -20,7 +20,7 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     known = registry.plugins("reader").values()
-    for plugin in sorted(known, key=lambda plugin: not registry.is_local(plugin)):
+    for plugin in sorted(known, key=lambda plugin: not kinds.is_local(plugin)):
         tables = plugin.function(folder)
         if tables is not None:
             return plugin.name, tables

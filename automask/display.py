@@ -21,9 +21,9 @@ from rich.text import Text
 from automask.overview import Ended, Overview
 from automask.prepared import prepare
 from automask.progress import Step
-from automask.recipe import Recipe
 from automask.search import Event, Note
 from automask.session import Session
+from automask.space.recipe import Recipe
 from automask.study import complete_trials, finished_trials
 from automask.units import duration
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask import calibration, choosing, priors, registry
+from automask import calibration, choosing, priors
 from automask.choosing import Blend, Pool
 from automask.errors import UserError
-from automask.recipe import Recipe
 from automask.scoring import Metric, Score
+from automask.space import registry
+from automask.space.recipe import Recipe
 
 #: The name for: the method that is best where the choice of it is scored too.
 AUTO = "auto"

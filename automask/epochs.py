@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 from automask.task import call_plugin
 
 

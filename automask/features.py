@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from automask import registry
 from automask.inputs import Inputs
 from automask.memory import run_halving
 from automask.network import BATCH, Network, ParameterName, build_backbone, norm_names
-from automask.recipe import Recipe
+from automask.space import registry
+from automask.space.recipe import Recipe
 from automask.storage.arrays import open_array, write_array
 from automask.storage.json_cache import get_or_compute
 from automask.task import Task

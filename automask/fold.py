@@ -18,7 +18,7 @@ from automask.inputs import Inputs
 from automask.memory import run_halving
 from automask.network import Network, build, parameter_groups, predict
 from automask.progress import RUNGS, Report, Step
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 from automask.steps import Schedule, accumulate, batches
 from automask.storage.json_cache import get, put
 from automask.storage.trial_store import FoldResult

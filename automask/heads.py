@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automask import mixing, registry
+from automask import mixing
 from automask.averaging import Average
 from automask.epochs import EpochRows, draw_epoch, stack_epochs
 from automask.errors import TrialError
 from automask.features import Features
 from automask.network import build_head, parameter_groups, predict
 from automask.progress import Report, Step
-from automask.recipe import Recipe
+from automask.space import registry
+from automask.space.recipe import Recipe
 from automask.stacking import Stacked
 from automask.steps import Schedule
 from automask.storage.trial_store import FoldResult

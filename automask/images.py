@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automask import registry
 from automask.errors import UserError
 from automask.machine import cores
+from automask.space import registry
 from automask.storage.arrays import open_array, write_array
 from automask.storage.disk import DiskBudget
 

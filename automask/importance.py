@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 
 #: Below this many complete trials nothing is said, below the second it is said with a warning.
 LEAST, FEW = 10, 30

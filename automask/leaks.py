@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask import registry
 from automask.data import one_hot
 from automask.probing import discriminants, principal_components, shuffle_units
+from automask.space import registry
 from automask.tables import Rows
 
 #: Shuffled labels that a probe is held against, and the least macro-F1 above them that counts.

@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from automask import registry, rules
 from automask.errors import UserError, did_you_mean
-from automask.ranges import Text
-from automask.recipe import SEARCHED
-from automask.registry import KINDS, Plugin
+from automask.space import registry, rules
+from automask.space.kinds import KINDS, SEARCHED, Plugin
+from automask.space.ranges import Text
 
 BEGIN, END = "<!-- plugins: begin -->", "<!-- plugins: end -->"
 
@@ -64,7 +63,7 @@ def show_plugin(console: Console, name: str) -> None:
 
 def _page(plugin: Plugin) -> list[str]:
     """Lines of text on one plugin."""
-    from automask import space
+    from automask.space import space_file
 
     origin, file = _origin(plugin), plugin.file
     lines = [
@@ -77,7 +76,9 @@ def _page(plugin: Plugin) -> list[str]:
         lines += ["", "hyperparameters:", *(f"  {text}" for text in _ranges(plugin))]
     if plugin.kind in SEARCHED:
         spaces = [
-            s for s in space.shipped() if plugin.name in space.load(s).competitors[plugin.kind]
+            s
+            for s in space_file.shipped()
+            if plugin.name in space_file.load(s).competitors[plugin.kind]
         ]
         lines += ["", f"in the spaces that ship: {', '.join(spaces) or 'none'}"]
     if ruled := rules.rules_about(plugin.kind, plugin.name):

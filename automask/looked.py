@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automask.members import explain_other_weights, is_head_alone, rebuild_network
-from automask.recipe import Recipe
 from automask.session import Session
+from automask.space.recipe import Recipe
 from automask.storage.trial_store import TrialStore
 from automask.study import complete_trials
 

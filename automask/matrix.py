@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automask.recipe import Recipe
-from automask.space import Space
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 
 if TYPE_CHECKING:
     from automask.probing import Estimate

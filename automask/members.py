@@ -11,8 +11,8 @@ import numpy as np
 from automask import data
 from automask.ensembling import Member
 from automask.errors import UserError
-from automask.recipe import Recipe
 from automask.session import Session
+from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.trial_store import TrialStore
 from automask.study import complete_trials

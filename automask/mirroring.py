@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from automask.machine import setup_process
-from automask.ranges import Categorical
 from automask.search import Note
 from automask.session import Session
-from automask.space import Space
+from automask.space.ranges import Categorical
+from automask.space.space import Space
 from automask.study import complete_trials
 
 #: About how many rows are looked at, at which edge in pixels, with how many patches.

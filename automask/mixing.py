@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 from automask.task import call_plugin
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automask import registry
 from automask.data import Attributes
 from automask.memory import run_halving
-from automask.recipe import Choice, Recipe
+from automask.space import registry
+from automask.space.recipe import Choice, Recipe
 from automask.weights import Checkpoint
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)

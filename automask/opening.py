@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from automask import adapting, boxes, duplicates, grouping, relabelling, space, weights
+from automask import adapting, boxes, duplicates, grouping, relabelling, weights
 from automask.config import FILE, Config, load, read
 from automask.data import Dataset, draw_folds, fingerprint, prepare, test_fingerprint, warn_rare
 from automask.errors import UserError
@@ -21,6 +21,7 @@ from automask.session import (
     study_store,
     with_study_groups,
 )
+from automask.space import space_file
 from automask.storage.study_store import RUNS, StudyStore
 
 
@@ -68,7 +69,9 @@ def begin(options: Options, file: Path = FILE) -> Session:
     study.set_user_attr("disk", ready.cap)
     kept = adapting.may_be_pretrained(chosen) and not ready.weights
     study.set_user_attr(adapting.MODELS, chosen.models() if kept else None)
-    study.set_user_attr(adapting.ASKED, space.load(config.search.space).models() if kept else None)
+    study.set_user_attr(
+        adapting.ASKED, space_file.load(config.search.space).models() if kept else None
+    )
     notes = made.notes(ready.data.attributes) if made else ()
     notes = (*ready.notes, *notes, *filter(None, [told]))
     return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
@@ -92,7 +95,7 @@ def open_or_survey(options: Options, file: Path = FILE) -> Session:
     opened = open_session(options, file)
     known = opened.study.user_attrs
     chosen, _ = adapting.drop_unavailable(
-        space.load(opened.config.search.space), opened.weights, known
+        space_file.load(opened.config.search.space), opened.weights, known
     )
     if chosen.adapts:
         chosen, _ = adapting.adapt(chosen, opened.data, opened.weights, options.device)
@@ -106,7 +109,7 @@ def _ready(
 
     The folds are those of `source`, where there is one.
     """
-    chosen = space.load(config.search.space)
+    chosen = space_file.load(config.search.space)
     checkpoints = weights.read_folder(Path(config.search.weights)) if config.search.weights else {}
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.load_folds() is not None else None

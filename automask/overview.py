@@ -11,9 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from automask.progress import RUNGS
 from automask.pruner import STRIDE
-from automask.recipe import Recipe
 from automask.session import Session
 from automask.sofar import scores_so_far
+from automask.space.recipe import Recipe
 from automask.study import finished_trials
 
 

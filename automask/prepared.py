@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from automask import boxes, registry
+from automask import boxes
 from automask.data import Dataset
 from automask.images import Images, decode
-from automask.recipe import Choice
+from automask.space import registry
+from automask.space.recipe import Choice
 from automask.storage.json_cache import get_or_compute
 from automask.tables import Rows
 

@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from automask.cost import Cost, seconds
 from automask.errors import UserError
-from automask.ranges import Categorical, Float, Int, Range, draw
-from automask.recipe import Recipe
-from automask.space import Space
+from automask.space.ranges import Categorical, Float, Int, Range, draw
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 from automask.study import ANYWAY, DRAWN, GIVEN, JOINED, OUTSIDE, PASSES, QUEUES, STARTUP, requeue
 
 #: Proposals of the sampler's that were there already or take too long, before any at random will do.

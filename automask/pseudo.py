@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask import registry
 from automask.data import Attributes, test_fingerprint
 from automask.errors import UserError
-from automask.recipe import Recipe
 from automask.scoring import Metric, difference
+from automask.space import registry
+from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.study_store import StudyStore
 from automask.storage.trial_store import TrialStore

@@ -13,10 +13,10 @@ import numpy as np
 
 from automask import cost
 from automask.probing import Estimate
-from automask.ranges import Int, Range
-from automask.recipe import Recipe
 from automask.sample import Sample
-from automask.space import Space
+from automask.space.ranges import Int, Range
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from rich.console import Console
 from automask import mirroring, opening, overview
 from automask.display import Display, decode
 from automask.errors import UserError
-from automask.recipe import Recipe
 from automask.session import Options, Session, options_of
+from automask.space.recipe import Recipe
 from automask.study import is_alive
 from automask.trials import find_trial, trained_trials
 from automask.workers import run_one

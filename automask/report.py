@@ -31,9 +31,9 @@ from automask.ensembling import PLAIN
 from automask.errors import UserError
 from automask.importance import LEAST, factors
 from automask.machine import cores
-from automask.recipe import Recipe
 from automask.scoring import by_attribute
 from automask.session import Session
+from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 
 Facts = dict[str, Any]

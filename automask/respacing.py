@@ -25,10 +25,9 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from automask.errors import UserError
-from automask.places import plain_value
-from automask.ranges import Categorical, Float, Int, Range
-from automask.recipe import Recipe
-from automask.space import Space
+from automask.space.ranges import Categorical, Float, Int, Range
+from automask.space.recipe import Recipe
+from automask.space.space import Space, plain_value
 from automask.storage.study_store import StudyStore
 from automask.study import (
     GIVEN,

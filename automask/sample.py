@@ -13,7 +13,7 @@ from automask import cost
 from automask.errors import DiskError
 from automask.features import Features
 from automask.probing import Probe, shuffle_units
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
 from automask.task import Task
 

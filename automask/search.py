@@ -29,8 +29,8 @@ from automask.errors import DiskError, TrialError, UserError
 from automask.progress import Report, Step
 from automask.proposing import Proposer, suggester
 from automask.pruner import step_number
-from automask.recipe import Recipe
-from automask.space import Space
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 from automask.storage.disk import out_of_space
 from automask.storage.study_store import RUNS, StudyStore
 from automask.study import (

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from automask import adapting, machine, registry, weights
+from automask import adapting, machine, weights
 from automask.config import FILE, Config, load, read
 from automask.csvfile import quoted
 from automask.data import Dataset, fingerprint, prepare
 from automask.errors import UserError, did_you_mean
 from automask.images import Images
-from automask.space import Space
+from automask.space import registry
+from automask.space.space import Space
 from automask.storage.disk import DiskBudget
 from automask.storage.study_store import RESERVED, RUNS, StudyStore
 from automask.task import Task

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automask import registry
-from automask.recipe import Recipe
+from automask.space import registry
+from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.json_cache import get, put
 

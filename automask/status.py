@@ -10,8 +10,8 @@ from rich.console import Console
 from automask import overview
 from automask.display import SHOWN, Running, progress_lines, trials_table
 from automask.overview import fold_scores
-from automask.recipe import Recipe
 from automask.session import Session
+from automask.space.recipe import Recipe
 from automask.study import is_alive
 from automask.units import duration
 

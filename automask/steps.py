@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask import registry
-from automask.recipe import Recipe
+from automask.space import registry
+from automask.space.recipe import Recipe
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 

@@ -66,8 +66,8 @@ def show(
     ] = None,
 ) -> None:
     """Tell all of one trial: recipe, scores, time, what is kept."""
-    from automask import recipefile
     from automask.session import Options, find_study
+    from automask.space import recipe_file
     from automask.storage.files import atomic_write
     from automask.trials import explain_empty, find_trial, recipe_of, show_trial
 
@@ -81,7 +81,7 @@ def show(
     if recipe is None:
         raise UserError(f"trial {number} has no recipe: {explain_empty(trial)}")
     with atomic_write(toml) as beside:
-        beside.write_text(recipefile.recipe_toml(recipe), encoding="utf-8")
+        beside.write_text(recipe_file.recipe_toml(recipe), encoding="utf-8")
     console.print(f"wrote {toml}: automask train {toml}", markup=False, soft_wrap=True)
 
 
@@ -107,10 +107,10 @@ def train(
     A study that isn't there is begun as automask.toml says. What FILE doesn't mention is as the plugins
     have it by default; it may be outside the study's space.
     """
-    from automask import recipefile
     from automask.session import Options
+    from automask.space import recipe_file
 
-    recipe = recipefile.read_recipe(file)
+    recipe = recipe_file.read_recipe(file)
     options = Options(study, storage, space, folds, metric, seed, weights, device)
     from automask import repeating
     from automask.study import requeue_lost

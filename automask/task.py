@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from automask import registry
 from automask.data import Dataset, test_fingerprint
 from automask.errors import TrialError
 from automask.images import Images
 from automask.prepared import Prepared, prepare
-from automask.recipe import Recipe
+from automask.space import registry
+from automask.space.recipe import Recipe
 from automask.weights import Checkpoint
 
 if TYPE_CHECKING:

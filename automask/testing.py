@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from automask import registry, rules
 from automask.contracts import PROBES
 from automask.errors import PluginError, UserError
-from automask.registry import KINDS, LOCAL, Plugin
+from automask.space import registry, rules
+from automask.space.kinds import KINDS, LOCAL, Plugin
 
 #: Every corner of the ranges together, up to this many; beyond, one hyperparameter at a time.
 CORNERS = 64

@@ -13,7 +13,7 @@ from automask.heads import fit_heads
 from automask.memory import out_of_memory
 from automask.network import ParameterName
 from automask.progress import Report, Step
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
 from automask.task import Task, call_plugin
 

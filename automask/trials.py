@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automask import recipefile, registry
 from automask.display import STYLES, one_line
 from automask.errors import UserError, did_you_mean
 from automask.overview import fold_scores, state
-from automask.recipe import SEARCHED, TRAINING, Recipe
+from automask.space import recipe_file, registry
+from automask.space.kinds import SEARCHED
+from automask.space.recipe import TRAINING, Recipe
 from automask.storage.files import atomic_write
 from automask.storage.study_store import StudyStore
 from automask.study import ADVICE, DRAWN, GIVEN, JOINED, OUTSIDE, PROBE, UNUSED, WARM
@@ -240,4 +241,4 @@ def show_trial(
     console.print(lines)
     if recipe:
         console.print()
-        console.print(recipefile.recipe_toml(recipe), markup=False, soft_wrap=True, end="")
+        console.print(recipe_file.recipe_toml(recipe), markup=False, soft_wrap=True, end="")

@@ -14,14 +14,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from automask import mirroring, registry
+from automask import mirroring
 from automask.data import test_fingerprint
 from automask.ensembling import PLAIN, Member
 from automask.features import IN_TRAINING_ALONE
 from automask.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.network import Network, in_batches
-from automask.recipe import Recipe
 from automask.session import Session
+from automask.space import registry
+from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
 from automask.task import Task
 

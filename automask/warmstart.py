@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automask.errors import UserError, did_you_mean
-from automask.places import GowerDistance, parameters
-from automask.recipe import Recipe
-from automask.space import Space
+from automask.space.distance import GowerDistance, parameters
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 from automask.study import ADVICE, PROBE, WARM
 
 if TYPE_CHECKING:

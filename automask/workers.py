@@ -20,9 +20,9 @@ from automask import mirroring
 from automask.deadline import TimeUp, until
 from automask.errors import UserError
 from automask.machine import cores
-from automask.recipe import Recipe
 from automask.search import LATE, Event, Limits, Note, Searcher
 from automask.session import Options, Session, open_study
+from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
 from automask.storage.study_store import RUNS
 from automask.units import format_bytes

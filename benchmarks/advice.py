@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from automask import advising, matrix, registry, sample, scoring, weights
+from automask import advising, matrix, sample, scoring, weights
 from automask.config import Config, DataSection, SearchSection, read
 from automask.data import Dataset, draw_folds, prepare
 from automask.describe import find_reader
 from automask.images import Images
 from automask.machine import setup_process
-from automask.recipe import Choice, Recipe
+from automask.space import registry
+from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.task import Task
 from automask.training import fit

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from automask import registry
 from automask.images import decode
 from automask.inputs import Inputs
+from automask.space import registry
 
 DATA = Path("../shared/data")
 FILE = Path("docs/augmentation.png")

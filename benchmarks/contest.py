@@ -32,10 +32,10 @@ from automask.cost import compute_cost
 from automask.machine import setup_process
 from automask.proposing import Proposer, suggester
 from automask.pruner import TwoStage
-from automask.ranges import Categorical, Int
-from automask.recipe import Recipe
 from automask.search import Event, Limits, Note, Searcher
-from automask.space import Space
+from automask.space.ranges import Categorical, Int
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 from automask.storage.study_store import StudyStore
 from automask.study import ReseededTPE
 from automask.task import Task

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automask.recipe import Recipe
+    from automask.space.recipe import Recipe
     from benchmarks.subsamples import Source
     from benchmarks.techniques import Technique
 

@@ -18,7 +18,7 @@ from automask.features import Features
 from automask.fold import FoldTrainer
 from automask.machine import setup_process
 from automask.network import build
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 from automask.task import Task
 from benchmarks import tasks
 from benchmarks.measure import Figure, in_turn, ratio

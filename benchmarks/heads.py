@@ -17,7 +17,7 @@ from automask.inputs import Inputs
 from automask.machine import setup_process
 from automask.network import build
 from automask.progress import Step
-from automask.recipe import Choice, Recipe
+from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.task import Task, call_plugin
 from benchmarks import tasks

@@ -22,10 +22,11 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import numpy as np
 import pandas as pd
 
-from automask import drawing, ensembling, members, registry, submission
+from automask import drawing, ensembling, members, submission
 from automask.data import one_hot
 from automask.ensembling import PLAIN, Member
 from automask.session import Options, Session, open_session
+from automask.space import registry
 from automask.storage.disk import TOP
 
 FOLDER = Path(__file__).parent

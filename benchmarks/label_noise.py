@@ -18,12 +18,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from automask import registry, weights
+from automask import weights
 from automask.data import draw_folds, prepare
 from automask.features import Features
 from automask.images import Images
 from automask.labels import Audit, find_label_errors
 from automask.machine import setup_process
+from automask.space import registry
 from automask.task import Task
 from benchmarks import subsamples, tasks
 

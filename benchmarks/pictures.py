@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from automask import registry
 from automask.images import decode
 from automask.prepared import TrainingPart
+from automask.space import registry
 from automask.tables import Rows
 
 ROOT = Path(__file__).parent.parent

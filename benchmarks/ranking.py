@@ -22,13 +22,14 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 from filelock import FileLock
 from scipy.stats import spearmanr
 
-from automask import adapting, scoring, space
+from automask import adapting, scoring
 from automask.machine import setup_process
-from automask.ranges import Categorical, Int
 from automask.ranking import candidates, rank
-from automask.recipe import Recipe
 from automask.sample import draw
-from automask.space import Space
+from automask.space import space_file
+from automask.space.ranges import Categorical, Int
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 from automask.storage.trial_store import TrialStore
 from automask.task import Task
 from automask.training import fit
@@ -87,7 +88,7 @@ def measure(name: str, cache: Path) -> None:
 
 def searched(task: Task) -> Space:
     """The default space with the shared weights, at these sizes and epochs."""
-    chosen, _ = adapting.drop_unavailable(space.load("default"), dict(task.weights), {})
+    chosen, _ = adapting.drop_unavailable(space_file.load("default"), dict(task.weights), {})
     chosen, _ = adapting.adapt(chosen, task.data, dict(task.weights), task.device.type)
     return chosen.with_training(
         image_size=Categorical(*SIZES), epochs=Int(4, 20), batch_size=Categorical(BATCH)

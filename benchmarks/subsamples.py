@@ -14,10 +14,11 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from automask import registry, weights
+from automask import weights
 from automask.data import draw_folds, prepare
 from automask.drawing import draw_table
 from automask.images import Images
+from automask.space import registry
 from automask.tables import Rows, Tables
 from automask.task import Task
 

@@ -11,10 +11,12 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from automask import data, registry
+from automask import data
 from automask.images import Images
 from automask.machine import cores
-from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
+from automask.space import registry
+from automask.space.kinds import SEARCHED
+from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.tables import Rows, Tables
 from automask.task import Task
 

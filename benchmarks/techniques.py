@@ -22,10 +22,11 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 from filelock import FileLock
 
-from automask import registry
 from automask.errors import DiskError, TrialError, UserError
 from automask.machine import setup_process
-from automask.recipe import SEARCHED, TRAINING, TRAINING_DEFAULTS, Choice, Recipe
+from automask.space import registry
+from automask.space.kinds import SEARCHED
+from automask.space.recipe import TRAINING, TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.training import fit
 from benchmarks.subsamples import SHARED, SOURCES, Source, task

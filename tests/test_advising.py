@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from conftest import SPACE, automask, refused
 
-from automask import advising, opening, registry, sample, space, study
+from automask import advising, opening, sample, study
 from automask.matrix import CASES, MATTERS, Evidence, decide, recipes
 from automask.probing import Estimate, Probe, discriminants, shuffle_units
 from automask.progress import Step
 from automask.search import Limits, Searcher
 from automask.session import Options
+from automask.space import registry, space_file
 
 MACRO_F1 = registry.get("metric", "macro_f1").function
 
@@ -123,9 +124,9 @@ def test_the_corners_of_the_matrix(gain, lift, sentence):
     assert decide(evidence(gain, lift)).sentence.startswith(sentence)
 
 
-@pytest.mark.parametrize("name", space.shipped())
+@pytest.mark.parametrize("name", space_file.shipped())
 def test_every_case_moves_into_every_space(name):
-    chosen = space.load(name)
+    chosen = space_file.load(name)
     if name != "demo":
         chosen = chosen.with_models([("timm", "test_resnet"), ("timm", "test_vit")])
     for case in CASES:
@@ -144,7 +145,7 @@ def test_every_case_moves_into_every_space(name):
 
 
 def test_a_freeze_that_the_space_lacks_becomes_the_nearest():
-    chosen = space.load("quick").with_models([("timm", "test_resnet")])
+    chosen = space_file.load("quick").with_models([("timm", "test_resnet")])
     some = next(case for case in CASES if case.sentence.startswith("fine-tune some"))
     # quick has full, head_only and gradual, but no last_stages.
     assert "last_stages" not in chosen.competitors["freeze"]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from automask import operations, pixels, registry
+from automask import operations, pixels
 from automask.inputs import Inputs
+from automask.space import registry
 
 registry.load()
 augmentations = importlib.import_module("automask.plugins.augmentations")

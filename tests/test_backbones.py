@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from automask import registry
 from automask.errors import UserError
 from automask.network import NAMED_NORM, NORMS, Network, norm_names, parameter_groups
+from automask.space import registry
 from automask.weights import Checkpoint
 
 SIZE = 64

@@ -16,15 +16,16 @@ from conftest import automask, refused
 from filelock import FileLock
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
-from automask import cost, deadline, machine, opening, pruner, ranges, training, workers
+from automask import cost, deadline, machine, opening, pruner, training, workers
 from automask import search as search_module
 from automask.cost import Cost
 from automask.errors import UserError
 from automask.progress import Step
-from automask.ranges import Categorical, Float, Int
-from automask.recipe import Choice, Recipe
 from automask.search import Limits, Searcher
 from automask.session import Options
+from automask.space import ranges
+from automask.space.ranges import Categorical, Float, Int
+from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.study import ANYWAY, PASSES, STARTUP, finished_trials, open_study, requeue_lost
 

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ensemble import macro_f1, noisy
 
-from automask import calibration, choosing, ensembling, priors, registry
+from automask import calibration, choosing, ensembling, priors
 from automask.choosing import Pool
 from automask.data import one_hot
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.scoring import simplest_best
+from automask.space import registry
 
 accuracy = registry.get("metric", "accuracy").function
 log_loss = registry.get("metric", "log_loss").function

@@ -7,8 +7,9 @@ from conftest import draw
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from automask import data, registry
+from automask import data
 from automask.errors import UserError
+from automask.space import registry
 from automask.tables import Rows, Tables
 
 

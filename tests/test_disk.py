@@ -14,11 +14,12 @@ from conftest import SPACE, automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import cli, ensembling, members, opening, registry, repeating, session, study, workers
+from automask import cli, ensembling, members, opening, repeating, session, study, workers
 from automask.errors import DiskError
-from automask.recipe import Recipe
 from automask.search import Limits, Note
 from automask.session import Options
+from automask.space import registry
+from automask.space.recipe import Recipe
 from automask.storage import locks
 from automask.storage.arrays import open_array, write_array
 from automask.storage.disk import DiskBudget, Item, files_to_remove, out_of_space

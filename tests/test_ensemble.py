@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 from test_data import tables
 
-from automask import data, ensembling, outcome, registry, scoring, submission
+from automask import data, ensembling, outcome, scoring, submission
 from automask.ensembling import Member
 from automask.errors import UserError
+from automask.space import registry
 from automask.tables import Rows
 
 macro_f1 = registry.get("metric", "macro_f1").function

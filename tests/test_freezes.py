@@ -4,10 +4,11 @@ import pytest
 import torch
 from test_training import quiet, recipe, task  # noqa: F401
 
-from automask import registry, training
+from automask import training
 from automask.features import Features
 from automask.fold import FoldTrainer
 from automask.network import build, norm_names
+from automask.space import registry
 from automask.storage.trial_store import TrialStore
 
 VIT, RESNET = ("timm", {"model": "test_vit"}), ("timm", {"model": "test_resnet"})

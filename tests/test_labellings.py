@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from test_data import tables
 from test_training import quiet, recipe
 
-from automask import adapting, config, data, drawing, heads, registry, space, submission, training
+from automask import adapting, config, data, drawing, heads, submission, training
 from automask import task as task_module
 from automask.errors import PluginError, TrialError, UserError
 from automask.fold import FoldTrainer
@@ -21,6 +21,7 @@ from automask.opening import begin
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import table
 from automask.session import Options
+from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore
 from automask.tables import Numeric
 
@@ -260,7 +261,7 @@ def test_only_data_with_a_number_search_labellings(tmp_path, inside):
     without = begin(Options(space="space.toml", folds=3)).data
     for name, numbers in (("full", {}), ("full", people([20, 40, 70]).numbers)):
         with_numbers = replace(without, numbers=numbers)
-        chosen, _ = adapting.adapt(space.load(name), with_numbers, {}, "cpu")
+        chosen, _ = adapting.adapt(space_file.load(name), with_numbers, {}, "cpu")
         wanted = {"as_scored", "shifted", "banded"} if numbers else {"as_scored"}
         assert set(chosen.competitors["labelling"]) == wanted
     (inside / "moved.toml").write_text(SPACE)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from automask import registry, space, steps, testing
+from automask import steps, testing
+from automask.space import registry, space_file
 
 LOSSES = list(registry.plugins("loss").values())
 ROW_LOSSES = [plugin for plugin in LOSSES if plugin.name != "soft_f1"]
@@ -36,7 +37,7 @@ def named(plugin):
 
 
 def test_the_full_space_has_every_loss():
-    assert set(space.load("full").competitors["loss"]) == set(registry.plugins("loss"))
+    assert set(space_file.load("full").competitors["loss"]) == set(registry.plugins("loss"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from automask import registry
+from automask.space import registry
 
 CLASSES = 5
 labellings = st.lists(st.integers(0, CLASSES - 1), min_size=1, max_size=40).map(np.array)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from conftest import draw_table
 
-from automask import config, describe, mirroring, opening, space, workers
+from automask import config, describe, mirroring, opening, workers
 from automask.drawing import draw_arrows
 from automask.search import Limits
 from automask.session import Options
+from automask.space import space, space_file
 
 FOLDS = 3
 
@@ -25,7 +26,7 @@ def opened(tmp_path, monkeypatch):
         return start(adapts)
 
     def start(adapts=True):
-        listed = space.load("demo")
+        listed = space_file.load("demo")
         both = listed.competitors | {
             "augmentation": {
                 "light": {"flip": mirroring.Categorical(False, True)},

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from test_training import Narrow, heads_of, quiet, recipe, same_results
 from torch import nn
 
-from automask import epochs, heads, mixing, network, opening, registry, space, stacking, training
+from automask import epochs, heads, mixing, network, opening, stacking, training
 from automask.averaging import Average
 from automask.data import Attributes
 from automask.errors import TrialError
 from automask.features import Features
 from automask.fold import FoldTrainer
 from automask.session import Options
+from automask.space import kinds, registry, space_file
 from automask.storage.trial_store import TrialStore
 
 
@@ -173,7 +174,7 @@ def test_the_loss_gets_the_mixed_target_whatever_loss_it_is(task, monkeypatch):
         return plain.function(logits, target, class_counts, **params)
 
     monkeypatch.setitem(
-        registry.KINDS["loss"].plugins, "focal", replace(plain, function=spy, ranges={})
+        kinds.KINDS["loss"].plugins, "focal", replace(plain, function=spy, ranges={})
     )
     made = recipe(mix=("mixup", {"alpha": 1.0}), loss=("focal", {}))
     built = network.build(made, task.data.attributes, {}, task.seed, 0)
@@ -249,7 +250,7 @@ def test_a_mix_of_pixels_with_cached_features_alone_is_refused_with_a_sentence(
         return (inputs if rng.random() < 0.6 else inputs.roll(1, dims=3)), target
 
     own = replace(registry.get("mix", "none"), name="rolled", function=rolled)
-    monkeypatch.setitem(registry.KINDS["mix"].plugins, "rolled", own)
+    monkeypatch.setitem(kinds.KINDS["mix"].plugins, "rolled", own)
     assert "Dimension" in mixing.refusal(recipe(mix=("rolled", {})))
     assert mixing.refusal(recipe(mix=("mixup", {}))) == mixing.refusal(recipe()) == ""
 
@@ -465,7 +466,7 @@ def test_folds_stand_side_by_side_whether_or_not_they_interpolate():
 
 
 def test_undersampling_with_rotated_copies_is_one_recipe():
-    chosen = space.load("undersample_rotated")
+    chosen = space_file.load("undersample_rotated")
     made, free = chosen.default()
     assert free == {}
     assert (made["sampling"].name, made["augmentation"].name) == (

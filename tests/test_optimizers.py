@@ -5,8 +5,9 @@ import torch
 from conftest import SPACE
 from torch import nn
 
-from automask import adapting, opening, precision, registry, session, space, testing
+from automask import adapting, opening, precision, session, testing
 from automask.network import Network, parameter_groups
+from automask.space import registry, space_file
 
 OPTIMIZERS = list(registry.plugins("optimizer").values())
 
@@ -42,12 +43,14 @@ def chain():
 
 
 def test_the_full_space_has_every_optimizer():
-    assert set(space.load("full").competitors["optimizer"]) == set(registry.plugins("optimizer"))
+    assert set(space_file.load("full").competitors["optimizer"]) == set(
+        registry.plugins("optimizer")
+    )
 
 
 @pytest.mark.parametrize("name", ["default", "quick", "demo"])
 def test_the_smaller_spaces_leave_layer_decay_off(name):
-    for ranges in space.load(name).competitors["optimizer"].values():
+    for ranges in space_file.load(name).competitors["optimizer"].values():
         assert ranges["layer_decay"].choices == (1.0,)
 
 
@@ -246,7 +249,7 @@ def test_only_a_space_of_ones_own_asks_for_muon_where_bfloat16_is_emulated(insid
         own = opening.begin(session.Options(space="space.toml", folds=3))
         assert set(own.space.competitors["optimizer"]) == {"muon"}
         assert not [note for note in own.notes if "muon" in note]
-        full, notes = adapting.adapt(space.load("full"), own.data, {}, "cpu")
+        full, notes = adapting.adapt(space_file.load("full"), own.data, {}, "cpu")
         assert ("muon" in full.competitors["optimizer"]) != emulated
         assert bool([note for note in notes if "muon left out" in note]) == emulated
         assert {"adamw", "sgd", "lamb"} <= set(full.competitors["optimizer"])

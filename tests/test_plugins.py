@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from conftest import automask
 
-from automask import contracts, listing, registry, testing
+from automask import contracts, listing, testing
 from automask.errors import PluginError, UserError
-from automask.ranges import Float
-from automask.registry import KINDS, Kind
+from automask.space import registry
+from automask.space.kinds import KINDS, Kind
+from automask.space.ranges import Float
 
 registry.load()
 EVERY = [plugin for kind in KINDS.values() for plugin in kind.plugins.values()]

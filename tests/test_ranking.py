@@ -8,15 +8,16 @@ import timm
 from conftest import SPACE, automask
 from safetensors.torch import save_file
 
-from automask import advising, opening, sample, space, study, trials
+from automask import advising, opening, sample, study, trials
 from automask.features import Features
 from automask.matrix import CASES, recipes
 from automask.probing import Estimate
 from automask.progress import Step
-from automask.ranges import Int
 from automask.ranking import Candidate, Ranking, affordable, allowance, candidates, rank
 from automask.search import Limits, Searcher
 from automask.session import Options
+from automask.space import space_file
+from automask.space.ranges import Int
 
 SIZES = SPACE.replace("image_size = 32", "image_size = [32, 64]")
 MODELS = ("test_convnext", "test_resnet")
@@ -130,7 +131,7 @@ def test_nothing_pretrained_is_said_and_a_single_network_is_not(inside):
 
 
 def test_advice_takes_the_best_network_where_it_surely_leads():
-    chosen = space.parse(
+    chosen = space_file.parse(
         SIZES.replace('"test_resnet"', '["test_resnet", "test_convnext"]'), "x", False
     )
     found = lead({("test_convnext", 32): 0.9, ("test_resnet", 32): 0.7, ("test_resnet", 64): 0.6})

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.pruners import BasePruner
 
-from automask import registry
 from automask.pruner import TwoStage, step_number
-from automask.ranges import Categorical, Float, Int
-from automask.recipe import Choice, Recipe
-from automask.space import Space
+from automask.space import registry
+from automask.space.ranges import Categorical, Float, Int
+from automask.space.recipe import Choice, Recipe
+from automask.space.space import Space
 from automask.study import ReseededTPE
 from benchmarks.replay import (
     figures,

@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from automask import opening, registry
-from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
+from automask import opening
 from automask.session import Options
+from automask.space import registry
+from automask.space.kinds import SEARCHED
+from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.training import fit
 from benchmarks.replay import record

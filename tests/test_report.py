@@ -17,8 +17,8 @@ from automask import auditing, calibration, charts, evaluation, looked, markup, 
 from automask.auditing import Finding
 from automask.data import Attributes
 from automask.network import Backbone, Network, build
-from automask.recipe import Choice, Recipe
 from automask.session import Options, open_session
+from automask.space.recipe import Choice, Recipe
 
 NASTY = "</style><script>alert('x')</script> & \"{{body}}\""
 

@@ -17,7 +17,7 @@ from automask import adapting, opening, respacing, trials, weights
 from automask.errors import UserError
 from automask.progress import Step
 from automask.session import Options
-from automask.space import parse
+from automask.space.space_file import parse
 from automask.study import (
     JOINED,
     LEFT,

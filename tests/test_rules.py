@@ -7,11 +7,12 @@ from conftest import SPACE, automask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import never, registry, rules, space
+from automask import never
 from automask.errors import PluginError, UserError
-from automask.ranges import Categorical
-from automask.rules import Rule
-from automask.space import Space
+from automask.space import registry, rules, space_file
+from automask.space.ranges import Categorical
+from automask.space.rules import Rule
+from automask.space.space import Space
 
 registry.load()
 
@@ -170,24 +171,24 @@ def test_a_space_that_leaves_nothing_else_is_refused_with_the_reason(tmp_path):
     file = tmp_path / "space.toml"
     file.write_text(SPACE.replace("image_size = 32", "image_sise = 32") + "\n[freeze.head_only]\n")
     with pytest.raises(UserError) as caught:
-        space.load(str(file))
+        space_file.load(str(file))
     told = str(caught.value)
     assert "image_sise" in told, "told together with the other mistakes"
     assert "freeze head_only is in no recipe of this space" in told
     assert "never with training.pretrained = false: layers from random weights" in told
     both = SPACE.replace("pretrained = false", "pretrained = [true, false]")
     file.write_text(both + "\n[freeze.head_only]\n")
-    kept = space.load(str(file))
+    kept = space_file.load(str(file))
     assert set(kept.competitors["freeze"]) == {"full", "norm_and_head", "head_only"}
     file.write_text(both.replace("[freeze.full]", "").replace("norm_and_head", "head_only"))
     with pytest.raises(UserError, match=r"training.pretrained = false is in no recipe"):
-        space.load(str(file))
+        space_file.load(str(file))
 
 
 def test_the_full_space_trains_random_weights_only_where_all_may_learn():
     import random
 
-    full, rng = space.load("full"), random.Random(0)
+    full, rng = space_file.load("full"), random.Random(0)
     seen = {True: set(), False: set()}
     for _ in range(400):
         recipe = full.sample(lambda name, range_: rng.choice(range_.corners()))

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from automask import registry, space, steps, testing
-from automask.recipe import Choice, Recipe
+from automask import steps, testing
+from automask.space import registry, space_file
+from automask.space.recipe import Choice, Recipe
 
 SCHEDULERS = list(registry.plugins("scheduler").values())
 
@@ -45,7 +46,9 @@ def named(plugin):
 
 
 def test_the_full_space_has_every_scheduler():
-    assert set(space.load("full").competitors["scheduler"]) == set(registry.plugins("scheduler"))
+    assert set(space_file.load("full").competitors["scheduler"]) == set(
+        registry.plugins("scheduler")
+    )
 
 
 def test_constant_stays():

@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from automask import opening, proposing, pruner, ranges, space, units, workers
+from automask import opening, proposing, pruner, units, workers
 from automask.errors import TrialError, UserError
 from automask.progress import Step
-from automask.ranges import Categorical, Float, Int
 from automask.search import Limits, Searcher
 from automask.session import Options
+from automask.space import ranges, space, space_file
+from automask.space.ranges import Categorical, Float, Int
 from automask.study import finished_trials, open_study, requeue_abandoned
 
 FOLDS = 3
@@ -294,9 +295,9 @@ def test_a_rung_compares_with_everything_that_reached_it():
 # Spaces and ranges
 
 
-@pytest.mark.parametrize("name", space.shipped())
+@pytest.mark.parametrize("name", space_file.shipped())
 def test_every_shipped_space_samples_recipes_inside_its_ranges(name):
-    chosen = space.load(name)
+    chosen = space_file.load(name)
     rng = np.random.default_rng(0)
 
     def suggest(key, range_):
@@ -311,10 +312,10 @@ def test_every_shipped_space_samples_recipes_inside_its_ranges(name):
 
 
 def test_the_full_space_has_every_plugin_that_competes():
-    from automask import registry
-    from automask.recipe import SEARCHED
+    from automask.space import registry
+    from automask.space.kinds import SEARCHED
 
-    full = space.load("full")
+    full = space_file.load("full")
     for kind in SEARCHED:
         assert set(full.competitors[kind]) == set(registry.plugins(kind)), kind
 
@@ -326,7 +327,7 @@ def test_all_mistakes_of_a_space_are_told_at_once(tmp_path):
         '[loss.focl]\n[loss.focal]\ngamma = 99.0\n[optimiser.sgd]\n[freeze.last_stages]\nshare = "x"\n'
     )
     with pytest.raises(UserError) as caught:
-        space.load(str(file))
+        space_file.load(str(file))
     for part in (
         "training.epoch: unknown: did you mean 'epochs'?",
         "training.epochs: the range is upside down",

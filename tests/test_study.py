@@ -14,22 +14,12 @@ from rich.console import Console
 from test_search import FOLDS, pretend, searcher, states
 from test_training import recipe
 
-from automask import (
-    cli,
-    importance,
-    members,
-    opening,
-    recipefile,
-    repeating,
-    search,
-    session,
-    status,
-    trials,
-)
+from automask import cli, importance, members, opening, repeating, search, session, status, trials
 from automask.errors import UserError
 from automask.progress import Step
-from automask.recipe import Choice, Recipe
 from automask.session import Options
+from automask.space import recipe_file
+from automask.space.recipe import Choice, Recipe
 from automask.study import OUTSIDE, complete_trials, finished_trials, open_study
 
 OPTIONS = Options(space="space.toml", folds=FOLDS)
@@ -57,14 +47,14 @@ def test_a_recipe_written_and_read_is_the_same(study, tmp_path):
     searcher(study, 6)[0].run()
     for trial in trials.trained_trials(study.study):
         made = trials.recipe_of(trial)
-        (tmp_path / "r.toml").write_text(recipefile.recipe_toml(made))
-        assert recipefile.read_recipe(tmp_path / "r.toml").hash == made.hash
-        assert set(tomllib.loads(recipefile.recipe_toml(made))) == {"training", *made.choices}
+        (tmp_path / "r.toml").write_text(recipe_file.recipe_toml(made))
+        assert recipe_file.read_recipe(tmp_path / "r.toml").hash == made.hash
+        assert set(tomllib.loads(recipe_file.recipe_toml(made))) == {"training", *made.choices}
 
 
 def test_what_a_recipe_does_not_mention_is_as_plugins_have_it(tmp_path):
     (tmp_path / "r.toml").write_text('[backbone.timm]\nmodel = "test_resnet"\n[loss.focal]\n')
-    made = recipefile.read_recipe(tmp_path / "r.toml")
+    made = recipe_file.read_recipe(tmp_path / "r.toml")
     assert made["loss"] == Choice("focal", {"gamma": 2.0, "weight_power": 0.0})
     assert made["optimizer"].name == "adamw"
     assert made.training["epochs"] == 10
@@ -77,7 +67,7 @@ def test_all_mistakes_of_a_recipe_are_told_at_once(tmp_path):
         "[freeze.gradual]\nhead_share = {low = 0.1, high = 0.2}\n"
     )
     with pytest.raises(UserError) as caught:
-        recipefile.read_recipe(tmp_path / "r.toml")
+        recipe_file.read_recipe(tmp_path / "r.toml")
     for part in (
         "recipe ",
         "training.epoch: unknown: did you mean 'epochs'?",

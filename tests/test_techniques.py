@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import registry
-from automask.recipe import SEARCHED, TRAINING
+from automask.space import registry
+from automask.space.kinds import SEARCHED
+from automask.space.recipe import TRAINING
 from automask.tables import Rows
 from benchmarks import effects, techniques
 from benchmarks.subsamples import SOURCES, Source, rows_at, subsample

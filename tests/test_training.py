@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automask import fold as fold_module
-from automask import heads, memory, network, opening, precision, registry, stacking, steps, training
+from automask import heads, memory, network, opening, precision, stacking, steps, training
 from automask.data import Attributes
 from automask.errors import TrialError, UserError
 from automask.features import Features
-from automask.recipe import SEARCHED, TRAINING_DEFAULTS, Choice, Recipe
 from automask.session import Options
+from automask.space import kinds, registry
+from automask.space.kinds import SEARCHED
+from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
 
 
@@ -236,7 +238,7 @@ def test_a_head_with_batch_norm_trains_on_cached_features(task, tmp_path, monkey
 
     plain = registry.get("head", "joint")
     monkeypatch.setitem(
-        registry.KINDS["head"].plugins, "joint", replace(plain, function=normed, ranges={})
+        kinds.KINDS["head"].plugins, "joint", replace(plain, function=normed, ranges={})
     )
     made = recipe(freeze=("head_only", {}), head=("joint", {}))
     store = TrialStore(tmp_path)
@@ -377,7 +379,7 @@ def test_folds_share_an_optimizer_only_where_their_steps_stay_their_own():
 
     def alike(name, function=None):
         if function is not None:
-            registry.KINDS["optimizer"].plugins[name] = replace(
+            kinds.KINDS["optimizer"].plugins[name] = replace(
                 registry.get("optimizer", "sgd"), name=name, function=function, ranges={}
             )
         made = recipe()
@@ -391,7 +393,7 @@ def test_folds_share_an_optimizer_only_where_their_steps_stay_their_own():
     try:
         assert not alike("clipped", lambda groups: Clipped(groups, lr=0.1))
     finally:
-        del registry.KINDS["optimizer"].plugins["clipped"]
+        del kinds.KINDS["optimizer"].plugins["clipped"]
 
 
 def test_a_head_that_is_more_than_linear_layers_is_not_stacked():

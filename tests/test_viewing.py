@@ -8,10 +8,11 @@ import torch
 from conftest import automask
 from test_training import quiet, recipe
 
-from automask import members, mirroring, opening, registry, session, training, viewing
+from automask import members, mirroring, opening, session, training, viewing
 from automask.ensembling import Member
 from automask.network import build, predict
 from automask.session import Options
+from automask.space import kinds, registry
 
 EVERY = ["none", "flip", "multi_crop", "multi_scale"]
 
@@ -144,7 +145,7 @@ def test_a_plugin_that_changed_and_other_test_rows_are_predicted_anew(begun, mon
     without = replace(begun, data=replace(begun.data, test=None))
     assert viewing.member_views(without, found, ["flip"])["flip"][0].test().shape == (0, 3)
     assert told
-    monkeypatch.setattr(registry.Plugin, "digest", "changed")
+    monkeypatch.setattr(kinds.Plugin, "digest", "changed")
     told.clear()
     viewing.member_views(other, found, ["flip"], told.append)
     assert told

@@ -8,8 +8,8 @@ from conftest import automask, refused
 from test_search import FOLDS, recipes, searcher
 
 from automask import opening, trials, warmstart
-from automask.recipe import Recipe
 from automask.session import Options
+from automask.space.recipe import Recipe
 from automask.study import complete_trials
 from automask.warmstart import Earlier, portfolio, predicted
 
@@ -68,7 +68,7 @@ def test_of_several_studies_those_are_chosen_that_cover_all(study):
 
 
 def test_a_score_elsewhere_is_the_nearest_recipes(study):
-    from automask.places import parameters
+    from automask.space.distance import parameters
 
     def rows(*wishes):
         return [parameters(study.space, study.space.nearest(wish)[0]) for wish in wishes]

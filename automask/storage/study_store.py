@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from automask.errors import UserError
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 from automask.storage.disk import DiskBudget, Item
 from automask.storage.files import atomic_write, file_digest, read_json, write_json
 from automask.storage.trial_store import TrialStore

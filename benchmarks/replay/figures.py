@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask import registry
 from automask.scoring import Metric
+from automask.space import registry
 from benchmarks.replay.searching import Run, steps
 from benchmarks.replay.table import Table
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from automask.ranges import Categorical, Float, Int, Range
-from automask.space import Space
+from automask.space.ranges import Categorical, Float, Int, Range
+from automask.space.space import Space
 
 KINDS = {kind.__name__: kind for kind in (Float, Int, Categorical)}
 

@@ -28,7 +28,7 @@ from automask.fold import FoldTrainer
 from automask.heads import fit_heads
 from automask.machine import setup_process
 from automask.network import build
-from automask.recipe import Recipe
+from automask.space.recipe import Recipe
 from automask.storage.files import atomic_write
 from automask.task import Task
 from automask.training import trains_only_head

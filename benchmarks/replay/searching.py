@@ -13,12 +13,13 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
 from automask import warmstart
-from automask.places import parameters, plain_value
 from automask.progress import RUNGS
 from automask.proposing import Proposer, suggester
 from automask.pruner import step_number
-from automask.ranges import Range
 from automask.respacing import distribution
+from automask.space.distance import parameters
+from automask.space.ranges import Range
+from automask.space.space import plain_value
 from benchmarks.replay.table import Table
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from automask import registry
 from automask.cost import Cost, compute_cost
-from automask.places import GowerDistance, parameters
-from automask.ranges import Range
-from automask.recipe import Recipe
-from automask.space import Space
+from automask.space import registry
+from automask.space.distance import GowerDistance, parameters
+from automask.space.ranges import Range
+from automask.space.recipe import Recipe
+from automask.space.space import Space
 from benchmarks.replay import ranges
 
 FOLDER, SCRATCH = Path(__file__).parent, Path("/tmp/replay-record")

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from automask import registry, rules
-from automask.errors import UserError, collect, did_you_mean
-from automask.ranges import Categorical, Int, Range, Text, clip, narrow
-from automask.recipe import SEARCHED, TRAINING, TRAINING_DEFAULTS, Choice, Recipe
-from automask.registry import Plugin
+from automask.errors import UserError
+from automask.space import registry, rules
+from automask.space.kinds import SEARCHED
+from automask.space.ranges import Categorical, Int, Range, clip
+from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 
 Suggest = Callable[[str, Range], Any]
 
@@ -137,28 +134,6 @@ def sorted_items(value: Any) -> Any:
     return value if isinstance(value, str) else repr(value)
 
 
-def shipped() -> list[str]:
-    """The names of the spaces that automask ships."""
-    folder = resources.files("automask.search_spaces")
-    return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml"))
-
-
-def load(name: str) -> Space:
-    """The space of that name, or in that file.
-
-    Raises `UserError` with every mistake in it, a line each.
-    """
-    if name in shipped():
-        text = (resources.files("automask.search_spaces") / f"{name}.toml").read_text("utf-8")
-        return parse(text, name, adapts=True)
-    if not Path(name).is_file():
-        raise UserError(f"no search space '{name}'{did_you_mean(name, shipped())}")
-    try:
-        return parse(Path(name).read_text("utf-8"), name, adapts=False)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{name}: isn't UTF-8 text: {error}") from error
-
-
 def fitting_sizes(sizes: Iterable[int], longest_side: int, trained: Iterable[int]) -> list[int]:
     """The image sizes worth trying, in pixels; at least one is left.
 
@@ -186,59 +161,6 @@ def fitting_epochs(epochs: Range, rows: int) -> Range:
     return Categorical(*dict.fromkeys(scaled))
 
 
-def parse(
-    text: str,
-    name: str,
-    adapts: bool,
-    what: str = "search space",
-    further: Callable[[dict[str, Any]], Iterable[str]] = lambda table: (),
-) -> Space:
-    """The space of a TOML text; `what` it is called in the `UserError` that tells its mistakes, those
-    that `further` finds included.
-    """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{name}: isn't TOML: {error}") from error
-    errors: list[str] = []
-    for key in table.keys() - SEARCHED.keys() - {"training"}:
-        known = [*SEARCHED, "training"]
-        errors.append(f"[{key}]: a {what.split()[-1]} has no such kind{did_you_mean(key, known)}")
-    competitors = {kind: _competitors(kind, table, adapts, errors) for kind in SEARCHED}
-    training = _training(table.get("training", {}), errors)
-    domains = competing_domains(competitors, training)
-    joined = {kind: _own(kind) if adapts else [] for kind in SEARCHED}
-    asked = {k: [v for v in values if v not in joined.get(k, ())] for k, values in domains.items()}
-    errors += [*rules.mistakes(asked, domains), *further(table)]
-    collect(errors, f"{what} {name}:")
-    return Space(name, competitors, training, adapts)
-
-
-def _competitors(
-    kind: str, table: dict[str, Any], adapts: bool, errors: list[str]
-) -> dict[str, Mapping[str, Range]]:
-    listed = table.get(kind) or {SEARCHED[kind]: {}}
-    if not isinstance(listed, dict):
-        errors.append(f"{kind}: is written as tables, [{kind}.NAME] a competitor")
-        return {}
-    known = registry.plugins(kind)
-    own = _own(kind) if adapts else []
-    found: dict[str, Mapping[str, Range]] = {}
-    for plugin, wanted in {**listed, **{name: _open_texts(known[name]) for name in own}}.items():
-        if plugin not in known:
-            errors.append(f"[{kind}.{plugin}]: unknown {kind}{did_you_mean(plugin, known)}")
-        elif not isinstance(wanted, dict):
-            errors.append(f"{kind}.{plugin}: a plugin is written as a table, [{kind}.{plugin}]")
-        else:
-            found[plugin] = _narrowed(f"{kind}.{plugin}", known[plugin].ranges, wanted, errors)
-    return found
-
-
-def _own(kind: str) -> list[str]:
-    """The names of the user's plugins, which join a space that adapts."""
-    return [p.name for p in registry.plugins(kind).values() if registry.is_local(p)]
-
-
 def competing_domains(
     competitors: Mapping[str, Mapping[str, Any]], training: Mapping[str, Range]
 ) -> dict[str, list[Any]]:
@@ -249,33 +171,6 @@ def competing_domains(
     }
 
 
-def _open_texts(plugin: Plugin) -> dict[str, Any]:
-    """Open texts of a plugin that joins unasked, fixed to their defaults."""
-    return {
-        k: plugin.defaults[k] for k, range_ in plugin.ranges.items() if isinstance(range_, Text)
-    }
-
-
-def _training(wanted: Any, errors: list[str]) -> Mapping[str, Range]:
-    if not isinstance(wanted, dict):
-        errors.append("training: is written as a table, [training]")
-        wanted = {}
-    return _narrowed("training", TRAINING, {**TRAINING_DEFAULTS, **wanted}, errors)
-
-
-def _narrowed(
-    where: str, declared: Mapping[str, Range], wanted: dict[str, Any], errors: list[str]
-) -> Mapping[str, Range]:
-    ranges = dict(declared)
-    for key, value in wanted.items():
-        if key not in declared:
-            errors.append(f"{where}.{key}: unknown{did_you_mean(key, declared)}")
-            continue
-        try:
-            ranges[key] = narrow(declared[key], value)
-        except ValueError as error:
-            errors.append(f"{where}.{key}: {error}")
-    for key, range_ in ranges.items():
-        if isinstance(range_, Text) and key not in wanted:
-            errors.append(f"{where}.{key}: is open text; give a name, or a list of them")
-    return ranges
+def plain_value(name: str) -> str:
+    """Without what rules left of the choices."""
+    return name.partition(" of ")[0]

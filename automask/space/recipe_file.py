@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from automask import space
 from automask.errors import UserError
-from automask.recipe import Recipe
+from automask.space import space_file
+from automask.space.recipe import Recipe
 
 
 def recipe_toml(recipe: Recipe) -> str:
@@ -37,7 +37,7 @@ def read_recipe(file: Path) -> Recipe:
         content = file.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: isn't UTF-8 text: {error}") from error
-    fixed = space.parse(content, str(file), adapts=False, what="recipe", further=_open)
+    fixed = space_file.parse(content, str(file), adapts=False, what="recipe", further=_open)
     return fixed.nearest({})[0]
 
 

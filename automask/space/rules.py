@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from automask.errors import PluginError, did_you_mean
-from automask.ranges import Categorical
-from automask.recipe import SEARCHED, TRAINING
-from automask.registry import KINDS
+from automask.space.kinds import KINDS, SEARCHED
+from automask.space.ranges import Categorical
+from automask.space.recipe import TRAINING
 
 #: What a recipe may be made of, by the keys that rules use: plugin names and values.
 Domains = Mapping[str, Sequence[Any]]

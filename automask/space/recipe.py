@@ -8,23 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from automask.ranges import Categorical, Float, Int, Range
+from automask.space.ranges import Categorical, Float, Int, Range
 
-#: The kinds of plugin that a recipe has one of, and which one where a space says nothing.
-SEARCHED: dict[str, str] = {
-    "backbone": "timm",
-    "head": "joint",
-    "freeze": "full",
-    "loss": "cross_entropy",
-    "optimizer": "adamw",
-    "scheduler": "CosineAnnealingLR",
-    "labelling": "as_scored",
-    "sampling": "all",
-    "augmentation": "light",
-    "mix": "none",
-    "preprocessing": "none",
-    "resize": "pad",
-}
 #: What belongs to no plugin: how long, on how much, at which size.
 TRAINING: dict[str, Range] = {
     "pretrained": Categorical(True, False),

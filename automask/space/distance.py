@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from automask.ranges import Categorical, Float, Int, Range
-from automask.recipe import Recipe
-from automask.space import Space
+from automask.space.ranges import Categorical, Float, Int, Range
+from automask.space.recipe import Recipe
+from automask.space.space import Space, plain_value
 
 
 class GowerDistance:
@@ -79,8 +79,3 @@ def parameters(space: Space, recipe: Recipe) -> dict[str, tuple[Any, Range]]:
 
     space.sample(told)
     return found
-
-
-def plain_value(name: str) -> str:
-    """Without what rules left of the choices."""
-    return name.partition(" of ")[0]

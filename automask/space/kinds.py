@@ -1,24 +1,32 @@
-"""The plugin door: kinds, the decorators that register a plugin, and how plugins are found.
-
-Built-ins, other packages and the user's ``./plugins/*.py`` all come in as entry points of the group
-``automask.plugins``. A file in ``./plugins`` stands nearest to the user: it may stand in for an
-installed plugin of the same name, and listings say so. Any other duplicate is refused.
-"""
+"""TODO space/kinds."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from automask.errors import PluginError, UserError, did_you_mean
-from automask.ranges import Range
+from automask.errors import PluginError
+from automask.space.ranges import Range
 
+#: The kinds of plugin that a recipe has one of, and which one where a space says nothing.
+SEARCHED: dict[str, str] = {
+    "backbone": "timm",
+    "head": "joint",
+    "freeze": "full",
+    "loss": "cross_entropy",
+    "optimizer": "adamw",
+    "scheduler": "CosineAnnealingLR",
+    "labelling": "as_scored",
+    "sampling": "all",
+    "augmentation": "light",
+    "mix": "none",
+    "preprocessing": "none",
+    "resize": "pad",
+}
 F = TypeVar("F", bound=Callable[..., Any])
 LOCAL = "automask.local"
 
@@ -115,42 +123,6 @@ KINDS: dict[str, Kind] = {
 }
 
 
-@functools.cache
-def load() -> None:
-    """Import every plugin module. Raises `PluginError` naming the file of the first bad one."""
-    # Slow to import, and a help page asks for no plugins.
-    from importlib.metadata import entry_points
-
-    from automask import rules
-
-    found = entry_points(group="automask.plugins")
-    # Built-ins first: the order of listings, and of a kind's default where nothing else says.
-    for entry_point in sorted(found, key=lambda e: (e.name != "builtin", e.name, e.value)):
-        try:
-            entry_point.load()
-        except UserError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"{_innermost_file(error)}: can't be loaded: {type(error).__name__}: {error}"
-            ) from error
-    rules.check()
-
-
-def plugins(kind: str) -> Mapping[str, Plugin]:
-    """All plugins of a kind by name."""
-    load()
-    return KINDS[kind].plugins
-
-
-def get(kind: str, name: str) -> Plugin:
-    """The plugin of that kind and name; an unknown one is a `UserError` with a suggestion."""
-    known = plugins(kind)
-    if name not in known:
-        raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, known)}")
-    return known[name]
-
-
 def _checked(kind: Kind, function: Callable[..., Any], ranges: Mapping[str, Range]) -> Plugin:
     """The plugin that `function` makes, or a `PluginError` that says why it can't be one."""
     file, origin = _whence(function)
@@ -199,12 +171,3 @@ def _whence(function: Callable[..., Any]) -> tuple[str, str]:
 def is_local(plugin: Plugin) -> bool:
     """Is it from a file in ``./plugins``?"""
     return plugin.function.__module__.startswith(f"{LOCAL}.")
-
-
-def _innermost_file(error: BaseException) -> str:
-    """The file to open: where a syntax error is, else the last frame that is not Python's own."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}, line {error.lineno}"
-    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-    mine = [frame for frame in frames if not frame.filename.startswith(("<frozen", sys.prefix))]
-    return f"{mine[-1].filename}, line {mine[-1].lineno}" if mine else "a plugin"
