@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from automask import machine, weights
-from automask.data import Dataset
+from automask.data.dataset import Dataset
+from automask.data.image_files import longest_side
+from automask.data.preprocessing import is_fitted
 from automask.errors import UserError
-from automask.images import longest_side
-from automask.prepared import is_fitted
 from automask.space import registry, space
 from automask.space.kinds import SEARCHED
 from automask.space.ranges import Categorical, Int

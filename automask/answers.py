@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from automask import config, submission
-from automask.csvfile import Csv, quoted, read_csv, shorten_list
-from automask.data import Dataset, prepare
+from automask import submission
+from automask.data import config, dataset
+from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
+from automask.data.dataset import Dataset
 from automask.errors import UserError, did_you_mean
 
 Cells = tuple[str, ...]
@@ -75,7 +76,7 @@ class Classes:
 
 def load_data() -> Dataset | None:
     """The data of the `automask.toml` that is here; None where there is none."""
-    return prepare(config.read(config.load())) if config.FILE.is_file() else None
+    return dataset.prepare(config.read(config.load())) if config.FILE.is_file() else None
 
 
 def read(paths: Sequence[Path], data: Dataset | None) -> tuple[Form, list[pd.DataFrame]]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automask import advising, data, duplicates, leaks
+from automask import advising, duplicates, leaks
+from automask.data import dataset
 from automask.duplicates import Pairs
 from automask.errors import DiskError, UserError
 from automask.storage.disk import out_of_space
@@ -58,7 +59,7 @@ def keep(session: Session, found: Sequence[Finding]) -> None:
 def copies(session: Session, pairs: Pairs) -> list[Finding]:
     """Near-duplicates within train, over train and test, with different labels; images of nothing."""
     labels, count = session.data.labels, len(session.data.labels)
-    declared = data.declared_groups(session.data.train)
+    declared = dataset.declared_groups(session.data.train)
     units = np.arange(count) if declared is None else declared
     inside = pairs.rows < count
     within = np.flatnonzero(inside.all(1))

@@ -72,13 +72,13 @@ def init(
     force: Annotated[bool, typer.Option(help="Replace an automask.toml that is here.")] = False,
 ) -> None:
     """Look at DATA, write automask.toml, say what was understood."""
-    from automask import config, describe
+    from automask.data import config, description
     from automask.storage.files import atomic_write
 
     if config.FILE.exists() and not force:
         raise UserError(f"{config.FILE} is already here; --force replaces it")
-    reader, tables = describe.find_reader(data)
-    lines = describe.describe_tables(tables)
+    reader, tables = description.find_reader(data)
+    lines = description.describe_tables(tables)
     with atomic_write(config.FILE) as beside:
         beside.write_text(config.render(str(data), reader, tables), encoding="utf-8")
     console = terminal()

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from automask import answers
 from automask.answers import Classes, Form
-from automask.data import Dataset
+from automask.data.dataset import Dataset
 from automask.errors import UserError
 from automask.storage.study_store import EnsembleFile
 

@@ -55,7 +55,7 @@ class _TrainingPart:
 
 
 def _preprocessing(function: Callable[..., Any]) -> None:
-    from automask.prepared import from_json, to_json
+    from automask.data.preprocessing import from_json, to_json
 
     transform = function(_TrainingPart())
     _expect(transform == function(_TrainingPart()), "the same rows must give the same transform")
@@ -173,7 +173,7 @@ def _backbone(function: Callable[..., Any]) -> None:
 
 
 def _attributes() -> Any:
-    from automask.data import Attributes
+    from automask.data.dataset import Attributes
 
     classes = np.array([[0, 0], [0, 1], [1, 1]])
     return Attributes(("a", "b"), (("x", "y"), ("u", "v")), classes)

@@ -10,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from automask import blending, config, data, describe, drawing, opening, overview, scoring, workers
+from automask import blending, opening, overview, scoring, workers
+from automask.data import config, dataset, description
+from automask.data.synthetic import competition
 from automask.display import Display
 from automask.errors import UserError
 from automask.search import Limits
@@ -35,10 +37,10 @@ def run(folder: Path, seed: int, console: Console) -> None:
         if not Path("data").exists():
             console.print(
                 f"drawing {TRAIN_PEOPLE} people to train on and {TEST_PEOPLE} to be tested on, "
-                f"{len(drawing.PHOTOS)} photos each"
+                f"{len(competition.PHOTOS)} photos each"
             )
             beside = Path(tempfile.mkdtemp(prefix=DRAWING, dir="."))
-            drawing.draw_competition(
+            competition.draw_competition(
                 beside, train_people=TRAIN_PEOPLE, test_people=TEST_PEOPLE, seed=seed
             )
             beside.rename("data")
@@ -63,9 +65,9 @@ def run(folder: Path, seed: int, console: Console) -> None:
 
 def _init(console: Console) -> None:
     console.rule("automask init data", align="left")
-    reader, tables = describe.find_reader(Path("data"))
+    reader, tables = description.find_reader(Path("data"))
     config.FILE.write_text(config.render("data", reader, tables), encoding="utf-8")
-    for line in describe.describe_tables(tables):
+    for line in description.describe_tables(tables):
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
@@ -96,5 +98,5 @@ def _true_score(session: Session) -> scoring.Score:
     answers = pd.read_csv(Path("data", "answers.csv")).set_index("ImageID")["ans"]
     target = answers.loc[submitted["ImageID"]].to_numpy()
     said = submitted["ans"].to_numpy()
-    probability = data.one_hot(said, len(session.data.codes))
+    probability = dataset.one_hot(said, len(session.data.codes))
     return scoring.score(session.metric, target, probability, None)

@@ -18,8 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from automask.data.preprocessing import prepare
 from automask.overview import Ended, Overview
-from automask.prepared import prepare
 from automask.progress import Step
 from automask.search import Event, Note
 from automask.session import Session

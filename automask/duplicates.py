@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automask import aligning, lookalikes
+from automask.data.image_files import decode
 from automask.errors import UserError
-from automask.images import decode
 from automask.machine import cores
 
 if TYPE_CHECKING:

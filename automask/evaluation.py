@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from automask.data import Dataset
+from automask.data.dataset import Dataset
 from automask.scoring import by_class
 
 Facts = dict[str, Any]

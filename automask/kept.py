@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from automask import answers, submission
-from automask.csvfile import read_csv
-from automask.data import Dataset
+from automask.data.csv_file import read_csv
+from automask.data.dataset import Dataset
 from automask.errors import UserError, did_you_mean
 from automask.storage.files import file_digest
 from automask.storage.study_store import RUNS, EnsembleFile, StudyStore, find_ensemble

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask.data import Dataset
+from automask.data.dataset import Dataset
 
 
 @dataclass(frozen=True)

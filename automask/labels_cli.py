@@ -57,17 +57,17 @@ def relabel(
     They are kept in corrections.csv beside automask.toml, and the data stay as they are. Giving a row
     its first label again takes its correction back.
     """
-    from automask import config, relabelling
+    from automask.data import config, corrections
 
     console = terminal()
     tables = config.read(config.load(), None)
-    outcome = relabelling.relabel(file, tables, relabelling.load())
-    relabelling.save(outcome.corrections)
+    outcome = corrections.relabel(file, tables, corrections.load())
+    corrections.save(outcome.corrections)
     for (target, old, new), count in sorted(outcome.flows.items(), key=lambda flow: -flow[1]):
         console.print(f"  {target}: {old} → {new} ({count:,})", markup=False)
     console.print(
         f"labels: {outcome.corrected:,} corrected, {outcome.undone:,} put back, {outcome.same:,} as "
-        f"they were; {relabelling.FILE} holds {len(outcome.corrections):,}",
+        f"they were; {corrections.FILE} holds {len(outcome.corrections):,}",
         markup=False,
         soft_wrap=True,
     )

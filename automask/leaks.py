@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask.data import one_hot
+from automask.data.dataset import one_hot
+from automask.data.tables import Rows
 from automask.probing import discriminants, principal_components, shuffle_units
 from automask.space import registry
-from automask.tables import Rows
 
 #: Shuffled labels that a probe is held against, and the least macro-F1 above them that counts.
 SHUFFLES, MATTERS = 20, 0.05

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask import data
+from automask.data import dataset
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.session import Session
@@ -76,7 +76,7 @@ def _test(
 
 def _has_new_rows(session: Session, store: TrialStore) -> bool:
     """Are there test rows now that the stored probabilities aren't of?"""
-    key, folds = data.test_fingerprint(session.data), range(int(session.folds.max()) + 1)
+    key, folds = dataset.test_fingerprint(session.data), range(int(session.folds.max()) + 1)
     return session.data.test is not None and any(store.test_key(fold) != key for fold in folds)
 
 

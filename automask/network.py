@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automask.data import Attributes
+from automask.data.dataset import Attributes
 from automask.memory import run_halving
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from automask import adapting, boxes, duplicates, grouping, relabelling, weights
-from automask.config import FILE, Config, load, read
-from automask.data import Dataset, draw_folds, fingerprint, prepare, test_fingerprint, warn_rare
+from automask import adapting, duplicates, grouping, weights
+from automask.data import boxes, corrections, dataset
+from automask.data.config import FILE, Config, load, read
+from automask.data.dataset import Dataset
 from automask.errors import UserError
 from automask.session import (
     Options,
@@ -42,7 +43,7 @@ def begin(options: Options, file: Path = FILE) -> Session:
     ready = _ready(config, options, store, source)
     chosen, folds = ready.space, ready.folds
     assert chosen is not None
-    test_key = test_fingerprint(ready.data)
+    test_key = dataset.test_fingerprint(ready.data)
     made = pseudo.make(source, ready.metric) if source else pseudo.load(store, test_key)
     study = ready.study or open_study(config, options, store)
     settings = {
@@ -56,14 +57,14 @@ def begin(options: Options, file: Path = FILE) -> Session:
     learns_from = options.pseudo or (made.source if made else None)
     if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
-    check_identity(study, fingerprint(ready.data, folds), settings)
+    check_identity(study, dataset.fingerprint(ready.data, folds), settings)
     told = respacing.migrate(study, store, chosen, settings["space"])
     if told:
         study = open_study(config, options, store)
     if source and made:
         pseudo.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
-    store.keep_corrections(relabelling.FILE)
+    store.keep_corrections(corrections.FILE)
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", ready.largest)
     study.set_user_attr("disk", ready.cap)
@@ -115,7 +116,7 @@ def _ready(
     begun = open_study(config, options, store) if store.load_folds() is not None else None
     known = begun.user_attrs if begun is not None else {}
     chosen, notes = adapting.drop_unavailable(chosen, checkpoints, known)
-    data = prepare(read(config))
+    data = dataset.prepare(read(config))
     if chosen.adapts:
         chosen, more = adapting.adapt(chosen, data, checkpoints, options.device)
         notes += more
@@ -136,7 +137,7 @@ def _ready(
         notes += joined
     else:
         data, folds = with_study_groups(data, source.store), source.folds
-    notes += warn_rare(data, config.search.folds) + relabelling.correction_notes()
+    notes += dataset.warn_rare(data, config.search.folds) + corrections.correction_notes()
     return Session(
         config,
         options,
@@ -188,7 +189,7 @@ def _folds(
             data.groups, len(data.labels), duplicates.cached_pairs(data.paths, store), count
         )
         data = replace(data, groups=joined.groups)
-        folds = draw_folds(data, config.search.split, count, config.search.seed)
+        folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
         return data, folds, grouping.describe_joined(joined, data.train.groups is not None)
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):

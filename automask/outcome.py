@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automask import calibration, priors, rescoring
-from automask.data import Dataset
+from automask.data.dataset import Dataset
 from automask.ensembling import PLAIN, Ensemble
 from automask.scoring import ClassScore, by_attribute, by_class
 from automask.session import Session

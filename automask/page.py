@@ -15,8 +15,8 @@ import numpy as np
 
 from automask import submission
 from automask.comparing import Comparison
+from automask.data.image_files import decode
 from automask.errors import UserError
-from automask.images import decode
 from automask.machine import cores
 from automask.storage.files import file_digest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from automask.data import one_hot
+from automask.data.dataset import one_hot
 from automask.scoring import Metric
 
 #: What a class's bias is changed by, the small changes first, in so many rounds over the classes.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask.data import one_hot
+from automask.data.dataset import one_hot
 from automask.scoring import Metric
 
 #: Random halves of the training rows, and resampled tables for a standard error.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask.data import Attributes, test_fingerprint
+from automask.data.dataset import Attributes, test_fingerprint
 from automask.errors import UserError
 from automask.scoring import Metric, difference
 from automask.space import registry

@@ -26,7 +26,8 @@ from automask import (
     page,
     submission,
 )
-from automask.data import Dataset, describe
+from automask.data import dataset
+from automask.data.dataset import Dataset
 from automask.ensembling import PLAIN
 from automask.errors import UserError
 from automask.importance import LEAST, factors
@@ -61,7 +62,7 @@ def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> 
         "study": session.options.study,
         "metric": session.config.search.metric,
         "date": f"{datetime.now():%Y-%m-%d %H:%M}",
-        "data": describe(data),
+        "data": dataset.describe(data),
         "folds": folds,
         "blend": {**blend, "members": _members(session, blend), "run": kept},
         "scores": _scores(session, blend, honest),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from automask import config, relabelling
-from automask.data import Dataset, prepare
+from automask.data import config, corrections, dataset
+from automask.data.dataset import Dataset
 from automask.scoring import score
 from automask.session import Session
 
@@ -17,13 +17,13 @@ def on_other_labels(session: Session, probability: np.ndarray) -> tuple[str, str
     those of the data themselves.
     """
     own, now = (
-        {(c.id, c.target, c.new) for c in relabelling.load(file)}
-        for file in (session.store.corrections, relabelling.FILE)
+        {(c.id, c.target, c.new) for c in corrections.load(file)}
+        for file in (session.store.corrections, corrections.FILE)
     )
     if not own and not now:
         return None
-    file = None if own == now else relabelling.FILE
-    other = prepare(config.read(session.config, file))
+    file = None if own == now else corrections.FILE
+    other = dataset.prepare(config.read(session.config, file))
     target, classes = labels_of(other, session.data)
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
     count = int((target != session.data.labels).sum())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask.data import Attributes
+from automask.data.dataset import Attributes
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 #: Resamples for an interval, and for the standard error of a difference.

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from automask import adapting, machine, weights
-from automask.config import FILE, Config, load, read
-from automask.csvfile import quoted
-from automask.data import Dataset, fingerprint, prepare
+from automask.data import dataset
+from automask.data.config import FILE, Config, load, read
+from automask.data.csv_file import quoted
+from automask.data.dataset import Dataset
+from automask.data.images import Images
 from automask.errors import UserError, did_you_mean
-from automask.images import Images
 from automask.space import registry
 from automask.space.space import Space
 from automask.storage.disk import DiskBudget
@@ -180,8 +181,8 @@ def open_session(options: Options, file: Path = FILE) -> Session:
     metric, seed = identity.get("metric"), int(identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)
     config = override(config, begun)
-    data = prepare(read(config, store.corrections))
-    check_identity(study, fingerprint(data, folds), {})
+    data = dataset.prepare(read(config, store.corrections))
+    check_identity(study, dataset.fingerprint(data, folds), {})
     data = with_study_groups(data, store)
     path = study.user_attrs.get("weights folder")
     if path and not Path(path).is_dir() and config.search.weights:

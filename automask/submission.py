@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from automask.data import Dataset
+from automask.data.dataset import Dataset
 from automask.errors import UserError
 from automask.storage.files import atomic_write
 

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from automask import labels, members
-from automask.data import Dataset
+from automask.data.corrections import GIVEN
+from automask.data.dataset import Dataset
 from automask.errors import UserError
 from automask.labels import Audit
-from automask.relabelling import GIVEN
 from automask.session import Session
 
 #: The best trials whose mean is asked, and how many suspects and classes are printed.

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from automask.data import Dataset, test_fingerprint
+from automask.data.dataset import Dataset, test_fingerprint
+from automask.data.images import Images, Prepared
+from automask.data.preprocessing import prepare
 from automask.errors import TrialError
-from automask.images import Images
-from automask.prepared import Prepared, prepare
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.weights import Checkpoint

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from automask import mirroring
-from automask.data import test_fingerprint
+from automask.data.dataset import test_fingerprint
 from automask.ensembling import PLAIN, Member
 from automask.features import IN_TRAINING_ALONE
 from automask.members import explain_other_weights, is_head_alone, rebuild_network

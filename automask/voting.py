@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from automask import answers, submission
-from automask.csvfile import Csv, read_csv
-from automask.data import Dataset
+from automask.data.csv_file import Csv, read_csv
+from automask.data.dataset import Dataset
 from automask.errors import UserError
 
 

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 
 from automask import advising, matrix, sample, scoring, weights
-from automask.config import Config, DataSection, SearchSection, read
-from automask.data import Dataset, draw_folds, prepare
-from automask.describe import find_reader
-from automask.images import Images
+from automask.data import dataset
+from automask.data.config import Config, DataSection, SearchSection, read
+from automask.data.dataset import Dataset
+from automask.data.description import find_reader
+from automask.data.images import Images
 from automask.machine import setup_process
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe
@@ -88,11 +89,11 @@ def task(folder: Path, cache: Path) -> Task:
         groups=[rows.groups[i] for i in kept],
         extra=rows.extra.iloc[kept].reset_index(drop=True),
     )
-    data: Dataset = prepare(replace(tables, train=part, test=None, sample=None))
+    data: Dataset = dataset.prepare(replace(tables, train=part, test=None, sample=None))
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=draw_folds(data, "stratified", FOLDS, SEED),
+        folds=dataset.draw_folds(data, "stratified", FOLDS, SEED),
         metric="macro_f1",
         seed=SEED,
         images=Images(data.paths, 96, resizes, cache),

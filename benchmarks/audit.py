@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from automask import auditing, config, duplicates, opening, session
-from automask.describe import find_reader
-from automask.images import decode
+from automask import auditing, duplicates, opening, session
+from automask.data import config
+from automask.data.description import find_reader
+from automask.data.image_files import decode
+from automask.data.tables import Tables
 from automask.machine import setup_process
-from automask.tables import Tables
 from benchmarks import tasks
 
 SHARED = Path("../shared").resolve()

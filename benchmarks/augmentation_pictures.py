@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from automask.images import decode
+from automask.data.image_files import decode
 from automask.inputs import Inputs
 from automask.space import registry
 

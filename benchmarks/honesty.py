@@ -22,8 +22,9 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import numpy as np
 import pandas as pd
 
-from automask import drawing, ensembling, members, submission
-from automask.data import one_hot
+from automask import ensembling, members, submission
+from automask.data.dataset import one_hot
+from automask.data.synthetic import competition
 from automask.ensembling import PLAIN, Member
 from automask.session import Options, Session, open_session
 from automask.space import registry
@@ -90,7 +91,7 @@ def main() -> None:
 def search(folder: Path, seed: int) -> None:
     """Draw the competition of a seed and run its study to the end."""
     if not (folder / "data" / "answers.csv").exists():
-        drawing.draw_competition(
+        competition.draw_competition(
             folder / "data", train_people=TRAIN_PEOPLE, test_people=TEST_PEOPLE, seed=seed
         )
     (folder / "space.toml").write_text(SPACE)

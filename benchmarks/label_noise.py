@@ -19,9 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from automask import weights
-from automask.data import draw_folds, prepare
+from automask.data import dataset
+from automask.data.images import Images
 from automask.features import Features
-from automask.images import Images
 from automask.labels import Audit, find_label_errors
 from automask.machine import setup_process
 from automask.space import registry
@@ -51,13 +51,13 @@ def read(name: str) -> Task:
     if targets is not None:
         train = dataclasses.replace(train, attributes=train.attributes[targets])
         numbers = {key: value for key, value in numbers.items() if key in targets}
-    data = prepare(
+    data = dataset.prepare(
         dataclasses.replace(tables, train=train, numbers=numbers, test=None, sample=None)
     )
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=draw_folds(data, "stratified", FOLDS, 0),
+        folds=dataset.draw_folds(data, "stratified", FOLDS, 0),
         metric="macro_f1",
         seed=0,
         images=Images(data.paths, SIZE, resizes, CACHE),

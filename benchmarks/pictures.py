@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from automask.images import decode
-from automask.prepared import TrainingPart
+from automask.data.image_files import decode
+from automask.data.preprocessing import TrainingPart
+from automask.data.tables import Rows
 from automask.space import registry
-from automask.tables import Rows
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"

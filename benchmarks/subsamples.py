@@ -15,11 +15,11 @@ import torch
 from filelock import FileLock
 
 from automask import weights
-from automask.data import draw_folds, prepare
-from automask.drawing import draw_table
-from automask.images import Images
+from automask.data import dataset
+from automask.data.images import Images
+from automask.data.synthetic.competition import draw_table
+from automask.data.tables import Rows, Tables
 from automask.space import registry
-from automask.tables import Rows, Tables
 from automask.task import Task
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -113,11 +113,11 @@ def task(
     kept = subsample(tables.train, rows or SOURCES[name].rows, seed)
     numbers = {k: replace(n, values=n.values[kept]) for k, n in tables.numbers.items()}
     train = rows_at(tables.train, kept)
-    data = prepare(replace(tables, train=train, numbers=numbers, test=None, sample=None))
+    data = dataset.prepare(replace(tables, train=train, numbers=numbers, test=None, sample=None))
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=draw_folds(data, "stratified", folds, seed),
+        folds=dataset.draw_folds(data, "stratified", folds, seed),
         metric="macro_f1",
         seed=seed,
         images=Images(data.paths, largest, resizes, cache),

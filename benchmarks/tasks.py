@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from automask import data
-from automask.images import Images
+from automask.data import dataset
+from automask.data.images import Images
+from automask.data.tables import Rows, Tables
 from automask.machine import cores
 from automask.space import registry
 from automask.space.kinds import SEARCHED
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
-from automask.tables import Rows, Tables
 from automask.task import Task
 
 CLASSES = 10
@@ -46,7 +46,7 @@ def task(paths: list[Path], largest: int, cache: Path, folds: int = 5) -> Task:
     rows = Rows([path.stem for path in paths], paths, pd.DataFrame({"label": labels}))
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
-        data=data.prepare(Tables(rows)),
+        data=dataset.prepare(Tables(rows)),
         folds=np.arange(len(paths)) // CLASSES % folds,
         metric="macro_f1",
         seed=0,

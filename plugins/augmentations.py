@@ -34,7 +34,7 @@ def light(image_size, *, degrees=30.0, shift=0.06, flip=False):
         """Half of the images are lit, and all are moved."""
         import torch
 
-        from automask.pixels import affine_matrix, recolour, warp
+        from automask.plugins._pixels import affine_matrix, recolour, warp
 
         right, down, lit, angle, zoom, contrast, brightness, mirror = torch.rand(
             8, len(images), device=images.device
@@ -65,7 +65,7 @@ def rotate_reflect(image_size, *, degrees=30.0, flip=False):
     def transform(images):
         import torch
 
-        from automask.pixels import affine_matrix, warp
+        from automask.plugins._pixels import affine_matrix, warp
 
         angle, mirror = torch.rand(2, len(images), device=images.device)
         still = torch.zeros_like(angle)
@@ -87,7 +87,7 @@ def colour(image_size, *, strength=0.5):
     def transform(images):
         import torch
 
-        from automask.pixels import colour_matrix, recolour
+        from automask.plugins._pixels import colour_matrix, recolour
 
         drawn = strength * (2 * torch.rand(4, len(images), device=images.device) - 1)
         return recolour(images, colour_matrix(images, *(1 + 0.8 * drawn[:3]), 0.2 * drawn[3]))
@@ -108,7 +108,7 @@ def trivial(image_size, *, flip=False):
     def transform(images):
         import torch
 
-        from automask.operations import OPERATIONS, operate
+        from automask.plugins._operations import OPERATIONS, operate
 
         count = len(images)
         chosen = torch.randint(len(OPERATIONS), (count,))
@@ -130,7 +130,7 @@ def policy(image_size, *, strength=0.3, number=2, flip=False):
     def transform(images):
         import torch
 
-        from automask.operations import OPERATIONS, operate
+        from automask.plugins._operations import OPERATIONS, operate
 
         mirror = (torch.rand(len(images)) < 0.5) & flip
         for chosen, sign in zip(

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automask import reader
-from automask.csvfile import Csv, quoted, read_csv, shorten_list
+from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
+from automask.data.image_files import Images, image_names
 from automask.errors import UserError
-from automask.imagefiles import Images, image_names
 
 from .readers import check_sample, has_train_csv, only_ids
 
 if TYPE_CHECKING:
-    from automask.tables import Tables
+    from automask.data.tables import Tables
 
 MASKS = ("wear", "incorrect", "not wear")
 GENDERS = ("male", "female")
@@ -38,7 +38,7 @@ def person_folders(folder: Path) -> Tables | None:
     import numpy as np
     import pandas as pd
 
-    from automask.tables import Numeric, Rows, Tables
+    from automask.data.tables import Numeric, Rows, Tables
 
     people = None if has_train_csv(folder) else _people(folder / "train" / "train.csv")
     if people is None:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automask import Text, reader
-from automask.columns import Columns, guess_columns, sample_id_column
-from automask.csvfile import Csv, find_csv, normalize_name, quoted, read_csv, shorten_list
+from automask.data.bins import read_limits
+from automask.data.columns import Columns, guess_columns, sample_id_column
+from automask.data.csv_file import Csv, find_csv, normalize_name, quoted, read_csv, shorten_list
+from automask.data.image_files import Images, folder_names, is_image_folder, probe, walk_images
 from automask.errors import UserError
-from automask.imagefiles import Images, folder_names, is_image_folder, probe, walk_images
-from automask.limits import read_limits
 
 if TYPE_CHECKING:
-    from automask.tables import Rows, Tables
+    from automask.data.tables import Rows, Tables
 
 FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.csv"}
 
@@ -53,7 +53,7 @@ def table(
     `UserError` where a CSV is broken, a row has no image or no label, or the tables don't fit each
     other.
     """
-    from automask.tables import Tables
+    from automask.data.tables import Tables
 
     given = {"train": train, "test": test, "sample": sample}
     found = {role: find_csv(folder, role, name) for role, name in given.items()}
@@ -107,7 +107,7 @@ def _columns_of_test(test: Csv, columns: Columns) -> Columns:
 
 
 def _rows(csv: Csv, images: Images, role: str, columns: Columns) -> Rows:
-    from automask.tables import Rows
+    from automask.data.tables import Rows
 
     csv.refuse_empty(dict.fromkeys([columns.id, columns.image, *columns.targets]))
     csv.refuse_repeats(columns.id)
@@ -196,7 +196,7 @@ def folders(folder: Path) -> Tables | None:
     """
     import pandas as pd
 
-    from automask.tables import Rows, Tables
+    from automask.data.tables import Rows, Tables
 
     found = _classes(folder)
     if found is None or has_train_csv(folder):

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from automask import auditing, duplicates, grouping, leaks, lookalikes
+from automask.data.tables import Rows
 from automask.duplicates import SIDE, Pairs
 from automask.opening import begin, open_or_survey
 from automask.session import Options, open_session
 from automask.storage.study_store import RUNS, StudyStore
-from automask.tables import Rows
 
 
 def picture(seed, size=(120, 100)):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from automask import operations, pixels
 from automask.inputs import Inputs
+from automask.plugins import _operations, _pixels
 from automask.space import registry
 
 registry.load()
@@ -48,17 +48,17 @@ EVERY = sorted(set(registry.plugins("augmentation")) - {"none"})
 def test_a_processor_and_a_gpu_move_and_colour_images_alike():
     images, draws = smooth(), torch.Generator().manual_seed(1)
     drawn = 2 * torch.rand(7, 6, generator=draws) - 1
-    matrices = pixels.affine_matrix(
+    matrices = _pixels.affine_matrix(
         30 * drawn[0], 1 + 0.1 * drawn[1], *(0.2 * drawn[2:4]), drawn[4] < 0
     )
-    colours = pixels.colour_matrix(
+    colours = _pixels.colour_matrix(
         images, 1 + 0.3 * drawn[4], 1 + 0.3 * drawn[5], 1 + drawn[6], drawn[6]
     )
     for one, all_ in (
-        (pixels._moved_one_by_one(images, matrices), pixels._moved_at_once(images, matrices)),
+        (_pixels._moved_one_by_one(images, matrices), _pixels._moved_at_once(images, matrices)),
         (
-            pixels._recoloured_one_by_one(images, colours),
-            pixels._recoloured_at_once(images, colours),
+            _pixels._recoloured_one_by_one(images, colours),
+            _pixels._recoloured_at_once(images, colours),
         ),
     ):
         assert (one.int() - all_).abs().float().mean() < 1 and (one.int() - all_).abs().max() <= 12
@@ -138,7 +138,7 @@ def test_colours_change_where_nothing_moves():
 def test_grey_stays_grey_whatever_its_hue_and_saturation():
     images = bright(8)[:, :1].repeat(1, 3, 1, 1)
     turn, one = torch.linspace(-0.5, 0.5, 8), torch.ones(8)
-    out = pixels.recolour(images, pixels.colour_matrix(images, one, one, 2 * one, turn))
+    out = _pixels.recolour(images, _pixels.colour_matrix(images, one, one, 2 * one, turn))
     assert (out.int() - images).abs().max() <= 1
 
 
@@ -147,7 +147,7 @@ def test_a_third_of_the_circle_makes_red_greenish():
     red[:, 0] = 200
     one = torch.ones(1)
     hues = [
-        pixels.recolour(red, pixels.colour_matrix(red, one, one, one, one * turn))[
+        _pixels.recolour(red, _pixels.colour_matrix(red, one, one, one, one * turn))[
             0, :, 0, 0
         ].argmax()
         for turn in (-1 / 3, 0, 1 / 3)
@@ -191,10 +191,10 @@ def test_operations_do_what_their_names_say():
     images = smooth(4)
 
     def operated(name, amount):
-        index = operations.OPERATIONS.index(name)
-        return operations.operate(images, torch.full((4,), index), torch.full((4,), amount))
+        index = _operations.OPERATIONS.index(name)
+        return _operations.operate(images, torch.full((4,), index), torch.full((4,), amount))
 
-    for name in operations.OPERATIONS:
+    for name in _operations.OPERATIONS:
         assert torch.equal(operated(name, 0.0), images), name
         assert torch.equal(operated(name, 1.0), images) == (name == "identity"), name
     assert operated("brightness", -0.5).float().mean() < images.float().mean() - 20

@@ -10,7 +10,7 @@ from test_ensemble import macro_f1, noisy
 
 from automask import calibration, choosing, ensembling, priors
 from automask.choosing import Pool
-from automask.data import one_hot
+from automask.data.dataset import one_hot
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.scoring import simplest_best

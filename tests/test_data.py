@@ -7,10 +7,10 @@ from conftest import draw
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from automask import data
+from automask.data import dataset
+from automask.data.tables import Rows, Tables
 from automask.errors import UserError
 from automask.space import registry
-from automask.tables import Rows, Tables
 
 
 def tables(labels, groups=None, **more):
@@ -31,9 +31,9 @@ def test_folds_cover_every_row_once_and_never_part_a_group(drawn):
     grouped = drawn.draw(st.booleans())
     made = tables(labels.astype(str), groups if grouped else None)
     assume(len(set(labels.tolist())) > 1 and (not grouped or len(set(groups.tolist())) >= folds))
-    prepared = data.prepare(made)
+    prepared = dataset.prepare(made)
     try:
-        fold = data.draw_folds(prepared, "stratified", folds, 0)
+        fold = dataset.draw_folds(prepared, "stratified", folds, 0)
     except UserError as error:
         # A few large groups can't always fill every fold.
         assert "no class has as many rows" in str(error) or (grouped and "empty" in str(error))
@@ -41,33 +41,33 @@ def test_folds_cover_every_row_once_and_never_part_a_group(drawn):
     assert set(fold.tolist()) == set(range(folds))
     if grouped:
         assert all(len(set(fold[groups == group])) == 1 for group in set(groups.tolist()))
-    again = data.draw_folds(prepared, "stratified", folds, 0)
+    again = dataset.draw_folds(prepared, "stratified", folds, 0)
     assert (fold == again).all()
 
 
 def test_folds_are_stratified():
     labels = ["a"] * 80 + ["b"] * 20
-    prepared = data.prepare(tables(labels))
-    fold = data.draw_folds(prepared, "stratified", 5, 0)
+    prepared = dataset.prepare(tables(labels))
+    fold = dataset.draw_folds(prepared, "stratified", 5, 0)
     for k in range(5):
         assert np.bincount(prepared.labels[fold == k]).tolist() == [16, 4]
 
 
 def test_fewer_groups_than_folds_is_refused():
-    prepared = data.prepare(tables(["a", "b"] * 10, [0, 1, 2] * 6 + [0, 1]))
+    prepared = dataset.prepare(tables(["a", "b"] * 10, [0, 1, 2] * 6 + [0, 1]))
     with pytest.raises(UserError, match="5 folds of 3 groups: use --folds 3 or fewer"):
-        data.draw_folds(prepared, "stratified", 5, 0)
+        dataset.draw_folds(prepared, "stratified", 5, 0)
 
 
 def test_rare_classes_are_named():
-    prepared = data.prepare(tables(["a"] * 10 + ["b"] * 10 + ["c"] * 2))
-    (warning,) = data.warn_rare(prepared, 5)
+    prepared = dataset.prepare(tables(["a"] * 10 + ["b"] * 10 + ["c"] * 2))
+    (warning,) = dataset.warn_rare(prepared, 5)
     assert "c (2)" in warning and "a (" not in warning
-    assert data.warn_rare(prepared, 2) == []
+    assert dataset.warn_rare(prepared, 2) == []
 
 
 def test_the_class_is_the_combination_of_the_attributes():
-    prepared = data.prepare(tables({"kind": ["01", "01", "2"], "who": ["x", "y", "x"]}))
+    prepared = dataset.prepare(tables({"kind": ["01", "01", "2"], "who": ["x", "y", "x"]}))
     said = [prepared.attributes.combination(label) for label in prepared.labels]
     assert said == [("01", "x"), ("01", "y"), ("2", "x")]
     joint = np.array([[0.5, 0.2, 0.3]])
@@ -78,12 +78,12 @@ def test_the_class_is_the_combination_of_the_attributes():
 def test_train_and_test_may_not_share_ids():
     made = tables(["a", "b"], test=Rows(["r1", "x"], []))
     with pytest.raises(UserError, match="share 1 ids, such as r1"):
-        data.prepare(made)
+        dataset.prepare(made)
 
 
 def test_a_single_class_is_refused():
     with pytest.raises(UserError, match="nothing to learn"):
-        data.prepare(tables(["a", "a"]))
+        dataset.prepare(tables(["a", "a"]))
 
 
 labellings = st.lists(st.integers(0, 4), min_size=1, max_size=80).map(np.array)
@@ -144,7 +144,8 @@ def test_metrics_are_those_of_scikit_learn(labels):
 def test_images_become_one_size_upright_and_without_transparency(tmp_path):
     from PIL import Image
 
-    from automask.images import Images, decode
+    from automask.data.image_files import decode
+    from automask.data.images import Images
 
     wide = Image.new("RGB", (40, 20), "red")
     exif = Image.Exif()
@@ -166,7 +167,7 @@ def test_images_become_one_size_upright_and_without_transparency(tmp_path):
 
 
 def test_every_unreadable_image_is_named_before_anything_is_kept(tmp_path):
-    from automask.images import Images
+    from automask.data.images import Images
 
     for index in range(4):
         draw(tmp_path / f"{index}.jpg", (9, 9, 9), index, (60, 60))

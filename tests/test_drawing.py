@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from automask.drawing import PHOTOS, draw_competition, draw_table
-from automask.faces import Box, draw_person, draw_photo, draw_scene
+from automask.data.synthetic.competition import PHOTOS, draw_competition, draw_table
+from automask.data.synthetic.faces import Box, draw_person, draw_photo, draw_scene
 
 COMBINATIONS = {(gender, age_class) for gender in range(2) for age_class in range(3)}
 

@@ -8,11 +8,12 @@ import pytest
 from rich.console import Console
 from test_data import tables
 
-from automask import data, ensembling, outcome, scoring, submission
+from automask import ensembling, outcome, scoring, submission
+from automask.data import dataset
+from automask.data.tables import Rows
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.space import registry
-from automask.tables import Rows
 
 macro_f1 = registry.get("metric", "macro_f1").function
 
@@ -105,7 +106,7 @@ def with_sample(sample, labels=None, codes=None):
         id_column="id",
         codes=codes,
     )
-    return data.prepare(made)
+    return dataset.prepare(made)
 
 
 def test_the_submission_has_the_samples_columns_and_order():
@@ -191,7 +192,7 @@ def test_a_class_is_scored_also_where_it_is_never_said_or_has_no_rows():
 
 
 def shown(labels, probability_of):
-    prepared = data.prepare(tables(labels))
+    prepared = dataset.prepare(tables(labels))
     console = Console(width=80, record=True, file=io.StringIO())
     outcome.show_classes(prepared, probability_of(prepared), console)
     return console.export_text()

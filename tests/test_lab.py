@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
 
-from automask import answers, cli, comparing, config, describe, kept, page, voting
-from automask.drawing import draw_competition
+from automask import answers, cli, comparing, kept, page, voting
+from automask.data import config, description
+from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
 from automask.storage.study_store import StudyStore
 from automask.storage.submission_store import SubmissionStore
@@ -49,7 +50,7 @@ def rows(file):
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("masks")
     draw_competition(folder / "data", train_people=8, test_people=3, size=32, seed=0)
-    reader, tables = describe.find_reader(folder / "data")
+    reader, tables = description.find_reader(folder / "data")
     (folder / "automask.toml").write_text(
         config.render(str(folder / "data"), reader, tables), "utf-8"
     )

@@ -12,18 +12,20 @@ from hypothesis.extra.numpy import arrays
 from test_data import tables
 from test_training import quiet, recipe
 
-from automask import adapting, config, data, drawing, heads, submission, training
+from automask import adapting, heads, submission, training
 from automask import task as task_module
+from automask.data import config, dataset
+from automask.data.bins import band_names
+from automask.data.synthetic.competition import draw_competition, draw_table
+from automask.data.tables import Numeric
 from automask.errors import PluginError, TrialError, UserError
 from automask.fold import FoldTrainer
-from automask.limits import band_names
 from automask.opening import begin
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import table
 from automask.session import Options
 from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore
-from automask.tables import Numeric
 
 LIMITS = np.array([30.0, 60.0])
 
@@ -102,7 +104,7 @@ def people(ages, other=None):
     """Data of ages in three bands, and another attribute."""
     age = Numeric(np.array(ages, float), (30, 60), ("<30", "30-59", ">=60"))
     columns = {"age": age.texts, "other": other or ["x"] * len(ages)}
-    return data.prepare(tables(columns, numbers={"age": age}))
+    return dataset.prepare(tables(columns, numbers={"age": age}))
 
 
 def test_classes_of_a_number_are_in_its_order():
@@ -113,7 +115,7 @@ def test_classes_of_a_number_are_in_its_order():
 def test_numbers_that_are_not_those_of_the_classes_are_refused():
     age = Numeric(np.array([20.0, 70.0]), (30,), ("young", "old"))
     with pytest.raises(PluginError, match="numbers of 'age' don't make"):
-        data.prepare(tables({"age": ["old", "young"]}, numbers={"age": age}))
+        dataset.prepare(tables({"age": ["old", "young"]}, numbers={"age": age}))
 
 
 def test_other_attributes_stay_and_a_combination_without_a_class_keeps_its_own():
@@ -139,7 +141,7 @@ def test_a_row_left_out_by_one_attribute_is_left_out():
 def competition(tmp_path_factory):
     """Drawn people, their `automask.toml`, and a space that searches labellings."""
     folder = tmp_path_factory.mktemp("labellings")
-    drawing.draw_competition(folder / "data", train_people=18, test_people=6, size=32, seed=1)
+    draw_competition(folder / "data", train_people=18, test_people=6, size=32, seed=1)
     people = folder / "data/train/train.csv"
     # Enough of them just below the last limit.
     people.write_text(re.sub(r",5\d,", ",58,", people.read_text()))
@@ -249,11 +251,11 @@ def test_person_folders_know_the_years(competition):
 
 
 def test_the_fingerprint_knows_the_numbers(competition):
-    made = data.prepare(person_folders(competition / "data"))
+    made = dataset.prepare(person_folders(competition / "data"))
     age = made.numbers["age"]
     older = replace(made, numbers={"age": replace(age, values=age.values + 0.5)})
     folds = np.arange(len(made.labels)) % 2
-    labels = [data.fingerprint(each, folds)["labels"] for each in (made, made, older)]
+    labels = [dataset.fingerprint(each, folds)["labels"] for each in (made, made, older)]
     assert labels[0] == labels[1] != labels[2]
 
 
@@ -272,7 +274,7 @@ def test_only_data_with_a_number_search_labellings(tmp_path, inside):
 class TestLimitsOfATable:
     @pytest.fixture
     def folder(self, tmp_path):
-        drawing.draw_table(tmp_path, people=8, test_people=3, size=16)
+        draw_table(tmp_path, people=8, test_people=3, size=16)
         return tmp_path
 
     def test_make_classes_of_a_column_of_numbers(self, folder):
@@ -284,7 +286,7 @@ class TestLimitsOfATable:
         assert list(read.train.attributes) == ["mask", "gender", "age"]
         assert read.arguments["limits"] == ["age: 30, 60"]
         assert table(folder).numbers == {}
-        data.prepare(read)
+        dataset.prepare(read)
 
     def test_are_read_from_automask_toml_trained_by_and_answered(
         self, folder, tmp_path, monkeypatch

@@ -11,11 +11,12 @@ from conftest import automask, refused
 from rich.console import Console
 from test_data import tables
 
-from automask import comparing, data, expecting, labels, relabelling, rescoring, suspecting
-from automask.csvfile import read_csv
+from automask import comparing, expecting, labels, rescoring, suspecting
+from automask.data import corrections, dataset
+from automask.data.csv_file import read_csv
+from automask.data.tables import Numeric, Rows
 from automask.errors import UserError
 from automask.storage.study_store import StudyStore
-from automask.tables import Numeric, Rows
 
 
 def write(file, header, rows):
@@ -78,7 +79,7 @@ def test_nothing_is_flagged_where_one_class_is_left_to_judge():
 
 
 def made(labels, **more):
-    return data.prepare(tables(labels, **more))
+    return dataset.prepare(tables(labels, **more))
 
 
 def test_suspects_tell_given_and_likely_and_take_edits_of_each_target():
@@ -103,7 +104,7 @@ KINDS = {"kind": ["a", "b", "a", "b", "a"], "who": ["x", "x", "y", "x", "y"]}
 
 def taken(tmp_path, header, rows, known=(), labels=KINDS, **more):
     file = write(tmp_path / "new.csv", header, rows)
-    return relabelling.relabel(file, tables(labels, **more), list(known))
+    return corrections.relabel(file, tables(labels, **more), list(known))
 
 
 def test_only_cells_that_differ_are_corrected_and_told_where_from(tmp_path):
@@ -118,20 +119,20 @@ def test_only_cells_that_differ_are_corrected_and_told_where_from(tmp_path):
 def test_corrections_are_written_read_and_applied_and_the_first_label_takes_one_back(tmp_path):
     outcome = taken(tmp_path, ["id", "kind"], [["r0", "b"], ["r1", "a"]])
     file = tmp_path / "corrections.csv"
-    relabelling.save(outcome.corrections, file)
-    known = relabelling.load(file)
+    corrections.save(outcome.corrections, file)
+    known = corrections.load(file)
     assert [replace(c, where="") for c in known] == [
         replace(c, where="") for c in outcome.corrections
     ]
     plain = tables(KINDS)
-    corrected = relabelling.apply(plain, known)
+    corrected = corrections.apply(plain, known)
     assert corrected.train.attributes["kind"].tolist() == ["b", "a", "a", "b", "a"]
     assert plain.train.attributes["kind"].tolist() == KINDS["kind"]
     back = taken(tmp_path, ["id", "kind"], [["r0", "a"], ["r1", "a"]], known)
     assert [c.id for c in back.corrections] == ["r1"]
     assert (back.corrected, back.undone, back.same) == (0, 1, 1)
-    relabelling.save([], file)
-    assert not file.exists() and relabelling.load(file) == []
+    corrections.save([], file)
+    assert not file.exists() and corrections.load(file) == []
 
 
 def test_unedited_cells_of_an_older_file_of_suspects_take_nothing_back(tmp_path):
@@ -160,12 +161,12 @@ def test_a_file_that_does_not_fit_is_told_by_line(tmp_path, header, rows, words)
     assert words in str(told.value)
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(UserError, match="nothing in it"):
-        relabelling.relabel(tmp_path / "empty.csv", tables(KINDS), [])
+        corrections.relabel(tmp_path / "empty.csv", tables(KINDS), [])
 
 
 def test_corrections_that_no_longer_fit_the_data_are_told_by_line(tmp_path):
     file = tmp_path / "corrections.csv"
-    relabelling.save(taken(tmp_path, ["id", "kind"], [["r0", "b"]]).corrections, file)
+    corrections.save(taken(tmp_path, ["id", "kind"], [["r0", "b"]]).corrections, file)
     text = file.read_text()
     for old, new, words in [
         ("r0,kind,a,b", "r7,kind,a,b", "line 2: 'r7' is no id of train"),
@@ -175,17 +176,17 @@ def test_corrections_that_no_longer_fit_the_data_are_told_by_line(tmp_path):
     ]:
         file.write_text(text.replace(old, new))
         with pytest.raises(UserError, match=words):
-            relabelling.apply(tables(KINDS), relabelling.load(file))
+            corrections.apply(tables(KINDS), corrections.load(file))
     file.write_text(text + text.splitlines()[1] + "\n")
     with pytest.raises(UserError, match="line 3: 'r0' is there more than once for 'kind'"):
-        relabelling.load(file)
+        corrections.load(file)
 
 
 def test_the_number_behind_a_label_moves_with_it(tmp_path):
     age = Numeric(np.array([20.0, 25, 40, 50, 45]), (30,), ("<30", ">=30"))
     more = {"labels": {"age": age.texts}, "numbers": {"age": age}}
     outcome = taken(tmp_path, ["id", "age"], [["r0", ">=30"], ["r1", "33"], ["r2", "40"]], **more)
-    corrected = relabelling.apply(
+    corrected = corrections.apply(
         tables({"age": age.texts}, numbers={"age": age}), outcome.corrections
     )
     assert corrected.numbers["age"].values.tolist() == [45, 33, 40, 50, 45]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from conftest import draw_table
 
-from automask import config, describe, mirroring, opening, workers
-from automask.drawing import draw_arrows
+from automask import mirroring, opening, workers
+from automask.data import config, description
+from automask.data.synthetic.competition import draw_arrows
 from automask.search import Limits
 from automask.session import Options
 from automask.space import space, space_file
@@ -21,7 +22,7 @@ def opened(tmp_path, monkeypatch):
 
     def begin(draw, adapts=True):
         draw(tmp_path / "data")
-        reader, tables = describe.find_reader(tmp_path / "data")
+        reader, tables = description.find_reader(tmp_path / "data")
         config.FILE.write_text(config.render(str(tmp_path / "data"), reader, tables))
         return start(adapts)
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from automask import epochs, heads, mixing, network, opening, stacking, training
 from automask.averaging import Average
-from automask.data import Attributes
+from automask.data.dataset import Attributes
 from automask.errors import TrialError
 from automask.features import Features
 from automask.fold import FoldTrainer

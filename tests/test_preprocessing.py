@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_training import quiet, recipe
 
-from automask import boxes, heads, opening, preprocessing, training
+from automask import heads, opening, preprocessing, training
 from automask.adapting import map_bytes
+from automask.data import boxes
+from automask.data.preprocessing import TrainingPart, from_json, is_fitted, to_json
+from automask.data.tables import Rows
 from automask.errors import UserError
 from automask.features import Features
-from automask.prepared import TrainingPart, from_json, is_fitted, to_json
 from automask.session import Options
 from automask.space import registry
 from automask.space.ranges import Float
 from automask.space.recipe import Choice
 from automask.storage.trial_store import TrialStore
-from automask.tables import Rows
 
 
 def made(name, part=None, **params):

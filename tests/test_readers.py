@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from automask.drawing import draw_competition
+from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import folders, table

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automask.data.tables import Rows
 from automask.space import registry
 from automask.space.kinds import SEARCHED
 from automask.space.recipe import TRAINING
-from automask.tables import Rows
 from benchmarks import effects, techniques
 from benchmarks.subsamples import SOURCES, Source, rows_at, subsample
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from automask import fold as fold_module
 from automask import heads, memory, network, opening, precision, stacking, steps, training
-from automask.data import Attributes
+from automask.data.dataset import Attributes
 from automask.errors import TrialError, UserError
 from automask.features import Features
 from automask.session import Options

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from automask.pen import Color, Pen, Points, arc, mix, palette
+from automask.data.synthetic.canvas import Color, Pen, Points, arc, mix, palette
 
 T = TypeVar("T")
 GENDERS = ("male", "female")

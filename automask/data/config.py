@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from automask import relabelling
+from automask.data import corrections as corrections_module
+from automask.data.tables import Tables
 from automask.errors import UserError, collect, did_you_mean
 from automask.space import registry
-from automask.tables import Tables
 
 FILE = Path("automask.toml")
 SEEDS = 2**31 - 1
@@ -67,7 +67,7 @@ def load(file: Path = FILE) -> Config:
     return config
 
 
-def read(config: Config, corrections: Path | None = relabelling.FILE) -> Tables:
+def read(config: Config, corrections: Path | None = corrections_module.FILE) -> Tables:
     """The data folder, read as the file says, with the labels that `corrections` gives, if any."""
     arguments = config.data.model_extra or {}
     tables = registry.get("reader", config.data.reader).function(
@@ -78,7 +78,11 @@ def read(config: Config, corrections: Path | None = relabelling.FILE) -> Tables:
             f"{config.data.path}: isn't laid out as reader '{config.data.reader}' expects; "
             "run 'automask init' again if the folder has changed"
         )
-    return relabelling.apply(tables, relabelling.load(corrections)) if corrections else tables
+    return (
+        corrections_module.apply(tables, corrections_module.load(corrections))
+        if corrections
+        else tables
+    )
 
 
 def render(path: str, reader: str, tables: Tables) -> str:

@@ -10,8 +10,16 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from automask.faces import GENDERS, MASKS, Box, Person, draw_person, draw_photo, draw_scene
-from automask.pen import Pen
+from automask.data.synthetic.canvas import Pen
+from automask.data.synthetic.faces import (
+    GENDERS,
+    MASKS,
+    Box,
+    Person,
+    draw_person,
+    draw_photo,
+    draw_scene,
+)
 
 PHOTOS = dict.fromkeys(["mask1", "mask2", "mask3", "mask4", "mask5"], "wear")
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automask.csvfile import normalize_name
+from automask.data.csv_file import normalize_name
 from automask.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from automask.tables import Rows
+    from automask.data.tables import Rows
 
 
 PREFIXES = ("", "bbox", "box", "bb")

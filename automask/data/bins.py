@@ -6,9 +6,9 @@ import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from automask.csvfile import Csv, quoted, repeats, shorten_list
+from automask.data.csv_file import Csv, quoted, repeats, shorten_list
+from automask.data.tables import Numeric
 from automask.errors import UserError, did_you_mean
-from automask.tables import Numeric
 
 
 def read_limits(
@@ -47,7 +47,7 @@ def _parsed(line: str) -> tuple[str, tuple[float, ...]]:
 def _numeric(train: Csv, column: str, limits: tuple[float, ...]) -> Numeric:
     import numpy as np
 
-    from automask.tables import Numeric
+    from automask.data.tables import Numeric
 
     values = np.array([_number(cell) for cell in train[column]])
     if odd := np.flatnonzero(np.isnan(values)).tolist():

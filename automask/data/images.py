@@ -6,64 +6,22 @@ import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from automask.data.image_files import decode
 from automask.errors import UserError
 from automask.machine import cores
 from automask.space import registry
 from automask.storage.arrays import open_array, write_array
 from automask.storage.disk import DiskBudget
 
-if TYPE_CHECKING:
-    from automask.prepared import Prepared
-
-
 Progress = Callable[[int, int], None]
 #: How many pixels a side of a JPEG are decoded at least for each that is kept.
 ENOUGH = 1.3
-
-
-def decode(path: Path, enough: int | None = None) -> np.ndarray:
-    """An image file as uint8 RGB `[H, W, 3]`, upright by its EXIF orientation.
-
-    Where `enough` pixels a side will do, a larger JPEG may come in a half, a quarter or an eighth of
-    its size, but no smaller than that, which its decoder makes in less time. Transparent pixels become
-    white. Raises `UserError` naming a file that can't be decoded.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as file:
-            if enough:
-                file.draft(None, (enough, enough))
-            ImageOps.exif_transpose(file, in_place=True)
-            image: Image.Image = file
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            elif image.mode.startswith("I;16"):
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            return np.asarray(image.convert("RGB"))
-    except Exception as error:  # Pillow's decoders raise nearly everything.
-        raise UserError(f"{path}: can't be read as an image: {error}") from error
-
-
-def longest_side(paths: Sequence[Path], sample: int = 200) -> int:
-    """The median over (a sample of) the images of their longer side, in pixels."""
-    from PIL import Image
-
-    sides = []
-    for path in paths[:: max(1, len(paths) // sample)]:
-        try:
-            with Image.open(path) as image:
-                sides.append(max(image.size))
-        except Exception:
-            continue
-    return int(np.median(sides)) if sides else 0
 
 
 class Images:
@@ -179,3 +137,12 @@ def _shrink(large: np.ndarray, small: np.ndarray) -> None:
     size = small.shape[1]
     for index, image in enumerate(large):
         small[index] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A preprocessing as a fold uses it: `transform` makes an image `[h, w, 3]` of an image `[H, W, 3]`,
+    `key` names it in files: equal keys, equal images."""
+
+    key: str
+    transform: Callable[[np.ndarray], np.ndarray]

@@ -6,10 +6,10 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
-from automask import boxes
-from automask.csvfile import Csv, normalize_name, quoted, repeats, shorten_list
+from automask.data import boxes
+from automask.data.csv_file import Csv, normalize_name, quoted, repeats, shorten_list
+from automask.data.image_files import Images, is_image, probe
 from automask.errors import UserError
-from automask.imagefiles import Images, is_image, probe
 
 LABEL = re.compile(r"(labels?|targets?|class(es)?|categor(y|ies))(name|id)?|y")
 GROUP = re.compile(r"groups?|groupid")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask.pixels import affine_matrix, colour_matrix, recolour, warp
+from automask.plugins._pixels import affine_matrix, colour_matrix, recolour, warp
 
 #: Pillow's kernel for smoothing, from which sharpness leads away.
 SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from automask.csvfile import Csv, quoted, read_csv, shorten_list
+from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
+from automask.data.tables import Numeric, Tables
 from automask.errors import UserError, did_you_mean
 from automask.storage.files import atomic_write, file_digest
-from automask.tables import Numeric, Tables
 
 FILE = Path("corrections.csv")
 #: A column of a file of suspects: the label as it was when the file was written.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automask.data import describe, prepare, warn_rare
+from automask.data import dataset
+from automask.data.tables import Tables
 from automask.errors import UserError
 from automask.space import kinds, registry
-from automask.tables import Tables
 
 FOLDS = 5
 
@@ -30,5 +30,5 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
 
 def describe_tables(tables: Tables) -> list[str]:
     """What was understood, what was guessed, and what to mind."""
-    data = prepare(tables)
-    return [*describe(data), *tables.notes, *warn_rare(data, FOLDS)]
+    data = dataset.prepare(tables)
+    return [*dataset.describe(data), *tables.notes, *dataset.warn_rare(data, FOLDS)]

@@ -8,29 +8,20 @@ import hashlib
 import json
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from automask import boxes
-from automask.data import Dataset
-from automask.images import Images, decode
+from automask.data import boxes
+from automask.data.dataset import Dataset
+from automask.data.image_files import decode
+from automask.data.images import Images, Prepared
+from automask.data.tables import Rows
 from automask.space import registry
 from automask.space.recipe import Choice
 from automask.storage.json_cache import get_or_compute
-from automask.tables import Rows
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A preprocessing as a fold uses it: `transform` makes an image `[h, w, 3]` of an image `[H, W, 3]`,
-    `key` names it in files: equal keys, equal images."""
-
-    key: str
-    transform: Callable[[np.ndarray], np.ndarray]
 
 
 class TrainingPart:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from automask.data.tables import Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.space import registry
-from automask.tables import Numeric, Rows, Tables
 
 
 @dataclass(frozen=True)
