@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automask.hpo.trials import ADVICE, PASSES, PROBE
 from automask.matrix import MATTERS, Case, Evidence, decide, recipes
 from automask.ranking import Candidate, Ranking
 from automask.space.recipe import Recipe
 from automask.space.space import Space
-from automask.study import ADVICE, PASSES, PROBE
 from automask.weights import Checkpoint
 
 if TYPE_CHECKING:

@@ -162,8 +162,9 @@ def search(
     from automask import overview
     from automask.deadline import TimeUp, until
     from automask.display import Display, decode, summary
-    from automask.search import FAILURES_IN_A_ROW, LATE, Limits
-    from automask.study import last_failures, requeue_lost
+    from automask.hpo.optuna_study import requeue_lost
+    from automask.hpo.searcher import FAILURES_IN_A_ROW, LATE, Limits
+    from automask.hpo.trials import last_failures
     from automask.workers import automatic_workers, run
 
     console = terminal()
@@ -220,7 +221,7 @@ def audit_new_study(session: Session, console: Console) -> None:
 
 def advise_new_study(session: Session, console: Console, deadline: float | None) -> None:
     """Measure what a new study begins with, and tell it."""
-    from automask.study import ADVICE
+    from automask.hpo.trials import ADVICE
 
     if session.study.trials or ADVICE in session.study.user_attrs:
         return

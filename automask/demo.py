@@ -15,10 +15,10 @@ from automask.data import config, dataset, description
 from automask.data.synthetic import competition
 from automask.display import Display
 from automask.errors import UserError
-from automask.search import Limits
+from automask.hpo.searcher import Limits
+from automask.hpo.trials import complete_trials
 from automask.session import Options, Session
 from automask.storage.disk import TOP
-from automask.study import complete_trials
 
 DRAWING = ".drawing-"
 TRAIN_PEOPLE, TEST_PEOPLE, FOLDS, TRIALS, SECONDS = 150, 100, 3, 8, 90

@@ -19,12 +19,12 @@ from rich.table import Table
 from rich.text import Text
 
 from automask.data.preprocessing import prepare
+from automask.hpo.progress import Step
+from automask.hpo.searcher import Event, Note
+from automask.hpo.trials import complete_trials, finished_trials
 from automask.overview import Ended, Overview
-from automask.progress import Step
-from automask.search import Event, Note
 from automask.session import Session
 from automask.space.recipe import Recipe
-from automask.study import complete_trials, finished_trials
 from automask.units import duration
 
 SHOWN = 12

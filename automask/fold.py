@@ -14,10 +14,10 @@ from automask.averaging import Average
 from automask.epochs import EpochRows, draw_epoch, read_rows
 from automask.errors import TrialError
 from automask.features import Features
+from automask.hpo.progress import RUNGS, Report, Step
 from automask.inputs import Inputs
 from automask.memory import run_halving
 from automask.network import Network, build, parameter_groups, predict
-from automask.progress import RUNGS, Report, Step
 from automask.space.recipe import Recipe
 from automask.steps import Schedule, accumulate, batches
 from automask.storage.json_cache import get, put

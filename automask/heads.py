@@ -19,8 +19,8 @@ from automask.averaging import Average
 from automask.epochs import EpochRows, draw_epoch, stack_epochs
 from automask.errors import TrialError
 from automask.features import Features
+from automask.hpo.progress import Report, Step
 from automask.network import build_head, parameter_groups, predict
-from automask.progress import Report, Step
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.stacking import Stacked

@@ -11,11 +11,11 @@ import numpy as np
 from automask.data import dataset
 from automask.ensembling import Member
 from automask.errors import UserError
+from automask.hpo.trials import complete_trials
 from automask.session import Session
 from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.trial_store import TrialStore
-from automask.study import complete_trials
 from automask.weights import describe_checkpoints
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from automask.hpo.searcher import Note
+from automask.hpo.trials import complete_trials
 from automask.machine import setup_process
-from automask.search import Note
 from automask.session import Session
 from automask.space.ranges import Categorical
 from automask.space.space import Space
-from automask.study import complete_trials
 
 #: About how many rows are looked at, at which edge in pixels, with how many patches.
 ROWS, SIZE, PATCHES = 1000, 32, 128

@@ -32,8 +32,9 @@ def begin(options: Options, file: Path = FILE) -> Session:
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
     the storage, or a study that was begun with something else.
     """
-    from automask import pseudo, respacing
-    from automask.study import check_identity
+    from automask import pseudo
+    from automask.hpo import migration
+    from automask.hpo.optuna_study import check_identity
 
     config, store = override(load(file), options), study_store(options)
     source = _source(options, store, file)
@@ -58,7 +59,7 @@ def begin(options: Options, file: Path = FILE) -> Session:
     if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
     check_identity(study, dataset.fingerprint(ready.data, folds), settings)
-    told = respacing.migrate(study, store, chosen, settings["space"])
+    told = migration.migrate(study, store, chosen, settings["space"])
     if told:
         study = open_study(config, options, store)
     if source and made:
@@ -123,7 +124,7 @@ def _ready(
     adapting.refuse_idle(chosen, data)
     if any(adapting.fitted_preprocessings(chosen).values()):
         boxes.read(data.train)
-    from automask.study import outranked_hashes
+    from automask.hpo.trials import outranked_hashes
 
     cap = options.disk or store.tenth()
     room = store.room(cap, outranked=lambda: outranked_hashes(begun) if begun else ())

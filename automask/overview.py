@@ -7,14 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from automask.progress import RUNGS
-from automask.pruner import STRIDE
+from automask.hpo.trials import finished_trials, state, trained
 from automask.session import Session
 from automask.sofar import scores_so_far
 from automask.space.recipe import Recipe
-from automask.study import finished_trials
 
 
 @dataclass(frozen=True)
@@ -119,26 +117,6 @@ def ended_trial(trial: FrozenTrial, folds: int) -> Ended:
         _at(trial),
         known.get("message", ""),
     )
-
-
-def state(trial: FrozenTrial) -> str:
-    """complete, pruned, running, waiting, or why it failed."""
-    name = trial.state.name.lower()
-    return trial.user_attrs.get("reason", "failed") if trial.state == TrialState.FAIL else name
-
-
-def trained(trial: FrozenTrial, folds: int) -> float:
-    """The share of a trial's training that the scores it reported speak of."""
-    if trial.state == TrialState.COMPLETE or trial.last_step is None:
-        return float(trial.state == TrialState.COMPLETE)
-    fold, part = divmod(trial.last_step, STRIDE)
-    return (fold + ((*RUNGS, 1.0)[part])) / folds
-
-
-def fold_scores(trial: FrozenTrial) -> dict[int, float]:
-    """The scores of the folds that are finished, by fold."""
-    values = trial.intermediate_values.items()
-    return {step // STRIDE: value for step, value in values if step % STRIDE == STRIDE - 1}
 
 
 def _at(trial: FrozenTrial) -> float:

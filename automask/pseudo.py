@@ -14,13 +14,13 @@ import numpy as np
 
 from automask.data.dataset import Attributes, test_fingerprint
 from automask.errors import UserError
+from automask.hpo.trials import complete_trials
 from automask.scoring import Metric, difference
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.study_store import StudyStore
 from automask.storage.trial_store import TrialStore
-from automask.study import complete_trials
 
 if TYPE_CHECKING:
     from automask.session import Session

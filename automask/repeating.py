@@ -10,10 +10,10 @@ from rich.console import Console
 from automask import mirroring, opening, overview
 from automask.display import Display, decode
 from automask.errors import UserError
+from automask.hpo.optuna_study import is_alive
+from automask.hpo.trials import find_trial, trained_trials
 from automask.session import Options, Session, options_of
 from automask.space.recipe import Recipe
-from automask.study import is_alive
-from automask.trials import find_trial, trained_trials
 from automask.workers import run_one
 
 

@@ -30,7 +30,7 @@ from automask.data import dataset
 from automask.data.dataset import Dataset
 from automask.ensembling import PLAIN
 from automask.errors import UserError
-from automask.importance import LEAST, factors
+from automask.hpo.importance import LEAST, factors
 from automask.machine import cores
 from automask.scoring import by_attribute
 from automask.session import Session

@@ -101,7 +101,7 @@ class Session:
 
     def room(self, say: Callable[[str], None] = lambda text: None) -> DiskBudget:
         """What caches and weights may take; `say` is told sentences where that comes to an end."""
-        from automask.study import outranked_hashes
+        from automask.hpo.trials import outranked_hashes
 
         def ranked() -> list[str]:
             # A survey has no study.
@@ -173,7 +173,7 @@ def open_session(options: Options, file: Path = FILE) -> Session:
 
     Raises `UserError` where there is none of that name, or where the data have changed since.
     """
-    from automask.study import check_identity
+    from automask.hpo.optuna_study import check_identity
 
     config, store, study = find_study(options, file)
     folds = cast(np.ndarray, store.load_folds())
@@ -203,9 +203,9 @@ def override(config: Config, options: Options) -> Config:
     registry.get("metric", changes.get("metric", config.search.metric))
     if changes.get("folds", 2) < 2:
         raise UserError("--folds: at least 2")
-    from automask import pruner
+    from automask.hpo import pruners
 
-    pruner.make_pruner(changes.get("pruner", config.search.pruner), 2)
+    pruners.make_pruner(changes.get("pruner", config.search.pruner), 2)
     return config.model_copy(update={"search": config.search.model_copy(update=changes)})
 
 
@@ -213,13 +213,13 @@ def open_study(
     config: Config, options: Options, store: StudyStore, make: bool = True
 ) -> optuna.Study:
     """The Optuna study, in the given storage or in the study's folder."""
-    from automask import study as study_module
+    from automask.hpo import optuna_study
 
     url = options.storage or f"sqlite:///{store.database}"
     if make:
         store.create()
     search = config.search
-    return study_module.open_study(
+    return optuna_study.open_study(
         url, options.study, search.seed, search.folds, make, search.pruner
     )
 

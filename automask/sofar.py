@@ -28,7 +28,7 @@ def scores_so_far(session: Session) -> dict[int, float]:
     that it serves to be compared with itself and says too much of what a blend is worth. Kept in the
     study's folder a trial; one whose probabilities are gone is no member.
     """
-    from automask.study import by_end, complete_trials
+    from automask.hpo.trials import by_end, complete_trials
 
     trials = by_end(complete_trials(session.study))
     file, scores, found = session.store.so_far, {}, dict[str, float]()

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from automask import overview
 from automask.display import SHOWN, Running, progress_lines, trials_table
-from automask.overview import fold_scores
+from automask.hpo.optuna_study import is_alive
+from automask.hpo.trials import fold_scores
 from automask.session import Session
 from automask.space.recipe import Recipe
-from automask.study import is_alive
 from automask.units import duration
 
 

@@ -40,8 +40,9 @@ def list_trials(
     csv: Annotated[Path | None, typer.Option(help="Write them with all values to a file.")] = None,
 ) -> None:
     """List trials by state, values and score."""
+    from automask.hpo.trials import filter_trials, trained_trials
     from automask.session import Options, find_study
-    from automask.trials import filter_trials, trained_trials, trials_table, write_csv
+    from automask.trials import trials_table, write_csv
 
     opened = find_study(Options(study, storage))[2]
     metric = opened.user_attrs.get("fingerprint", {}).get("metric", "score")
@@ -66,10 +67,11 @@ def show(
     ] = None,
 ) -> None:
     """Tell all of one trial: recipe, scores, time, what is kept."""
+    from automask.hpo.trials import explain_empty, find_trial, recipe_of
     from automask.session import Options, find_study
     from automask.space import recipe_file
     from automask.storage.files import atomic_write
-    from automask.trials import explain_empty, find_trial, recipe_of, show_trial
+    from automask.trials import show_trial
 
     _, store, opened = find_study(Options(study, storage))
     trial, folds = find_trial(opened, number), store.load_folds()
@@ -113,7 +115,7 @@ def train(
     recipe = recipe_file.read_recipe(file)
     options = Options(study, storage, space, folds, metric, seed, weights, device)
     from automask import repeating
-    from automask.study import requeue_lost
+    from automask.hpo.optuna_study import requeue_lost
 
     session, console = repeating.prepare_training(recipe, options), terminal()
     name = session.config.search.metric

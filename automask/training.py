@@ -10,9 +10,9 @@ from automask.errors import TrialError
 from automask.features import Features
 from automask.fold import fit_fold
 from automask.heads import fit_heads
+from automask.hpo.progress import Report, Step
 from automask.memory import out_of_memory
 from automask.network import ParameterName
-from automask.progress import Report, Step
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
 from automask.task import Task, call_plugin

@@ -19,8 +19,8 @@ import optuna
 from automask import mirroring
 from automask.deadline import TimeUp, until
 from automask.errors import UserError
+from automask.hpo.searcher import LATE, Event, Limits, Note, Searcher
 from automask.machine import cores
-from automask.search import LATE, Event, Limits, Note, Searcher
 from automask.session import Options, Session, open_study
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space

@@ -29,15 +29,15 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvin
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from automask.cost import compute_cost
+from automask.hpo.proposer import Proposer, suggester
+from automask.hpo.pruners import TwoStage
+from automask.hpo.sampler import ReseededTPE
+from automask.hpo.searcher import Event, Limits, Note, Searcher
 from automask.machine import setup_process
-from automask.proposing import Proposer, suggester
-from automask.pruner import TwoStage
-from automask.search import Event, Limits, Note, Searcher
 from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.study_store import StudyStore
-from automask.study import ReseededTPE
 from automask.task import Task
 from automask.training import fit
 from benchmarks import subsamples

@@ -13,10 +13,10 @@ from torch import nn
 
 from automask import heads, training
 from automask.features import Features
+from automask.hpo.progress import Step
 from automask.inputs import Inputs
 from automask.machine import setup_process
 from automask.network import build
-from automask.progress import Step
 from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.task import Task, call_plugin

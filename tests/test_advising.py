@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from conftest import SPACE, automask, refused
 
-from automask import advising, opening, sample, study
+from automask import advising, opening, sample
+from automask.hpo import trials
+from automask.hpo.progress import Step
+from automask.hpo.searcher import Limits, Searcher
 from automask.matrix import CASES, MATTERS, Evidence, decide, recipes
 from automask.probing import Estimate, Probe, discriminants, shuffle_units
-from automask.progress import Step
-from automask.search import Limits, Searcher
 from automask.session import Options
 from automask.space import registry, space_file
 
@@ -170,7 +171,7 @@ def test_the_queue_is_the_default_then_the_advice_then_others(inside):
     Searcher(
         opened.study, opened.space, opened.store, Limits(count), pretend, lambda event: None
     ).run()
-    done = [trial.user_attrs["hash"] for trial in study.finished_trials(opened.study)]
+    done = [trial.user_attrs["hash"] for trial in trials.finished_trials(opened.study)]
     assert len(done) == len(set(done)) == count
     first = [opened.space.default()[0].hash, *(recipe.hash for recipe, _ in wanted)]
     assert done[: len(first)] == first

@@ -16,18 +16,20 @@ from conftest import automask, refused
 from filelock import FileLock
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
-from automask import cost, deadline, machine, opening, pruner, training, workers
-from automask import search as search_module
-from automask.cost import Cost
+from automask import cost, deadline, machine, opening, training, workers
 from automask.errors import UserError
-from automask.progress import Step
-from automask.search import Limits, Searcher
+from automask.hpo import cost as cost_module
+from automask.hpo import optuna_study, pruners, sampler
+from automask.hpo import searcher as searcher_module
+from automask.hpo.cost import Cost
+from automask.hpo.progress import Step
+from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.trials import ANYWAY, PASSES, finished_trials
 from automask.session import Options
 from automask.space import ranges
 from automask.space.ranges import Categorical, Float, Int
 from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
-from automask.study import ANYWAY, PASSES, STARTUP, finished_trials, open_study, requeue_lost
 
 
 @pytest.fixture
@@ -46,16 +48,16 @@ def with_costs(study, limits, train=pretend, costs=None, **more):
 # Pruners by name
 
 
-@pytest.mark.parametrize("name", sorted(pruner.PRUNERS))
+@pytest.mark.parametrize("name", sorted(pruners.PRUNERS))
 def test_every_pruner_takes_a_hopeless_trial_through_all_its_steps(name):
-    made = optuna.create_study(direction="maximize", pruner=pruner.make_pruner(name, 5))
+    made = optuna.create_study(direction="maximize", pruner=pruners.make_pruner(name, 5))
     rng = np.random.default_rng(0)
     stopped = 0
     for number in range(30):
         trial, level = made.ask(), 0.1 if number >= 20 else 0.8 + rng.normal(0, 0.01)
         for fold in range(5):
             for rung in (0, 1, None) if fold == 0 else (None,):
-                trial.report(level - 0.02 * fold, pruner.step_number(fold, rung))
+                trial.report(level - 0.02 * fold, pruners.step_number(fold, rung))
             if trial.should_prune():
                 stopped += number >= 20
                 made.tell(trial, state=optuna.trial.TrialState.PRUNED)
@@ -66,15 +68,15 @@ def test_every_pruner_takes_a_hopeless_trial_through_all_its_steps(name):
 
 
 def test_rungs_are_hidden_from_pruners_that_compare_folds():
-    made = optuna.create_study(direction="maximize", pruner=pruner.make_pruner("median", 5))
+    made = optuna.create_study(direction="maximize", pruner=pruners.make_pruner("median", 5))
     for value in (0.5, 0.6, 0.7, 0.8, 0.9):
         trial = made.ask()
-        trial.report(value, pruner.step_number(0, None))
+        trial.report(value, pruners.step_number(0, None))
         made.tell(trial, value)
     low = made.ask()
-    low.report(0.1, pruner.step_number(0, 0))
+    low.report(0.1, pruners.step_number(0, 0))
     assert not low.should_prune()
-    low.report(0.1, pruner.step_number(0, None))
+    low.report(0.1, pruners.step_number(0, None))
     assert low.should_prune()
 
 
@@ -82,15 +84,15 @@ def test_an_unknown_pruner_gets_a_suggestion_and_another_one_may_go_on(study):
     with pytest.raises(UserError, match="did you mean 'median'"):
         opening.begin(Options(space="space.toml", folds=FOLDS, pruner="medan"))
     again = opening.begin(Options(space="space.toml", folds=FOLDS, pruner="median"))
-    assert isinstance(again.study.pruner, pruner.AtFoldEnds)
+    assert isinstance(again.study.pruner, pruners.AtFoldEnds)
 
 
-@pytest.mark.parametrize("name", sorted(pruner.PRUNERS))
+@pytest.mark.parametrize("name", sorted(pruners.PRUNERS))
 def test_every_pruner_goes_with_our_sampler(inside, name):
     study = opening.begin(Options(space="space.toml", folds=FOLDS, pruner=name))
-    with_costs(study, Limits(STARTUP + 3)).run()
+    with_costs(study, Limits(sampler.STARTUP + 3)).run()
     told = states(study)
-    assert told.count("COMPLETE") + told.count("PRUNED") == STARTUP + 3
+    assert told.count("COMPLETE") + told.count("PRUNED") == sampler.STARTUP + 3
 
 
 # Costs
@@ -127,21 +129,27 @@ def test_seconds_are_those_of_the_same_kind_here():
     here = cost.machine("cpu")
     asked = Cost(10, "full a 32px", 3, here)
     seen = [trial("cached a 32px", 9.0, here), trial("full a 32px", 1.0, "elsewhere")]
-    assert cost.seconds(asked, seen) is None
-    assert cost.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20 * cost.SLOWER
-    assert cost.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40 * cost.SLOWER
+    assert cost_module.seconds(asked, seen) is None
+    assert (
+        cost_module.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20 * cost_module.SLOWER
+    )
+    assert (
+        cost_module.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40 * cost_module.SLOWER
+    )
     # Another worker is just writing this one's facts.
     half = optuna.trial.create_trial(value=0.0, user_attrs={"kind": "full a 32px", "pace": 1.0})
     other = {"machine": here, "pace": 1.0}
     less = optuna.trial.create_trial(value=0.0, user_attrs=other)
-    assert cost.seconds(asked, [half, less]) is None
+    assert cost_module.seconds(asked, [half, less]) is None
     seen += [trial("full b 64px", pace, here) for pace in (2.0, 3.0, 50.0)]
-    assert cost.seconds(asked, seen, {"a 32px": 2.0}) == cost.seconds(asked, seen) == 30
-    assert cost.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
+    assert (
+        cost_module.seconds(asked, seen, {"a 32px": 2.0}) == cost_module.seconds(asked, seen) == 30
+    )
+    assert cost_module.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
 
 
 def test_cheap_recipes_come_first_and_a_trial_keeps_what_was_known_of_it(study):
-    with_costs(study, Limits(STARTUP)).run()
+    with_costs(study, Limits(sampler.STARTUP)).run()
     trials = study.study.get_trials()
     costs = [trial.user_attrs["cost"] for trial in trials[1:]]
     # The mean of 16 equally likely costs is 8.5, that of the least of three 4.6.
@@ -251,9 +259,9 @@ def test_a_deadline_cuts_an_epoch_that_never_ends_and_the_trial_goes_on_later(st
 
 
 def test_a_trial_far_beyond_what_was_expected_has_timed_out(study, monkeypatch):
-    from automask import search
+    from automask.hpo import searcher as searcher_module
 
-    monkeypatch.setattr(search, "LEAST", 2.0)
+    monkeypatch.setattr(searcher_module, "LEAST", 2.0)
     calls = []
 
     def slow_once(recipe, report):
@@ -334,7 +342,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on_as_one_worker_trains_
         env={**os.environ, "COLUMNS": "200"},
     ) as process:
         wait_for(lambda: process.stdout.readline().startswith("trial "))
-        opened = open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
+        opened = optuna_study.open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
         wait_for(lambda: opened.get_trials(deepcopy=False, states=(RUNNING,)))
         children = subprocess.run(
             ["ps", "-ww", "--ppid", str(process.pid), "-o", "pid=,args="],
@@ -395,16 +403,16 @@ def test_a_recipe_given_by_hand_tells_later_ones_its_time(study):
 
 
 def test_trials_that_are_all_slow_are_not_ended_for_ever(study, monkeypatch):
-    monkeypatch.setattr(search_module, "LEAST", 0.05)
+    monkeypatch.setattr(searcher_module, "LEAST", 0.05)
     with_costs(study, Limits(3), costs=of_three).run()
     with_costs(study, Limits(5), slowly, of_three).run()
     told = [trial.user_attrs.get("reason") for trial in study.study.trials]
-    assert told.count("timed out") in range(1, search_module.FAILURES_IN_A_ROW)
+    assert told.count("timed out") in range(1, searcher_module.FAILURES_IN_A_ROW)
     assert states(study).count("COMPLETE") == 5
 
 
 def test_what_is_given_by_hand_is_not_ended_for_being_slow(study, monkeypatch):
-    monkeypatch.setattr(search_module, "LEAST", 0.01)
+    monkeypatch.setattr(searcher_module, "LEAST", 0.01)
     with_costs(study, Limits(3), costs=of_three).run()
     recipe = study.space.nearest({"training.epochs": 2, "loss": "focal"})[0]
     number = with_costs(study, Limits(0), slowly, of_three).run_one(recipe)
@@ -412,7 +420,7 @@ def test_what_is_given_by_hand_is_not_ended_for_being_slow(study, monkeypatch):
 
 
 def test_another_machine_forgets_what_this_one_expected(study, monkeypatch):
-    monkeypatch.setattr(search_module, "LEAST", 0.01)
+    monkeypatch.setattr(searcher_module, "LEAST", 0.01)
 
     def interrupted(recipe, report):
         raise KeyboardInterrupt
@@ -435,7 +443,9 @@ def test_a_trial_that_has_no_worker_yet_is_not_put_back(study):
 
     def meanwhile(recipe):
         if not begun:
-            begun.append(threading.Thread(target=requeue_lost, args=(other.study, study.store)))
+            begun.append(
+                threading.Thread(target=optuna_study.requeue_lost, args=(other.study, study.store))
+            )
             begun[0].start()
             time.sleep(0.3)
         return of_three(recipe)
@@ -455,7 +465,7 @@ def test_patience_waits_for_what_others_train(study):
         said = []
         thread = threading.Thread(target=lambda: said.append(one.run()))
         thread.start()
-        time.sleep(2 * search_module.PAUSE)
+        time.sleep(2 * searcher_module.PAUSE)
         assert thread.is_alive()
         study.study.tell(trial, 0.1)
         thread.join(20)

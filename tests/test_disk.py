@@ -14,9 +14,11 @@ from conftest import SPACE, automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import cli, ensembling, members, opening, repeating, session, study, workers
+from automask import cli, ensembling, members, opening, repeating, session, workers
 from automask.errors import DiskError
-from automask.search import Limits, Note
+from automask.hpo import optuna_study
+from automask.hpo import trials as trials_module
+from automask.hpo.searcher import Limits, Note
 from automask.session import Options
 from automask.space import registry
 from automask.space.recipe import Recipe
@@ -183,14 +185,14 @@ def whole(opened):
     """The complete trials, the best first: (their store, are their weights there?)"""
     stores = [
         opened.store.trial(Recipe.from_dict(trial.user_attrs["recipe"]))
-        for trial in study.complete_trials(opened.study)
+        for trial in trials_module.complete_trials(opened.study)
     ]
     return [(store, store.has_weights(3)) for store in stores]
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_search_stays_within_its_cap_and_keeps_every_probability(inside, monkeypatch, count):
-    monkeypatch.setattr(study, "TOP", 2)
+    monkeypatch.setattr(trials_module, "TOP", 2)
     (inside / "space.toml").write_text(ONE)
     # Two trials in the running, one under way, and the maps; or too little for two workers' trials.
     cap = 3 * 3 * FOLD + 500_000 if count == 1 else 3 * FOLD
@@ -313,7 +315,7 @@ def test_a_full_disk_ends_a_search_and_more_room_lets_it_go_on(inside, monkeypat
     assert "the disk that holds runs/ is full: No space left on device" in err
     assert "the same command goes on" in err
     assert not [file for file in inside.rglob("*") if ".part" in file.name or file.name[0] == "."]
-    storage = study.open_study("sqlite:///runs/main/study.db", "main", 0, 3)
+    storage = optuna_study.open_study("sqlite:///runs/main/study.db", "main", 0, 3)
     states = [trial.state.name for trial in storage.get_trials() if "hash" in trial.user_attrs]
     assert "FAIL" not in states and "RUNNING" not in states
     assert states.count("WAITING") == (what != "the first map")
@@ -321,7 +323,9 @@ def test_a_full_disk_ends_a_search_and_more_room_lets_it_go_on(inside, monkeypat
     monkeypatch.chdir(inside)
     code, err = run_inside(monkeypatch, capsys, *SEARCH, "--trials", "6")
     assert code == 0, err
-    done = study.finished_trials(study.open_study("sqlite:///runs/main/study.db", "main", 0, 3))
+    done = trials_module.finished_trials(
+        optuna_study.open_study("sqlite:///runs/main/study.db", "main", 0, 3)
+    )
     assert len(done) == 6
 
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from test_training import recipe
 
 from automask.display import Display
+from automask.hpo.progress import Step
+from automask.hpo.searcher import Event
 from automask.overview import Ended, Overview
-from automask.progress import Step
-from automask.search import Event
 
 NOW = 1e9
 

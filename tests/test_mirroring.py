@@ -7,7 +7,7 @@ from conftest import draw_table
 from automask import mirroring, opening, workers
 from automask.data import config, description
 from automask.data.synthetic.competition import draw_arrows
-from automask.search import Limits
+from automask.hpo.searcher import Limits
 from automask.session import Options
 from automask.space import space, space_file
 

@@ -16,7 +16,7 @@ from automask.errors import UserError
 from automask.features import Features
 from automask.fold import FoldTrainer
 from automask.heads import _Side
-from automask.search import Limits
+from automask.hpo.searcher import Limits
 from automask.session import Options
 from automask.storage.trial_store import FoldResult, TrialStore
 

@@ -8,13 +8,15 @@ import timm
 from conftest import SPACE, automask
 from safetensors.torch import save_file
 
-from automask import advising, opening, sample, study, trials
+from automask import advising, opening, sample
 from automask.features import Features
+from automask.hpo import trials
+from automask.hpo.progress import Step
+from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.trials import finished_trials
 from automask.matrix import CASES, recipes
 from automask.probing import Estimate
-from automask.progress import Step
 from automask.ranking import Candidate, Ranking, affordable, allowance, candidates, rank
-from automask.search import Limits, Searcher
 from automask.session import Options
 from automask.space import space_file
 from automask.space.ranges import Int
@@ -167,7 +169,7 @@ def test_the_queue_is_default_advice_best_networks_then_others(pretrained):
         Searcher(
             again.study, again.space, again.store, Limits(count), pretend, lambda event: None
         ).run()
-    came = [trials.origin(again.study, trial) for trial in study.finished_trials(again.study)]
+    came = [trials.origin(again.study, trial) for trial in finished_trials(again.study)]
     assert came == [
         "the default recipe",
         *["advice from measuring the data"] * advised,

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.pruners import BasePruner
 
-from automask.pruner import TwoStage, step_number
+from automask.hpo.pruners import TwoStage, step_number
+from automask.hpo.sampler import ReseededTPE
 from automask.space import registry
 from automask.space.ranges import Categorical, Float, Int
 from automask.space.recipe import Choice, Recipe
 from automask.space.space import Space
-from automask.study import ReseededTPE
 from benchmarks.replay import (
     figures,
     pack,

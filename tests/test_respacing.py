@@ -13,20 +13,13 @@ from test_plugins import FOCAL
 from test_search import FOLDS, HOLD, recipes, searcher, states
 from test_study import with_loss
 
-from automask import adapting, opening, respacing, trials, weights
+from automask import adapting, opening, weights
 from automask.errors import UserError
-from automask.progress import Step
+from automask.hpo import migration, optuna_study, sampler, trials
+from automask.hpo.progress import Step
+from automask.hpo.trials import JOINED, LEFT, OUTSIDE, complete_trials, finished_trials
 from automask.session import Options
 from automask.space.space_file import parse
-from automask.study import (
-    JOINED,
-    LEFT,
-    OUTSIDE,
-    _inside,
-    complete_trials,
-    finished_trials,
-    open_study,
-)
 
 WIDER = SPACE + "\n[loss.soft_f1]\n\n[loss.ldam]\n"
 NARROWER = SPACE.replace("[loss.focal]\ngamma = { low = 0.5, high = 2.0 }\n", "").replace(
@@ -72,7 +65,7 @@ def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
     )
     assert facts(wide) == before
     assert [t.params for t in wide.study.get_trials()] == params
-    seen = _inside(wide.study).get_trials(deepcopy=False)
+    seen = sampler._inside(wide.study).get_trials(deepcopy=False)
     assert len(seen) == len(before)
     losses = {t.distributions["loss"].choices for t in wide.study.get_trials() if t.params}
     assert losses == {("cross_entropy", "focal", "soft_f1", "ldam")}
@@ -270,7 +263,7 @@ def test_a_command_that_was_begun_before_the_change_ends_with_a_sentence(inside)
 
 
 def _killed(count):
-    move = respacing._move
+    move = migration._move
 
     def until(rows, trial, recipe, space):
         rows.session.flush()
@@ -278,7 +271,7 @@ def _killed(count):
             os._exit(9)
         return move(rows, trial, recipe, space)
 
-    respacing._move = until
+    migration._move = until
     opening.begin(Options(space="space.toml", folds=FOLDS))
 
 
@@ -293,7 +286,7 @@ def test_killed_in_the_middle_it_leaves_the_study_as_it_was(inside):
     process.join()
     assert process.exitcode == 9
     url = f"sqlite:///{study.store.database}"
-    left = open_study(url, "main", 0, FOLDS, make=False)
+    left = optuna_study.open_study(url, "main", 0, FOLDS, make=False)
     assert left.user_attrs["fingerprint"] == fingerprint
     assert [(t.params, t.distributions, t.user_attrs) for t in left.get_trials()] == before
     assert outside(opened(inside, NARROWER))

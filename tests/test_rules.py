@@ -147,7 +147,7 @@ def test_the_default_is_moved_to_what_is_allowed(ruled):
 def test_optuna_takes_the_names(ruled):
     import optuna
 
-    from automask.proposing import suggester
+    from automask.hpo.proposer import suggester
 
     ruled({"freeze": "head_only", "loss": "bce"}, {"training.pretrained": False, "freeze": "full"})
     chosen = made(KINDS)

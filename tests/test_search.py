@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from automask import opening, proposing, pruner, units, workers
+from automask import opening, units, workers
 from automask.errors import TrialError, UserError
-from automask.progress import Step
-from automask.search import Limits, Searcher
+from automask.hpo import optuna_study, proposer, pruners
+from automask.hpo.progress import Step
+from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.trials import finished_trials
 from automask.session import Options
 from automask.space import ranges, space, space_file
 from automask.space.ranges import Categorical, Float, Int
-from automask.study import finished_trials, open_study, requeue_abandoned
 
 FOLDS = 3
 
@@ -168,7 +169,7 @@ def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(s
 def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(study):
     trial = study.study.ask()
     trial.set_user_attr("worker", "dead")
-    requeue_abandoned(study.study, study.store)
+    optuna_study.requeue_abandoned(study.study, study.store)
     assert states(study) == ["WAITING"]
     alive, _ = searcher(study, 3)
     trial = study.study.ask()
@@ -176,11 +177,11 @@ def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(
     command = [sys.executable, "-c", HOLD, str(study.store.worker_lock(alive.worker).absolute())]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline()
-        requeue_abandoned(study.study, study.store)
+        optuna_study.requeue_abandoned(study.study, study.store)
         assert states(study) == ["RUNNING"]
         holder.kill()
         holder.wait()
-        requeue_abandoned(study.study, study.store)
+        optuna_study.requeue_abandoned(study.study, study.store)
         assert states(study) == ["WAITING"]
 
 
@@ -192,7 +193,7 @@ def test_a_worker_waits_for_the_last_trial_of_another_and_takes_its_place(study)
     ) as holder:
         assert holder.stdout.readline()
         trial = study.study.ask()
-        study.space.sample(proposing.suggester(trial))
+        study.space.sample(proposer.suggester(trial))
         trial.set_user_attr("worker", "other")
         waiting = searcher(study, 3)[0]
         thread = threading.Thread(target=waiting.run)
@@ -240,11 +241,11 @@ def test_resuming_with_something_else_is_refused(study, inside):
 
 
 def told_study(scores):
-    made = optuna.create_study(direction="maximize", pruner=pruner.TwoStage(5))
+    made = optuna.create_study(direction="maximize", pruner=pruners.TwoStage(5))
     for folds in scores:
         trial = made.ask()
         for fold, value in enumerate(folds):
-            trial.report(value, pruner.step_number(fold, None))
+            trial.report(value, pruners.step_number(fold, None))
         made.tell(trial, float(np.mean(folds)))
     return made
 
@@ -257,7 +258,7 @@ def test_the_pruner_drops_what_is_far_behind_and_keeps_what_is_near():
     def pruned(base, fold):
         trial = made.ask()
         for k in range(fold + 1):
-            trial.report(base + easy[k], pruner.step_number(k, None))
+            trial.report(base + easy[k], pruners.step_number(k, None))
         answer = trial.should_prune()
         made.tell(trial, state=TrialState.FAIL)
         return answer
@@ -270,24 +271,24 @@ def test_the_pruner_drops_what_is_far_behind_and_keeps_what_is_near():
 
 @pytest.mark.filterwarnings("error")
 def test_a_pruner_by_the_best_trial_waits_for_two():
-    by_best = pruner.TwoStage(5, rank=1)
+    by_best = pruners.TwoStage(5, rank=1)
     for complete in (1, 2):
         made = told_study([[0.8, 0.82, 0.8, 0.81, 0.8], [0.7, 0.71, 0.7, 0.72, 0.7]][:complete])
         trial = made.ask()
-        trial.report(0.1, pruner.step_number(0, None))
+        trial.report(0.1, pruners.step_number(0, None))
         told = made.get_trials(deepcopy=False)[trial.number]
         assert by_best.prune(made, told) == (complete == 2)
 
 
 def test_a_rung_compares_with_everything_that_reached_it():
-    made = optuna.create_study(direction="maximize", pruner=pruner.TwoStage(5))
+    made = optuna.create_study(direction="maximize", pruner=pruners.TwoStage(5))
     for value in (0.2, 0.5, 0.6, 0.7):
         trial = made.ask()
-        trial.report(value, pruner.step_number(0, 0))
+        trial.report(value, pruners.step_number(0, 0))
         made.tell(trial, state=TrialState.PRUNED)
     low, high = made.ask(), made.ask()
-    low.report(0.1, pruner.step_number(0, 0))
-    high.report(0.65, pruner.step_number(0, 0))
+    low.report(0.1, pruners.step_number(0, 0))
+    high.report(0.65, pruners.step_number(0, 0))
     assert low.should_prune()
     assert not high.should_prune()
 
@@ -412,7 +413,7 @@ def test_a_killed_search_goes_on_to_the_exact_count(project, how, workers):
     again = automask(project, *command)
     assert again.returncode == 0, again.stderr
     assert "6 trials are complete or pruned" in again.stdout
-    storage = open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
+    storage = optuna_study.open_study(f"sqlite:///{project}/runs/main/study.db", "main", 0, 3)
     done = [t for t in storage.get_trials() if t.state.name in ("COMPLETE", "PRUNED")]
     hashes = [t.user_attrs["hash"] for t in done]
     assert len(hashes) == len(set(hashes)) == 6

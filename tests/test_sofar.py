@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from automask import opening, sofar
-from automask.search import Limits, Searcher
+from automask.hpo.searcher import Limits, Searcher
 from automask.session import Options
 from automask.storage.trial_store import FoldResult
 

@@ -14,13 +14,17 @@ from rich.console import Console
 from test_search import FOLDS, pretend, searcher, states
 from test_training import recipe
 
-from automask import cli, importance, members, opening, repeating, search, session, status, trials
+from automask import cli, members, opening, repeating, session, status
 from automask.errors import UserError
-from automask.progress import Step
+from automask.hpo import importance, optuna_study, trials
+from automask.hpo.progress import Step
+from automask.hpo.searcher import Pruned
+from automask.hpo.trials import OUTSIDE, complete_trials, finished_trials
+from automask.importance import show_importance
 from automask.session import Options
 from automask.space import recipe_file
 from automask.space.recipe import Choice, Recipe
-from automask.study import OUTSIDE, complete_trials, finished_trials, open_study
+from automask.trials import show_trial, write_csv
 
 OPTIONS = Options(space="space.toml", folds=FOLDS)
 
@@ -99,7 +103,7 @@ def test_a_recipe_trained_again_gives_the_same_score_to_the_last_digit(project):
     assert "automask ensemble --study second" in " ".join(out.stdout.split())
     values = []
     for name, number in (("main", 1), ("second", 0)):
-        opened = open_study(f"sqlite:///{project}/runs/{name}/study.db", name, 0, 3)
+        opened = optuna_study.open_study(f"sqlite:///{project}/runs/{name}/study.db", name, 0, 3)
         values.append(opened.get_trials()[number].intermediate_values)
         values.append(opened.get_trials()[number].values)
     assert values[1] == values[3]
@@ -191,7 +195,7 @@ def test_one_from_outside_joins_the_ensemble(study):
 def test_trials_are_filtered_sorted_and_written(study, tmp_path):
     def sometimes(recipe, report):
         if recipe["loss"].name == "focal" and recipe["freeze"].name == "full":
-            raise search.Pruned
+            raise Pruned
         return pretend(recipe, report)
 
     searcher(study, 10, sometimes)[0].run()
@@ -217,7 +221,7 @@ def test_trials_are_filtered_sorted_and_written(study, tmp_path):
         with pytest.raises(UserError, match="--") as caught:
             trials.filter_trials(found, **arguments)
         assert words in str(caught.value)
-    trials.write_csv(found, "macro_f1", tmp_path / "out.csv")
+    write_csv(found, "macro_f1", tmp_path / "out.csv")
     with open(tmp_path / "out.csv", newline="") as opened:
         rows = list(csv.DictReader(opened))
     assert [row["trial"] for row in rows] == [str(t.number) for t in found]
@@ -230,9 +234,7 @@ def test_one_trial_with_all_that_is_known_of_it(study):
     searcher(study, 3)[0].run()
     origins = [trials.origin(study.study, trial) for trial in trials.trained_trials(study.study)]
     assert origins == ["the default recipe", "drawn at random", "drawn at random"]
-    out = printed(
-        trials.show_trial, study.study, study.store, FOLDS, trials.find_trial(study.study, 0)
-    )
+    out = printed(show_trial, study.study, study.store, FOLDS, trials.find_trial(study.study, 0))
     assert "0 of study 'main': complete, macro_f1" in out
     assert "came by        the default recipe" in out
     assert "none kept" in out, "nothing was really trained"
@@ -307,18 +309,18 @@ def test_what_made_the_score_is_found_important():
 
 
 def test_too_few_trials_are_told_so():
-    assert "9 complete trials say nothing" in printed(importance.show_importance, told_study(9))
-    out = printed(importance.show_importance, told_study(12, 3))
+    assert "9 complete trials say nothing" in printed(show_importance, told_study(9))
+    out = printed(show_importance, told_study(12, 3))
     assert "by 12 complete and 3 pruned trials" in out
     assert "take it as a hint" in out
     assert "hyperparameters of plugins" in out
-    assert "take it as a hint" not in printed(importance.show_importance, told_study(30))
+    assert "take it as a hint" not in printed(show_importance, told_study(30))
 
 
 def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, caplog):
     from sqlalchemy import event
 
-    study = open_study(f"sqlite:///{tmp_path}/study.db", "main", 0, 3)
+    study = optuna_study.open_study(f"sqlite:///{tmp_path}/study.db", "main", 0, 3)
     engine = study._storage._backend.engine
     raised = [KeyboardInterrupt]
 

@@ -7,11 +7,12 @@ import pytest
 from conftest import automask, refused
 from test_search import FOLDS, recipes, searcher
 
-from automask import opening, trials, warmstart
+from automask import opening, warmstart
+from automask.hpo import trials
+from automask.hpo.trials import complete_trials
+from automask.hpo.warm_start import Earlier, portfolio, predicted
 from automask.session import Options
 from automask.space.recipe import Recipe
-from automask.study import complete_trials
-from automask.warmstart import Earlier, portfolio, predicted
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
-from automask import warmstart
-from automask.progress import RUNGS
-from automask.proposing import Proposer, suggester
-from automask.pruner import step_number
-from automask.respacing import distribution
+from automask.hpo import warm_start
+from automask.hpo.migration import distribution
+from automask.hpo.progress import RUNGS
+from automask.hpo.proposer import Proposer, suggester
+from automask.hpo.pruners import step_number
 from automask.space.distance import parameters
 from automask.space.ranges import Range
 from automask.space.space import plain_value
@@ -161,9 +161,9 @@ def warm_rows(table: Table, others: Sequence[Table]) -> list[int]:
     for other in others:
         order = np.argsort(-other.value, kind="stable")
         recipes = tuple(other.recipes[row] for row in order)
-        earlier.append(warmstart.Earlier(other.name, recipes, other.value[order]))
+        earlier.append(warm_start.Earlier(other.name, recipes, other.value[order]))
     unused, rows = table.drawn.copy(), []
-    for _, free in warmstart.portfolio(earlier, table.space):
+    for _, free in warm_start.portfolio(earlier, table.space):
         recipe = table.space.nearest({plain_value(name): value for name, value in free.items()})[0]
         rows.append(nearest(table, parameters(table.space, recipe), unused))
         unused[rows[-1]] = False

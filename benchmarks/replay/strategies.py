@@ -8,9 +8,9 @@ from typing import Any
 from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import TPESampler
 
-from automask.proposing import CHEAPEST_OF
-from automask.pruner import TwoStage
-from automask.study import ReseededTPE
+from automask.hpo.proposer import CHEAPEST_OF
+from automask.hpo.pruners import TwoStage
+from automask.hpo.sampler import ReseededTPE
 from benchmarks.replay.searching import Strategy
 
 RANDOM = Strategy("random search")

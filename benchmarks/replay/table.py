@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from automask.cost import Cost, compute_cost
+from automask.cost import compute_cost
+from automask.hpo.cost import Cost
 from automask.space import registry
 from automask.space.distance import GowerDistance, parameters
 from automask.space.ranges import Range

@@ -25,23 +25,22 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from automask.errors import UserError
-from automask.space.ranges import Categorical, Float, Int, Range
-from automask.space.recipe import Recipe
-from automask.space.space import Space, plain_value
-from automask.storage.study_store import StudyStore
-from automask.study import (
+from automask.hpo.optuna_study import is_alive, requeue_abandoned
+from automask.hpo.sampler import STARTUP
+from automask.hpo.trials import (
     GIVEN,
     JOINED,
     LEFT,
     OUTSIDE,
     QUEUES,
-    STARTUP,
     WARM,
     complete_trials,
     finished_trials,
-    is_alive,
-    requeue_abandoned,
 )
+from automask.space.ranges import Categorical, Float, Int, Range
+from automask.space.recipe import Recipe
+from automask.space.space import Space, plain_value
+from automask.storage.study_store import StudyStore
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

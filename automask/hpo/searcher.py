@@ -23,25 +23,18 @@ import optuna
 from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
-from automask.cost import Cost, facts
 from automask.deadline import TimeUp, until
 from automask.errors import DiskError, TrialError, UserError
-from automask.progress import Report, Step
-from automask.proposing import Proposer, suggester
-from automask.pruner import step_number
+from automask.hpo.cost import Cost, facts
+from automask.hpo.optuna_study import requeue, requeue_abandoned
+from automask.hpo.progress import Report, Step
+from automask.hpo.proposer import Proposer, suggester
+from automask.hpo.pruners import step_number
+from automask.hpo.trials import GIVEN, OUTSIDE, by_end, last_failures, trials_without_rise
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.disk import out_of_space
 from automask.storage.study_store import RUNS, StudyStore
-from automask.study import (
-    GIVEN,
-    OUTSIDE,
-    by_end,
-    last_failures,
-    requeue,
-    requeue_abandoned,
-    trials_without_rise,
-)
 
 FAILURES_IN_A_ROW = 10
 LATE = "the time is up"

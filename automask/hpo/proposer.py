@@ -12,12 +12,14 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from automask.cost import Cost, seconds
 from automask.errors import UserError
+from automask.hpo.cost import Cost, seconds
+from automask.hpo.optuna_study import requeue
+from automask.hpo.sampler import STARTUP
+from automask.hpo.trials import ANYWAY, DRAWN, GIVEN, JOINED, OUTSIDE, PASSES, QUEUES
 from automask.space.ranges import Categorical, Float, Int, Range, draw
 from automask.space.recipe import Recipe
 from automask.space.space import Space
-from automask.study import ANYWAY, DRAWN, GIVEN, JOINED, OUTSIDE, PASSES, QUEUES, STARTUP, requeue
 
 #: Proposals of the sampler's that were there already or take too long, before any at random will do.
 PROPOSALS = 5

@@ -1,0 +1,138 @@
+"""TODO hpo/optuna_study."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import TrialState
+
+from automask.errors import UserError
+from automask.hpo import pruners
+from automask.hpo.sampler import ReseededTPE
+from automask.storage.disk import out_of_space
+from automask.storage.study_store import RUNS, StudyStore
+
+
+def open_study(
+    url: str,
+    name: str,
+    seed: int,
+    folds: int,
+    make: bool = True,
+    pruner: str = pruners.DEFAULT,
+) -> optuna.Study:
+    """The Optuna study of that name, made if it isn't there.
+
+    Raises `UserError` where the storage can't be opened, or where there is none and `make` is False.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.disable_default_handler()
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    try:
+        stops = pruners.make_pruner(pruner, folds)
+        storage, sampler = _storage(url), ReseededTPE(seed)
+        if not make:
+            return optuna.load_study(
+                storage=storage, study_name=name, sampler=sampler, pruner=stops
+            )
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+            sampler=sampler,
+            pruner=stops,
+        )
+    except KeyError as error:
+        raise UserError(f"storage {url}: holds no study '{name}'; run automask search") from error
+    except (SQLAlchemyError, ImportError, RuntimeError, optuna.exceptions.OptunaError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        hint = "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
+        other = UserError(f"storage {url}: can't be opened: {reason}{hint}")
+        raise out_of_space(error, RUNS) or other from error
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    """Not Ctrl-C or the end of the time: SQLAlchemy logs these with a traceback, and raises them too."""
+    return record.exc_info is None or isinstance(record.exc_info[1], Exception)
+
+
+def _storage(url: str) -> optuna.storages.RDBStorage:
+    logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(_is_error)
+    if not url.startswith("sqlite"):
+        return optuna.storages.RDBStorage(url)
+    from sqlalchemy import event
+
+    storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+    @event.listens_for(storage.engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    storage.engine.dispose()
+    return storage
+
+
+def check_identity(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) -> None:
+    """Fix what the study is about, or refuse to go on with something else.
+
+    `hashes` cover the data, `settings` can be read by people. The space alone may change, which
+    `automask.respacing` follows.
+    """
+    fingerprint = {**hashes, **settings}
+    known = study.user_attrs.get("fingerprint")
+    if known is None:
+        study.set_user_attr("fingerprint", fingerprint)
+        return
+    changed = [k for k in fingerprint if k != "space" and known.get(k) != fingerprint[k]]
+    if changed:
+        told = ", ".join(
+            f"{key} ({known.get(key)} before, {fingerprint[key]} now)" if key in settings else key
+            for key in changed
+        )
+        raise UserError(
+            f"study '{study.study_name}' was begun with other {told}: scores would not compare. "
+            "Go on with what it began with, or begin another with --study NAME"
+        )
+
+
+def requeue_abandoned(study: optuna.Study, store: StudyStore) -> None:
+    """Put the trials of workers that are no more back into the queue, with what they sampled.
+
+    A worker holds a lock as long as its process lives, however that ends. Only called under the study's
+    lock: a trial has no worker for a moment.
+    """
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        worker = trial.user_attrs.get("worker")
+        if worker is None or not is_alive(store, worker):
+            requeue(study, trial._trial_id)
+
+
+def requeue_lost(study: optuna.Study, store: StudyStore) -> None:
+    """Put back what workers left that are no more, while others may be at work on the study."""
+    with FileLock(store.lock):
+        requeue_abandoned(study, store)
+
+
+def requeue(study: optuna.Study, trial_id: int) -> None:
+    """Back into the queue, with what it sampled and reported."""
+    study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+
+def is_alive(store: StudyStore, worker: str) -> bool:
+    """Does the process of that worker live, on this machine?"""
+    file = store.worker_lock(worker)
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file, timeout=0):
+            file.unlink(missing_ok=True)
+            return False
+    except Timeout:
+        return True

@@ -1,0 +1,246 @@
+"""A study in its storage: opened, held to what it is about, its trials by state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from automask.errors import UserError, did_you_mean
+from automask.hpo.progress import RUNGS
+from automask.hpo.pruners import STRIDE
+from automask.space import registry
+from automask.space.kinds import SEARCHED
+from automask.space.recipe import TRAINING, Recipe
+from automask.storage.disk import TOP
+
+#: Attributes of trials that were asked for by name: the recipe, and whether it is outside the space.
+GIVEN, OUTSIDE = "given", "outside"
+#: One of a trial that was drawn at random, before the sampler knew enough.
+DRAWN = "drawn"
+#: One that tries what joined the space; the study keeps those that aren't queued yet.
+JOINED = "joined"
+#: Attributes of a study that hold recipes to begin with, after the default one and in this order; the
+#: first two are measured, and the advice is written last.
+ADVICE, PROBE, WARM = "advice", "probe", "warm start"
+QUEUES = (ADVICE, PROBE, WARM)
+#: Seconds a GFLOP of a pass through each network, which the study keeps until trials tell better.
+PASSES = "passes"
+#: One that is begun though it may not end in time.
+ANYWAY = "anyway"
+#: Why a trial that waited ended when the space changed and left it out.
+LEFT = "left out of the space"
+#: Trials that nobody trained to the end: there already, too long for the time left, or left out.
+UNUSED = ("duplicate", "too long", LEFT)
+
+
+def last_failures(trials: list[FrozenTrial], since: datetime) -> list[FrozenTrial]:
+    """The trials that failed since then and since the last one that didn't."""
+    failed: list[FrozenTrial] = []
+    for trial in trials:
+        if not _trained(trial) or trial.datetime_complete is None:
+            continue
+        if trial.datetime_complete < since:
+            continue
+        failed = [*failed, trial] if trial.state == TrialState.FAIL else []
+    return failed
+
+
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete, pruned and failed trials, without proposals that nobody trained."""
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state.is_finished() and _trained(trial)]
+
+
+def _trained(trial: FrozenTrial) -> bool:
+    return trial.user_attrs.get("reason") not in UNUSED
+
+
+def trials_without_rise(trials: list[FrozenTrial], scores: Sequence[float]) -> int:
+    """How many trials ended since the ensemble's score last rose.
+
+    `trials` are complete or pruned, `scores` those after each complete one, both as they ended.
+    """
+    best, count, left = -math.inf, 0, iter(scores)
+    for trial in trials:
+        score = next(left, best) if trial.state == TrialState.COMPLETE else best
+        count = 0 if score > best else count + 1
+        best = max(best, score)
+    return count
+
+
+def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials, the best first."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted(trials, key=lambda trial: (-trial.values[0], trial.number))
+
+
+def by_end(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials in the order in which they ended."""
+    return sorted(trials, key=lambda trial: (trial.datetime_complete or datetime.max, trial.number))
+
+
+def outranked_hashes(study: optuna.Study) -> list[str]:
+    """The hashes of complete trials that are out of the running, the worst first."""
+    return [trial.user_attrs["hash"] for trial in reversed(complete_trials(study)[TOP:])]
+
+
+def state(trial: FrozenTrial) -> str:
+    """complete, pruned, running, waiting, or why it failed."""
+    name = trial.state.name.lower()
+    return trial.user_attrs.get("reason", "failed") if trial.state == TrialState.FAIL else name
+
+
+def trained(trial: FrozenTrial, folds: int) -> float:
+    """The share of a trial's training that the scores it reported speak of."""
+    if trial.state == TrialState.COMPLETE or trial.last_step is None:
+        return float(trial.state == TrialState.COMPLETE)
+    fold, part = divmod(trial.last_step, STRIDE)
+    return (fold + ((*RUNGS, 1.0)[part])) / folds
+
+
+def fold_scores(trial: FrozenTrial) -> dict[int, float]:
+    """The scores of the folds that are finished, by fold."""
+    values = trial.intermediate_values.items()
+    return {step // STRIDE: value for step, value in values if step % STRIDE == STRIDE - 1}
+
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "running": TrialState.RUNNING,
+    "waiting": TrialState.WAITING,
+}
+
+
+def score(trial: FrozenTrial) -> float | None:
+    """The score of a complete trial."""
+    return trial.values[0] if trial.state == TrialState.COMPLETE else None
+
+
+def _by_score(trial: FrozenTrial) -> float:
+    value = score(trial)
+    return float("inf") if value is None else -value
+
+
+SORTS: dict[str, Callable[[FrozenTrial], float]] = {
+    "number": lambda trial: trial.number,
+    "score": _by_score,
+    "seconds": lambda trial: -trial.user_attrs.get("seconds", 0.0),
+}
+
+
+def recipe_of(trial: FrozenTrial) -> Recipe | None:
+    """The trial's recipe; None for one in the queue that nobody has taken up."""
+    known = trial.user_attrs.get("recipe")
+    return Recipe.from_dict(known) if known else None
+
+
+def explain_empty(trial: FrozenTrial) -> str:
+    """Why a trial has no recipe."""
+    if trial.state == TrialState.WAITING:
+        return "it waits in the queue"
+    return f"it was proposed and never trained ({trial.user_attrs.get('reason', 'interrupted')})"
+
+
+def trained_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """All trials but proposals that nobody trained."""
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.user_attrs.get("reason") not in UNUSED]
+
+
+def filter_trials(
+    trials: Sequence[FrozenTrial],
+    state: str | None = None,
+    where: Sequence[str] = (),
+    sort: str = "number",
+    top: int | None = None,
+) -> list[FrozenTrial]:
+    """The trials in a state and with the values that each `where` names, as ``backbone.model=resnet18``.
+
+    Raises `UserError` for an unknown state, name or order, and for a value that can't be there.
+    """
+    if state is not None and state not in STATES:
+        raise UserError(f"--state {state}: no such state{did_you_mean(state, STATES)}")
+    if sort not in SORTS:
+        raise UserError(f"--sort {sort}: no such order{did_you_mean(sort, SORTS)}")
+    flat = {trial.number: made.flat() for trial in trials if (made := recipe_of(trial))}
+    pairs = [_pair(text, list(flat.values())) for text in where]
+    chosen = [
+        trial
+        for trial in trials
+        if (state is None or trial.state == STATES[state])
+        and all(_same(flat.get(trial.number, {}).get(key), value) for key, value in pairs)
+    ]
+    return sorted(chosen, key=SORTS[sort])[:top]
+
+
+def _pair(text: str, recipes: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """The name and the value of a ``name=value``, both known."""
+    key, sign, value = (part.strip() for part in text.partition("="))
+    if not sign:
+        raise UserError(f"--where {text}: write it as loss=focal or backbone.model=resnet18")
+    plugins = {kind: registry.plugins(kind) for kind in SEARCHED}
+    declared = {
+        f"{k}.{key}" for k, known in plugins.items() for p in known.values() for key in p.ranges
+    }
+    names = {*SEARCHED, *declared, *(f"training.{key}" for key in TRAINING)}
+    names.update(*recipes)
+    if key not in names:
+        raise UserError(f"--where {text}: unknown '{key}'{did_you_mean(key, names)}")
+    present = {str(recipe[key]) for recipe in recipes if key in recipe}
+    values = present | set(plugins.get(key, ()))
+    if not any(_same(one, value) for one in values):
+        raise UserError(f"--where {text}: no trial has that {key}{did_you_mean(value, values)}")
+    return key, value
+
+
+def _same(present: Any, wanted: str) -> bool:
+    """Is a recipe's value what was written, as a number where both are one?"""
+    try:
+        return float(present) == float(wanted)
+    except (TypeError, ValueError):
+        return present is not None and str(present).lower() == wanted.lower()
+
+
+def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
+    """The trial of that number; raises `UserError` where there is none."""
+    trials = study.get_trials(deepcopy=False)
+    if not 0 <= number < len(trials):
+        known = f"they are 0 to {len(trials) - 1}" if trials else "it has none yet"
+        raise UserError(f"study '{study.study_name}' has no trial {number}: {known}")
+    return trials[number]
+
+
+def origin(study: optuna.Study, trial: FrozenTrial) -> str:
+    """How the trial came into the study."""
+    left = OUTSIDE in trial.user_attrs
+    if GIVEN in trial.user_attrs:
+        return f"given to automask train{', from outside the space' if left else ''}"
+    return f"{_came(study, trial)}{', in an earlier space' if left else ''}"
+
+
+def _came(study: optuna.Study, trial: FrozenTrial) -> str:
+    """How a trial that nobody gave came into the study."""
+    if DRAWN in trial.user_attrs:
+        return "drawn at random"
+    if JOINED in trial.user_attrs:
+        return "the best recipe with what joined the space"
+    queued = trial.system_attrs.get("fixed_params")
+    if queued is None:
+        return "sampled"
+    known = study.user_attrs
+    if queued in known.get(ADVICE, {}).get("recipes", ()):
+        return "advice from measuring the data"
+    if queued in known.get(PROBE, {}).get("recipes", ()):
+        return "one of the probe's best networks"
+    warm = known.get(WARM, {"recipes": (), "studies": ()})
+    earlier = [
+        s for s, free in zip(warm["studies"], warm["recipes"], strict=True) if free == queued
+    ]
+    return f"a best recipe of study {earlier[0]}" if earlier else "the default recipe"
