@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from automask import machine, weights
+from automask import machine
 from automask.data.dataset import Dataset
 from automask.data.image_files import longest_side
 from automask.data.preprocessing import is_fitted
@@ -17,7 +17,7 @@ from automask.space.kinds import SEARCHED
 from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Choice
 from automask.space.space import Space
-from automask.weights import Checkpoint
+from automask.training.pretrained import Checkpoint, reachable
 
 #: Attributes of a study: the (library, model) pairs that were to be had, of those that were asked for.
 MODELS, ASKED = "models", "models asked"
@@ -56,10 +56,10 @@ def _left(models: list[tuple[str, str]], known: Mapping[str, Any]) -> list[tuple
     that it has."""
     had = [(lib, name) for lib, name in known.get(MODELS) or ()]
     if not set(had) & set(models):
-        return weights.reachable(models)
+        return reachable(models)
     asked = [(lib, name) for lib, name in known.get(ASKED) or had]
     with suppress(UserError):
-        had += weights.reachable(pair for pair in models if pair not in asked)
+        had += reachable(pair for pair in models if pair not in asked)
     return [pair for pair in models if pair in had]
 
 
@@ -104,9 +104,9 @@ def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
     kept = dict(chosen.competitors["optimizer"])
     if kept.pop("muon", None) is None or not kept:
         return chosen, []
-    from automask import precision
+    from automask.training import hardware
 
-    if not precision.emulated(machine.device(device)):
+    if not hardware.emulated(machine.device(device)):
         return chosen, []
     note = "muon left out: it multiplies in bfloat16, which this processor lacks and is slow to emulate"
     return replace(chosen, competitors={**chosen.competitors, "optimizer": kept}), [note]

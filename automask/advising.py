@@ -17,13 +17,13 @@ from automask.matrix import MATTERS, Case, Evidence, decide, recipes
 from automask.ranking import Candidate, Ranking
 from automask.space.recipe import Recipe
 from automask.space.space import Space
-from automask.weights import Checkpoint
+from automask.training.pretrained import Checkpoint
 
 if TYPE_CHECKING:
     from automask.probing import Estimate
     from automask.sample import Sample
     from automask.session import Session
-    from automask.task import Task
+    from automask.training.task import Task
 
 
 #: Ranked networks that a search tells of.

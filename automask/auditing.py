@@ -227,7 +227,7 @@ def _gaps(session: Session) -> list[Finding]:
 
 def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
     """Features `[n, D]` of train rows by pretrained weights where they are at hand, or coarse pixels."""
-    from automask.features import Features
+    from automask.training.features import Features
 
     if session.space is not None:
         recipe = advising.probe_recipe(session.space, session.weights)

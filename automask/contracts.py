@@ -189,7 +189,7 @@ def _head(function: Callable[..., Any]) -> None:
 
 
 def _freeze(function: Callable[..., Any]) -> None:
-    from automask.network import ParameterName
+    from automask.training.network import ParameterName
 
     written = (("stem",), ("a", "b.norm"), ("c",), ("head",))
     stages = tuple(
@@ -225,7 +225,7 @@ def _groups() -> tuple[Any, list[dict[str, Any]]]:
     import torch
     from torch import nn
 
-    from automask.network import parameter_groups
+    from automask.training.network import parameter_groups
 
     torch.manual_seed(0)
     network = nn.ModuleDict({"backbone": nn.Linear(D, D), "head": nn.Linear(D, CLASSES)})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from automask.network import Network
+    from automask.training.network import Network
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from automask.session import Session
 from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.trial_store import TrialStore
-from automask.weights import describe_checkpoints
+from automask.training.pretrained import describe_checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from automask.network import Network
-    from automask.task import Task
+    from automask.training.network import Network
+    from automask.training.task import Task
 
 
 def load_members(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:
@@ -95,7 +95,7 @@ def explain_other_weights(session: Session) -> str:
 def rebuild_network(task: Task, recipe: Recipe, state: dict[str, Tensor], fold: int) -> Network:
     """A fold's network as it was stored: whole or, where only the head trained, with the recipe's own
     backbone."""
-    from automask.network import build
+    from automask.training.network import build
 
     network = build(recipe, task.data.attributes, task.weights, task.seed, fold)
     network.load_state_dict(state, strict=not is_head_alone(state))
@@ -111,7 +111,7 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
     """Replace the stored test probabilities of every fold by those of the present test rows."""
     from safetensors.torch import load_file
 
-    from automask.network import predict
+    from automask.training.network import predict
 
     task = session.task()
     for fold in range(int(session.folds.max()) + 1):

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from automask import adapting, duplicates, grouping, weights
+from automask import adapting, duplicates, grouping
 from automask.data import boxes, corrections, dataset
 from automask.data.config import FILE, Config, load, read
 from automask.data.dataset import Dataset
@@ -24,6 +24,7 @@ from automask.session import (
 )
 from automask.space import space_file
 from automask.storage.study_store import RUNS, StudyStore
+from automask.training import pretrained
 
 
 def begin(options: Options, file: Path = FILE) -> Session:
@@ -53,7 +54,7 @@ def begin(options: Options, file: Path = FILE) -> Session:
         "metric": config.search.metric,
         "seed": str(config.search.seed),
         "space": f"{chosen.name} {chosen.fingerprint}",
-        "weights": weights.describe_checkpoints(ready.weights),
+        "weights": pretrained.describe_checkpoints(ready.weights),
     }
     learns_from = options.pseudo or (made.source if made else None)
     if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
@@ -112,7 +113,9 @@ def _ready(
     The folds are those of `source`, where there is one.
     """
     chosen = space_file.load(config.search.space)
-    checkpoints = weights.read_folder(Path(config.search.weights)) if config.search.weights else {}
+    checkpoints = (
+        pretrained.read_folder(Path(config.search.weights)) if config.search.weights else {}
+    )
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.load_folds() is not None else None
     known = begun.user_attrs if begun is not None else {}

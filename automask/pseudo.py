@@ -6,13 +6,13 @@ rows. How networks are blended and what counts as sure goes by the other folds' 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask.data.dataset import Attributes, test_fingerprint
+from automask.data.dataset import test_fingerprint
 from automask.errors import UserError
 from automask.hpo.trials import complete_trials
 from automask.scoring import Metric, difference
@@ -21,6 +21,7 @@ from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.study_store import StudyStore
 from automask.storage.trial_store import TrialStore
+from automask.training.task import Pseudo
 
 if TYPE_CHECKING:
     from automask.session import Session
@@ -29,56 +30,6 @@ if TYPE_CHECKING:
 Blend = Callable[[np.ndarray], np.ndarray]
 #: Out of fold, predictions as confident as a pseudo-label are right at least so often.
 PRECISION = 0.95
-#: Up to so many classes are listed with their rows.
-MOST_CLASSES = 30
-
-
-@dataclass(frozen=True)
-class Pseudo:
-    """What a study learns from the study `source`.
-
-    `probability` float32 `[K, M, C]` of the test rows that `test_key` identifies, as each fold is to
-    learn them where they reach its `confidence` `[K]`; `before` float32 `[N, C]` is what the earlier
-    study predicted out of fold, blends chosen without the rows that they predict.
-    """
-
-    source: str
-    test_key: str
-    probability: np.ndarray
-    confidence: np.ndarray
-    before: np.ndarray
-
-    def rows(self, fold: int) -> np.ndarray:
-        """The test rows that a fold trains on, in order."""
-        return np.flatnonzero(self.probability[fold].max(1) >= self.confidence[fold])
-
-    def labels(self, fold: int) -> np.ndarray:
-        """The likeliest class of each of these rows."""
-        return self.probability[fold][self.rows(fold)].argmax(1)
-
-    @property
-    def said(self) -> str:
-        """How many rows at which confidence, over folds."""
-        folds = [k for k in range(len(self.confidence)) if len(self.rows(k))]
-        rows = _span([f"{len(self.rows(fold)):,}" for fold in folds])
-        return f"{rows} test rows a fold at confidence ≥ {_span(_figures(self.confidence[folds]))}"
-
-    def notes(self, attributes: Attributes) -> tuple[str, ...]:
-        """Sentences on the rows of each fold, class by class where these aren't many."""
-        lines = []
-        for fold, confidence in enumerate(self.confidence.tolist()):
-            labels = self.labels(fold)
-            if not len(labels):
-                lines.append(f"fold {fold + 1}: no test row is sure enough to train on")
-                continue
-            counts = np.bincount(labels, minlength=len(attributes.classes)).tolist()
-            listed = ", ".join(f"{attributes.describe(k)} {n}" for k, n in enumerate(counts))
-            shown = listed if len(counts) <= MOST_CLASSES else f"{np.count_nonzero(counts)} classes"
-            lines.append(
-                f"fold {fold + 1} also trains on {len(labels):,} of {len(self.probability[fold]):,} "
-                f"test rows, at confidence ≥ {confidence:.3f}: {shown}"
-            )
-        return (f"pseudo-labels are those of study '{self.source}'", *lines)
 
 
 def make(source: Session, metric: Metric) -> Pseudo:
@@ -211,13 +162,3 @@ def _blend(table: np.ndarray, target: np.ndarray, metric: Metric) -> tuple[np.nd
     greedy = registry.get("ensemble", "greedy")
     rng = np.random.default_rng(0)
     return chosen, greedy.function(table[chosen], target, metric, rng, **greedy.defaults)
-
-
-def _figures(values: np.ndarray) -> list[str]:
-    return [f"{value:.3f}" for value in values]
-
-
-def _span(texts: Sequence[str]) -> str:
-    """The least and the most of them, or the one that all are."""
-    ordered = sorted(texts, key=lambda text: float(text.replace(",", "")))
-    return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"

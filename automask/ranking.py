@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from automask import cost
 from automask.probing import Estimate
 from automask.sample import Sample
 from automask.space.ranges import Int, Range
 from automask.space.recipe import Recipe
 from automask.space.space import Space
+from automask.training import flops
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,11 @@ def _steps(sizes: Range) -> list[Any]:
 
 def allowance(sample: Sample, default: Recipe) -> float:
     """GFLOP that a ranking may take: those of a trial that trains the default recipe's network whole."""
-    gflop = cost.forward(sample.task, default)
+    gflop = flops.forward(sample.task, default)
     if gflop is None:
         return math.inf
     folds, rows = int(sample.task.folds.max()) + 1, len(sample.task.data.labels)
-    return cost.TRAINED * default.training["epochs"] * (folds - 1) * rows * gflop
+    return flops.TRAINED * default.training["epochs"] * (folds - 1) * rows * gflop
 
 
 def affordable(
@@ -125,7 +125,7 @@ def affordable(
     by_area: dict[tuple[str, str | None], float] = {}
     for one in sorted(among, key=lambda one: one.size):
         network = one.backbone, one.model
-        if network not in by_area and (gflop := cost.forward(sample.task, among[one])) is not None:
+        if network not in by_area and (gflop := flops.forward(sample.task, among[one])) is not None:
             by_area[network] = gflop / one.size**2
 
     def taken(one: Candidate) -> float:

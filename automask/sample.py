@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from automask import cost
 from automask.errors import DiskError
-from automask.features import Features
 from automask.probing import Probe, shuffle_units
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
-from automask.task import Task
+from automask.training import flops
+from automask.training.features import Features
+from automask.training.task import Task
 
 #: Rows that the probe sees at most.
 ROWS = 1000
@@ -49,8 +49,8 @@ class Sample:
             why = str(error).strip().partition("\n")[0] or type(error).__name__
             return f"no features of {recipe.describe()}: {why}"
         seconds = time.perf_counter() - begin
-        if gflop := cost.forward(self.task, recipe):
-            self.passes[cost.network(recipe)] = seconds / (gflop * len(self.rows))
+        if gflop := flops.forward(self.task, recipe):
+            self.passes[flops.network(recipe)] = seconds / (gflop * len(self.rows))
         if not np.isfinite(found).all():
             return f"the features of {recipe.describe()} aren't finite"
         return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from automask import adapting, machine, weights
+from automask import adapting, machine
 from automask.data import dataset
 from automask.data.config import FILE, Config, load, read
 from automask.data.csv_file import quoted
@@ -22,13 +22,14 @@ from automask.space import registry
 from automask.space.space import Space
 from automask.storage.disk import DiskBudget
 from automask.storage.study_store import RESERVED, RUNS, StudyStore
-from automask.task import Task
-from automask.weights import Checkpoint
+from automask.training import pretrained
+from automask.training.pretrained import Checkpoint
+from automask.training.task import Task
 
 if TYPE_CHECKING:
     import optuna
 
-    from automask.pseudo import Pseudo
+    from automask.training.task import Pseudo
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Session:
 
     def task(self, room: DiskBudget | None = None) -> Task:
         """What training needs, with torch set up for this process."""
-        from automask.task import Task
+        from automask.training.task import Task
 
         machine.setup_process(self.options.threads)
         return Task(
@@ -187,7 +188,7 @@ def open_session(options: Options, file: Path = FILE) -> Session:
     path = study.user_attrs.get("weights folder")
     if path and not Path(path).is_dir() and config.search.weights:
         path = config.search.weights
-    checkpoints = weights.read_folder(Path(path)) if path and Path(path).is_dir() else {}
+    checkpoints = pretrained.read_folder(Path(path)) if path and Path(path).is_dir() else {}
     largest = study.user_attrs.get("largest", 0)
     cap = options.disk or study.user_attrs.get("disk") or store.tenth()
     return Session(config, options, data, folds, largest, checkpoints, store, study, cap=cap)

@@ -17,14 +17,14 @@ from torch import Tensor
 from automask import mirroring
 from automask.data.dataset import test_fingerprint
 from automask.ensembling import PLAIN, Member
-from automask.features import IN_TRAINING_ALONE
 from automask.members import explain_other_weights, is_head_alone, rebuild_network
-from automask.network import Network, in_batches
 from automask.session import Session
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
-from automask.task import Task
+from automask.training.features import IN_TRAINING_ALONE
+from automask.training.network import Network, in_batches
+from automask.training.task import Task
 
 Views = Callable[[Tensor], Sequence[Tensor]]
 

@@ -139,9 +139,9 @@ def _fitting(session: Session, tell: Tell) -> Session:
 
 
 def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
-    from automask import cost
     from automask.sofar import scores_so_far
-    from automask.training import fit
+    from automask.training import flops
+    from automask.training.trial import fit
 
     room = session.room(lambda text: tell(Note(text)))
     task = session.task(room)
@@ -154,7 +154,7 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
         lambda recipe, report: fit(task, recipe, session.store.trial(recipe, room), report),
         tell,
         session.config.search.seed,
-        cost.compute_cost(task),
+        flops.compute_cost(task),
         lambda: list(scores_so_far(session).values()),
         session.declared,
     )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from automask import advising, matrix, sample, scoring, weights
+from automask import advising, matrix, sample, scoring
 from automask.data import dataset
 from automask.data.config import Config, DataSection, SearchSection, read
 from automask.data.dataset import Dataset
@@ -27,8 +27,9 @@ from automask.machine import setup_process
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
-from automask.task import Task
-from automask.training import fit
+from automask.training.pretrained import read_folder
+from automask.training.task import Task
+from automask.training.trial import fit
 from benchmarks import tasks
 
 SHARED = Path("../shared").resolve()
@@ -98,7 +99,7 @@ def task(folder: Path, cache: Path) -> Task:
         seed=SEED,
         images=Images(data.paths, 96, resizes, cache),
         cache=cache,
-        weights=weights.read_folder(SHARED / "weights"),
+        weights=read_folder(SHARED / "weights"),
         device=torch.device("cpu"),
     )
 

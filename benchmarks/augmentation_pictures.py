@@ -13,8 +13,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from automask.data.image_files import decode
-from automask.inputs import Inputs
 from automask.space import registry
+from automask.training.batches import Inputs
 
 DATA = Path("../shared/data")
 FILE = Path("docs/augmentation.png")

@@ -28,7 +28,6 @@ from filelock import FileLock
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from automask.cost import compute_cost
 from automask.hpo.proposer import Proposer, suggester
 from automask.hpo.pruners import TwoStage
 from automask.hpo.sampler import ReseededTPE
@@ -38,8 +37,9 @@ from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.study_store import StudyStore
-from automask.task import Task
-from automask.training import fit
+from automask.training import flops
+from automask.training.task import Task
+from automask.training.trial import fit
 from benchmarks import subsamples
 from benchmarks.replay import figures, tasks
 from benchmarks.replay.report import fill
@@ -156,7 +156,7 @@ def run(name: str, seed: int, way: Way, cache_folder: Path) -> dict[str, Any]:
 
 
 def _study(task: Task, space: Space, seed: int, way: Way) -> tuple[optuna.Study, Proposer]:
-    cost = compute_cost(task)
+    cost = flops.compute_cost(task)
     if not way.ours:
         options: Any = {"sampler": way.sampler(seed=seed), "pruner": way.pruner()}  # type: ignore[call-arg]
         study = optuna.create_study(direction="maximize", **options)

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from automask.features import Features
-from automask.fold import FoldTrainer
 from automask.machine import setup_process
-from automask.network import build
 from automask.space.recipe import Recipe
-from automask.task import Task
+from automask.training.features import Features
+from automask.training.fold import FoldTrainer
+from automask.training.network import build
+from automask.training.task import Task
 from benchmarks import tasks
 from benchmarks.measure import Figure, in_turn, ratio
 

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from automask import heads, training
-from automask.features import Features
 from automask.hpo.progress import Step
-from automask.inputs import Inputs
 from automask.machine import setup_process
-from automask.network import build
 from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
-from automask.task import Task, call_plugin
+from automask.training import heads, trial
+from automask.training.batches import Inputs
+from automask.training.features import Features
+from automask.training.network import build
+from automask.training.task import Task, call_plugin
 from benchmarks import tasks
 from benchmarks.measure import Figure, in_turn, ratio, seconds
 
@@ -50,7 +50,7 @@ def against_the_frozen_backbone(task: Task, model: str, size: int) -> Figure:
     numbers = iter(range(1000))
 
     def cached() -> None:
-        training.fit(task, recipe, TrialStore(task.cache / f"{model}-{next(numbers)}"), quiet)
+        trial.fit(task, recipe, TrialStore(task.cache / f"{model}-{next(numbers)}"), quiet)
 
     cached()
     ours = [seconds(cached) for _ in range(5)]

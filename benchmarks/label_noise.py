@@ -18,14 +18,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from automask import weights
 from automask.data import dataset
 from automask.data.images import Images
-from automask.features import Features
 from automask.labels import Audit, find_label_errors
 from automask.machine import setup_process
 from automask.space import registry
-from automask.task import Task
+from automask.training import pretrained
+from automask.training.features import Features
+from automask.training.task import Task
 from benchmarks import subsamples, tasks
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -62,7 +62,7 @@ def read(name: str) -> Task:
         seed=0,
         images=Images(data.paths, SIZE, resizes, CACHE),
         cache=CACHE,
-        weights=weights.read_folder(SHARED / "weights"),
+        weights=pretrained.read_folder(SHARED / "weights"),
         device=torch.device("cpu"),
     )
 

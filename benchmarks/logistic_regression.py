@@ -14,9 +14,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from automask import ensembling, members, session
-from automask.features import Features
 from automask.scoring import score
 from automask.session import Options
+from automask.training.features import Features
 
 
 def main() -> None:

@@ -31,8 +31,8 @@ from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.trial_store import TrialStore
-from automask.task import Task
-from automask.training import fit
+from automask.training.task import Task
+from automask.training.trial import fit
 from benchmarks import subsamples
 
 FILE = Path(__file__).parent / "ranking.json"

@@ -84,7 +84,7 @@ def outside_training() -> Figure:
     from automask.hpo.searcher import Limits, Searcher
     from automask.session import Options
     from automask.storage.trial_store import TrialStore
-    from automask.training import fit
+    from automask.training.trial import fit
 
     trials, inside = 50, 0.0
     plain = {"epochs": 10, "batch": 32, "size": 96, "model": "mobilenetv3_small_050"}

@@ -14,13 +14,13 @@ import pandas as pd
 import torch
 from filelock import FileLock
 
-from automask import weights
 from automask.data import dataset
 from automask.data.images import Images
 from automask.data.synthetic.competition import draw_table
 from automask.data.tables import Rows, Tables
 from automask.space import registry
-from automask.task import Task
+from automask.training import pretrained
+from automask.training.task import Task
 
 SHARED = Path(__file__).parents[2] / "shared"
 FOLDS, LARGEST = 2, 96
@@ -122,6 +122,6 @@ def task(
         seed=seed,
         images=Images(data.paths, largest, resizes, cache),
         cache=cache,
-        weights=weights.read_folder(SHARED / "weights"),
+        weights=pretrained.read_folder(SHARED / "weights"),
         device=torch.device("cpu"),
     )

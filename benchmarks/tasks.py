@@ -18,7 +18,7 @@ from automask.machine import cores
 from automask.space import registry
 from automask.space.kinds import SEARCHED
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
-from automask.task import Task
+from automask.training.task import Task
 
 CLASSES = 10
 

@@ -28,7 +28,7 @@ from automask.space import registry
 from automask.space.kinds import SEARCHED
 from automask.space.recipe import TRAINING, TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
-from automask.training import fit
+from automask.training.trial import fit
 from benchmarks.subsamples import SHARED, SOURCES, Source, task
 
 FOLDER = Path(__file__).parent

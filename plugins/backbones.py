@@ -157,8 +157,8 @@ def _described(module, model, image_size, stages, mean, std):
     """The module with the facts that training asks for; D is measured, as libraries misstate it."""
     import torch
 
-    from automask.memory import out_of_memory
-    from automask.network import Backbone
+    from automask.training.hardware import out_of_memory
+    from automask.training.network import Backbone
 
     try:
         with torch.no_grad():

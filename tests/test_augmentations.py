@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from automask.inputs import Inputs
 from automask.plugins import _operations, _pixels
 from automask.space import registry
+from automask.training.batches import Inputs
 
 registry.load()
 augmentations = importlib.import_module("automask.plugins.augmentations")

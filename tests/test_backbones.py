@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from automask.errors import UserError
-from automask.network import NAMED_NORM, NORMS, Network, norm_names, parameter_groups
 from automask.space import registry
-from automask.weights import Checkpoint
+from automask.training.network import NAMED_NORM, NORMS, Network, norm_names, parameter_groups
+from automask.training.pretrained import Checkpoint
 
 SIZE = 64
 

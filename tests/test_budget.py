@@ -16,10 +16,9 @@ from conftest import automask, refused
 from filelock import FileLock
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
-from automask import cost, deadline, machine, opening, training, workers
+from automask import deadline, machine, opening, workers
 from automask.errors import UserError
-from automask.hpo import cost as cost_module
-from automask.hpo import optuna_study, pruners, sampler
+from automask.hpo import cost, optuna_study, pruners, sampler
 from automask.hpo import searcher as searcher_module
 from automask.hpo.cost import Cost
 from automask.hpo.progress import Step
@@ -30,6 +29,8 @@ from automask.space import ranges
 from automask.space.ranges import Categorical, Float, Int
 from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
+from automask.training import flops
+from automask.training.trial import fit
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_what_costs_more_is_said_to_cost_more(inside):
         "[augmentation.none]\n"
     )
     study = opening.begin(Options(space="mine.toml", folds=FOLDS))
-    gflop = cost.compute_cost(study.task())
+    gflop = flops.compute_cost(study.task())
     short = recipe_of(study, **{"training.epochs": 2, "training.image_size": 32})
     long = recipe_of(study, **{"training.epochs": 4, "training.image_size": 32})
     large = recipe_of(study, **{"training.epochs": 2, "training.image_size": 64})
@@ -126,26 +127,20 @@ def test_seconds_are_those_of_the_same_kind_here():
         attrs = {"kind": kind, "pace": pace, "machine": machine}
         return optuna.trial.create_trial(value=0.0, user_attrs=attrs)
 
-    here = cost.machine("cpu")
+    here = flops.machine("cpu")
     asked = Cost(10, "full a 32px", 3, here)
     seen = [trial("cached a 32px", 9.0, here), trial("full a 32px", 1.0, "elsewhere")]
-    assert cost_module.seconds(asked, seen) is None
-    assert (
-        cost_module.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20 * cost_module.SLOWER
-    )
-    assert (
-        cost_module.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40 * cost_module.SLOWER
-    )
+    assert cost.seconds(asked, seen) is None
+    assert cost.seconds(asked, seen, {"b 64px": 3.0, "a 32px": 2.0}) == 20 * cost.SLOWER
+    assert cost.seconds(asked, seen, {"b 64px": 3.0, "c 32px": 5.0}) == 40 * cost.SLOWER
     # Another worker is just writing this one's facts.
     half = optuna.trial.create_trial(value=0.0, user_attrs={"kind": "full a 32px", "pace": 1.0})
     other = {"machine": here, "pace": 1.0}
     less = optuna.trial.create_trial(value=0.0, user_attrs=other)
-    assert cost_module.seconds(asked, [half, less]) is None
+    assert cost.seconds(asked, [half, less]) is None
     seen += [trial("full b 64px", pace, here) for pace in (2.0, 3.0, 50.0)]
-    assert (
-        cost_module.seconds(asked, seen, {"a 32px": 2.0}) == cost_module.seconds(asked, seen) == 30
-    )
-    assert cost_module.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
+    assert cost.seconds(asked, seen, {"a 32px": 2.0}) == cost.seconds(asked, seen) == 30
+    assert cost.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
 
 
 def test_cheap_recipes_come_first_and_a_trial_keeps_what_was_known_of_it(study):
@@ -364,7 +359,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on_as_one_worker_trains_
     for trial in [*(t for t in done if "resumed" in t.user_attrs), *done[-2:]]:
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
         alone = TrialStore(project / "alone" / recipe.hash)
-        assert training.fit(task, recipe, alone, lambda step: None) == trial.value
+        assert fit(task, recipe, alone, lambda step: None) == trial.value
 
 
 RUNNING = optuna.trial.TrialState.RUNNING

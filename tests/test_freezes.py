@@ -4,12 +4,12 @@ import pytest
 import torch
 from test_training import quiet, recipe, task  # noqa: F401
 
-from automask import training
-from automask.features import Features
-from automask.fold import FoldTrainer
-from automask.network import build, norm_names
 from automask.space import registry
 from automask.storage.trial_store import TrialStore
+from automask.training import trial
+from automask.training.features import Features
+from automask.training.fold import FoldTrainer
+from automask.training.network import build, norm_names
 
 VIT, RESNET = ("timm", {"model": "test_vit"}), ("timm", {"model": "test_resnet"})
 PLAIN = ("torchvision", {"model": "squeezenet1_1"})
@@ -83,7 +83,7 @@ def test_probe_then_tune_does_both_from_two_epochs_on(share, epochs):
 def test_who_trains_on_cached_features_alone(task, freeze, backbone, cached):  # noqa: F811
     made = recipe(freeze=(freeze, {}), backbone=backbone, image_size=32)
     for _ in range(2):  # found out, then remembered
-        assert training.trains_only_head(made, Features(task, made)) is cached
+        assert trial.trains_only_head(made, Features(task, made)) is cached
 
 
 def test_remembered_names_are_those_of_the_network(task):  # noqa: F811
@@ -100,7 +100,7 @@ def test_remembered_names_are_those_of_the_network(task):  # noqa: F811
 @pytest.mark.parametrize("freeze", ["probe_then_tune", "norm_and_head"])
 def test_they_train_every_fold_and_repeat_to_the_bit(task, tmp_path, freeze):  # noqa: F811
     made = recipe(freeze=(freeze, {}), epochs=2)
-    scores = [training.fit(task, made, TrialStore(tmp_path / name), quiet) for name in ("a", "b")]
+    scores = [trial.fit(task, made, TrialStore(tmp_path / name), quiet) for name in ("a", "b")]
     assert scores[0] == scores[1]
     for fold in range(3):
         one, two = (TrialStore(tmp_path / name).load(fold) for name in ("a", "b"))

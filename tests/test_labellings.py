@@ -12,20 +12,21 @@ from hypothesis.extra.numpy import arrays
 from test_data import tables
 from test_training import quiet, recipe
 
-from automask import adapting, heads, submission, training
-from automask import task as task_module
+from automask import adapting, submission
 from automask.data import config, dataset
 from automask.data.bins import band_names
 from automask.data.synthetic.competition import draw_competition, draw_table
 from automask.data.tables import Numeric
 from automask.errors import PluginError, TrialError, UserError
-from automask.fold import FoldTrainer
 from automask.opening import begin
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import table
 from automask.session import Options
 from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore
+from automask.training import heads, trial
+from automask.training import task as task_module
+from automask.training.fold import FoldTrainer
 
 LIMITS = np.array([30.0, 60.0])
 
@@ -228,7 +229,7 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
 
     told = replace(task)
     told.__dict__["score"] = score
-    training.fit(told, made, TrialStore(tmp_path), quiet)
+    trial.fit(told, made, TrialStore(tmp_path), quiet)
     classes = len(task.data.attributes.classes)
     for fold in (0, 1):
         assert dict(seen[fold]) == parts[fold] and len(seen[fold]) == len(parts[fold])
@@ -301,7 +302,7 @@ class TestLimitsOfATable:
             recipe(epochs=1, freeze=("head_only", {}), labelling=BAND),
             TrialStore(tmp_path),
         )
-        training.fit(task, made, store, quiet)
+        trial.fit(task, made, store, quiet)
         frame = submission.table(task.data, task.data.test.ids, store.test(2).mean(0))
         submission.check(frame, task.data)
         assert list(frame.columns) == ["id", "mask", "gender", "age"] and len(frame) == 3 * 7

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from automask import steps, testing
+from automask import testing
 from automask.space import registry, space_file
+from automask.training import optim
 
 LOSSES = list(registry.plugins("loss").values())
 ROW_LOSSES = [plugin for plugin in LOSSES if plugin.name != "soft_f1"]
@@ -111,7 +112,7 @@ def test_accumulated_parts_have_the_gradient_of_the_whole(plugin, rows, parts):
     def gradient(sizes, params):
         model.zero_grad()
         split = list(zip(inputs.split(sizes), target.split(sizes), strict=True))
-        total = steps.accumulate(
+        total = optim.accumulate(
             split, model, lambda *batch: plugin.function(*batch, **params), COUNTS
         )
         return total, model.weight.grad.clone()
@@ -298,7 +299,7 @@ def test_soft_f1_sees_each_part_of_a_batch_by_itself():
         given = logits.clone().requires_grad_()
         pairs = list(zip(given.split(sizes), target.split(sizes), strict=True))
         function = registry.get("loss", "soft_f1").function
-        return steps.accumulate(pairs, lambda part: part, function, COUNTS)
+        return optim.accumulate(pairs, lambda part: part, function, COUNTS)
 
     alone = [loss("soft_f1", logits[rows], target[rows]) for rows in (slice(0, 8), slice(8, 12))]
     torch.testing.assert_close(accumulated(8), (2 * alone[0] + alone[1]) / 3)

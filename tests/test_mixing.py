@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from test_training import Narrow, heads_of, quiet, recipe, same_results
 from torch import nn
 
-from automask import epochs, heads, mixing, network, opening, stacking, training
-from automask.averaging import Average
+from automask import opening
 from automask.data.dataset import Attributes
 from automask.errors import TrialError
-from automask.features import Features
-from automask.fold import FoldTrainer
 from automask.session import Options
 from automask.space import kinds, registry, space_file
 from automask.storage.trial_store import TrialStore
+from automask.training import batches, heads, mixing, network, stacked_heads, trial
+from automask.training.features import Features
+from automask.training.fold import FoldTrainer
+from automask.training.optim import Average
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +203,7 @@ def test_mixed_trainings_repeat_to_the_bit_and_differ_from_unmixed_ones(
     outs = []
     for place, own in (("a", made), ("b", made), ("c", recipe(freeze=(freeze, {}), epochs=3))):
         store = TrialStore(tmp_path / place)
-        training.fit(task, own, store, quiet)
+        trial.fit(task, own, store, quiet)
         outs.append(store.out_of_fold(task.folds))
     np.testing.assert_array_equal(outs[0], outs[1])
     assert np.abs(outs[0] - outs[2]).max() > 1e-4
@@ -242,7 +243,7 @@ def test_a_mix_of_pixels_with_cached_features_alone_is_refused_with_a_sentence(
     with pytest.raises(
         TrialError, match="mix 'cutmix' can't be had with freeze 'head_only'"
     ) as told:
-        training.fit(task, made, TrialStore(tmp_path), quiet)
+        trial.fit(task, made, TrialStore(tmp_path), quiet)
     assert told.value.reason == "bad recipe"
 
     def rolled(inputs, target, rng):
@@ -259,8 +260,8 @@ def test_heads_at_once_on_mixed_features_are_those_trained_alone(task, monkeypat
     made = recipe(freeze=("head_only", {}), mix=("mixup", {"alpha": 1.0}), epochs=3, ema_decay=0.9)
     together = heads_of(task, [made])[0]
     monkeypatch.setattr(heads, "_steps_alike_when_stacked", lambda recipe: False)
-    monkeypatch.setattr(stacking, "_stacked", lambda head, D: None)
-    monkeypatch.setattr(stacking, "_goes_by_row", lambda loss, classes: False)
+    monkeypatch.setattr(stacked_heads, "_stacked", lambda head, D: None)
+    monkeypatch.setattr(stacked_heads, "_goes_by_row", lambda loss, classes: False)
     same_results(together, heads_of(task, [made])[0])
 
 
@@ -332,7 +333,7 @@ def skewed(task):
 
 def drawn(name, labels, features=None, seed=0, **params):
     made = registry.get("sampling", name).function(labels, lambda: features, rng(seed), **params)
-    return epochs.EpochRows(*made) if isinstance(made, tuple) else epochs.EpochRows(made)
+    return batches.EpochRows(*made) if isinstance(made, tuple) else batches.EpochRows(made)
 
 
 LABELS = np.repeat([0, 1, 2], [60, 30, 10])
@@ -383,7 +384,7 @@ def test_smote_fills_classes_up_with_points_between_near_rows_of_one(counts, k, 
     sizes = np.rint(np.array(counts) ** (1 - power) * float(max(counts)) ** power)
     assert np.bincount(labels[rows]).tolist() == sizes.tolist()
     assert ((weights == 0).sum() >= len(labels)) and (weights < 1).all()
-    points = epochs.read_rows(features, *whole)
+    points = batches.read_rows(features, *whole)
     for row, partner, weight, point in zip(rows, partners, weights, points, strict=True):
         if weight:
             own = np.flatnonzero(labels == labels[row])
@@ -407,7 +408,7 @@ def test_pixels_of_neighbours_are_blended_before_augmentation():
     table = np.zeros((3, 2, 2, 3), np.uint8)
     table[1:] = [[[[100]]], [[[255]]]]
     rows, partners, weights = np.array([0, 1, 2]), np.array([1, 1, 0]), np.array([0.25, 0.0, 0.1])
-    out = epochs.read_rows(table, rows, partners, weights)
+    out = batches.read_rows(table, rows, partners, weights)
     assert out.dtype == np.uint8
     assert out[:, 0, 0, 0].tolist() == [25, 100, 230]
 
@@ -416,7 +417,7 @@ def test_pixels_of_neighbours_are_blended_before_augmentation():
 def test_smote_trains_on_both_roads_and_repeats_to_the_bit(task, tmp_path, freeze):
     task = skewed(task)
     made = recipe(freeze=(freeze, {}), sampling=("smote", {"k": 9}), augmentation=("light", {}))
-    scores = [training.fit(task, made, TrialStore(tmp_path / name), quiet) for name in "ab"]
+    scores = [trial.fit(task, made, TrialStore(tmp_path / name), quiet) for name in "ab"]
     outs = [TrialStore(tmp_path / name).out_of_fold(task.folds) for name in "ab"]
     assert scores[0] == scores[1]
     np.testing.assert_array_equal(*outs)
@@ -452,15 +453,17 @@ def test_no_sampling_reads_a_row_that_its_fold_is_scored_on(task, monkeypatch, s
         side = heads._Side(task, made, features, fold)
         own = side.draw()
         assert set(own.rows) | set(rows if own.partners is None else own.partners) <= set(rows)
-        assert not epochs.read_rows(values, *own).any()
+        assert not batches.read_rows(values, *own).any()
         assert (sampling == "smote") == (own.weights is not None and own.weights.any())
 
 
 def test_folds_stand_side_by_side_whether_or_not_they_interpolate():
-    plain = epochs.EpochRows(np.array([[1, 2], [3, 4]]))
-    between = epochs.EpochRows(np.array([[5, 6], [7, 8]]), np.full((2, 2), 9), np.full((2, 2), 0.5))
-    assert epochs.stack_epochs([plain, plain]).partners is None
-    joined = epochs.stack_epochs([plain, between]).at(1)
+    plain = batches.EpochRows(np.array([[1, 2], [3, 4]]))
+    between = batches.EpochRows(
+        np.array([[5, 6], [7, 8]]), np.full((2, 2), 9), np.full((2, 2), 0.5)
+    )
+    assert batches.stack_epochs([plain, plain]).partners is None
+    joined = batches.stack_epochs([plain, between]).at(1)
     assert joined.rows.tolist() == [[3, 4], [7, 8]]
     assert joined.weights.tolist() == [[0, 0], [0.5, 0.5]]
 
@@ -509,7 +512,7 @@ def test_averaged_weights_predict_and_are_the_ones_stored(task, tmp_path, freeze
     for decay in (0.0, 0.9):
         made = recipe(freeze=(freeze, {}), epochs=3, ema_decay=decay)
         store = TrialStore(tmp_path / str(decay))
-        training.fit(task, made, store, quiet)
+        trial.fit(task, made, store, quiet)
         built = network.build(made, task.data.attributes, {}, task.seed, 1)
         built.load_state_dict(load_file(store.weights(1)), strict=False)
         again = network.predict(built, task.pixels(made, 1), task.test_rows, task.device)

@@ -5,9 +5,10 @@ import torch
 from conftest import SPACE
 from torch import nn
 
-from automask import adapting, opening, precision, session, testing
-from automask.network import Network, parameter_groups
+from automask import adapting, opening, session, testing
 from automask.space import registry, space_file
+from automask.training import hardware
+from automask.training.network import Network, parameter_groups
 
 OPTIMIZERS = list(registry.plugins("optimizer").values())
 
@@ -245,7 +246,7 @@ def test_muon_takes_adam_steps_for_the_head():
 def test_only_a_space_of_ones_own_asks_for_muon_where_bfloat16_is_emulated(inside, monkeypatch):
     (inside / "space.toml").write_text(SPACE + "\n[optimizer.muon]\n")
     for emulated in (True, False):
-        monkeypatch.setattr(precision, "emulated", lambda device, emulated=emulated: emulated)
+        monkeypatch.setattr(hardware, "emulated", lambda device, emulated=emulated: emulated)
         own = opening.begin(session.Options(space="space.toml", folds=3))
         assert set(own.space.competitors["optimizer"]) == {"muon"}
         assert not [note for note in own.notes if "muon" in note]

@@ -12,18 +12,19 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_training import quiet, recipe
 
-from automask import heads, opening, preprocessing, training
+from automask import opening, preprocessing
 from automask.adapting import map_bytes
 from automask.data import boxes
 from automask.data.preprocessing import TrainingPart, from_json, is_fitted, to_json
 from automask.data.tables import Rows
 from automask.errors import UserError
-from automask.features import Features
 from automask.session import Options
 from automask.space import registry
 from automask.space.ranges import Float
 from automask.space.recipe import Choice
 from automask.storage.trial_store import TrialStore
+from automask.training import heads, trial
+from automask.training.features import Features
 
 
 def made(name, part=None, **params):
@@ -305,7 +306,7 @@ def test_a_fold_trains_and_scores_on_its_own_map(task, tmp_path, freeze):
     tables = [np.asarray(features.plain(fold)) for fold in range(3)]
     assert not np.allclose(tables[0], tables[2])
     store = TrialStore(tmp_path)
-    training.fit(task, used, store, quiet)
+    trial.fit(task, used, store, quiet)
     for fold in range(3):
         # Every row of a fold's map looks alike, so that it is predicted alike, by its own network.
         rows = np.concatenate([store.load(fold).validation, store.load(fold).test])
@@ -319,7 +320,7 @@ def test_a_fold_trains_and_scores_on_its_own_map(task, tmp_path, freeze):
 def _by_weights(task, used, store, fold, value):
     from safetensors.torch import load_file
 
-    from automask import network
+    from automask.training import network
 
     built = network.build(used, task.data.attributes, {}, task.seed, fold)
     built.load_state_dict(load_file(store.weights(fold)), strict=False)
@@ -332,7 +333,7 @@ def test_later_test_rows_are_predicted_on_each_folds_map(started, task, tmp_path
 
     monkeypatch.setattr(type(started), "task", lambda self: task)
     used, store = recipe(preprocessing=("level", {})), TrialStore(tmp_path)
-    training.fit(task, used, store, quiet)
+    trial.fit(task, used, store, quiet)
     before = store.test(3)
     members._predict(started, used, store)
     np.testing.assert_allclose(store.test(3), before, atol=1e-5)

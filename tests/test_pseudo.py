@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_training import FAST, Memory, noise_task, quiet, recipe
 
-from automask import network, opening, pseudo, scoring, training, workers
+from automask import opening, pseudo, scoring, workers
 from automask.errors import UserError
-from automask.features import Features
-from automask.fold import FoldTrainer
-from automask.heads import _Side
 from automask.hpo.searcher import Limits
 from automask.session import Options
 from automask.storage.trial_store import FoldResult, TrialStore
+from automask.training import network
+from automask.training.features import Features
+from automask.training.fold import FoldTrainer
+from automask.training.heads import _Side
+from automask.training.task import Pseudo
+from automask.training.trial import fit
 
 FOLDS, TEST = 3, 9
 
@@ -157,17 +160,15 @@ def test_noise_stays_noise_though_test_rows_are_copies_of_train_rows(
     task = replace(task, data=replace(task.data, test=rows))
     monkeypatch.setattr(type(task), "pixels", lambda self, recipe, fold: pixels)
     monkeypatch.setattr(network, "build_backbone", lambda *args: Memory())
-    monkeypatch.setattr("automask.features.build_backbone", lambda *args: Memory())
+    monkeypatch.setattr("automask.training.features.build_backbone", lambda *args: Memory())
     monkeypatch.setattr(Features, "_key", lambda self, fold: "memory")
     made, first = recipe(freeze=(freeze, {}), **FAST), TrialStore(tmp_path / "first")
-    assert training.fit(task, made, first, quiet) < 0.7
+    assert fit(task, made, first, quiet) < 0.7
     probability = first.test(3)
     if not honest:
         probability[:] = probability.mean(0)
-    learned = pseudo.Pseudo("main", "", probability, np.zeros(3), np.zeros((60, 2)))
-    score = training.fit(
-        replace(task, pseudo=learned), made, TrialStore(tmp_path / "second"), quiet
-    )
+    learned = Pseudo("main", "", probability, np.zeros(3), np.zeros((60, 2)))
+    score = fit(replace(task, pseudo=learned), made, TrialStore(tmp_path / "second"), quiet)
     assert score < 0.7 if honest else score > 0.85
 
 
@@ -184,19 +185,19 @@ def test_few_train_rows_gain_from_many_test_rows(inside, tmp_path, monkeypatch, 
     task = replace(task, data=replace(task.data, test=rows, labels=labels), folds=looks)
     monkeypatch.setattr(type(task), "pixels", lambda self, recipe, fold: pixels)
     monkeypatch.setattr(network, "build_backbone", lambda *args: Memory())
-    monkeypatch.setattr("automask.features.build_backbone", lambda *args: Memory())
+    monkeypatch.setattr("automask.training.features.build_backbone", lambda *args: Memory())
     monkeypatch.setattr(Features, "_key", lambda self, fold: "memory")
     made = recipe(freeze=(freeze, {}), **FAST)
-    without = training.fit(task, made, TrialStore(tmp_path / "first"), quiet)
+    without = fit(task, made, TrialStore(tmp_path / "first"), quiet)
     probability = np.tile(np.eye(2)[[0, 0, 1]], (3, 1, 1)).astype(np.float32)
-    learned = pseudo.Pseudo("main", "", probability, np.full(3, 0.9), np.zeros((60, 2)))
+    learned = Pseudo("main", "", probability, np.full(3, 0.9), np.zeros((60, 2)))
     told = replace(task, pseudo=learned)
-    assert training.fit(told, made, TrialStore(tmp_path / "second"), quiet) > without + 0.2
+    assert fit(told, made, TrialStore(tmp_path / "second"), quiet) > without + 0.2
 
 
 def test_heads_on_augmented_views_train_on_test_rows_too(learning):
     made = recipe(freeze=("head_only", {}), augmentation=("light", {}), sampling=("smote", {}))
-    score = training.fit(learning.task(), made, learning.store.trial(made), quiet)
+    score = fit(learning.task(), made, learning.store.trial(made), quiet)
     assert 0 <= score <= 1
 
 

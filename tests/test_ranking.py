@@ -9,7 +9,6 @@ from conftest import SPACE, automask
 from safetensors.torch import save_file
 
 from automask import advising, opening, sample
-from automask.features import Features
 from automask.hpo import trials
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
@@ -20,6 +19,7 @@ from automask.ranking import Candidate, Ranking, affordable, allowance, candidat
 from automask.session import Options
 from automask.space import space_file
 from automask.space.ranges import Int
+from automask.training.features import Features
 
 SIZES = SPACE.replace("image_size = 32", "image_size = [32, 64]")
 MODELS = ("test_convnext", "test_resnet")

@@ -16,9 +16,9 @@ from torch import nn
 from automask import auditing, calibration, charts, evaluation, looked, markup, report
 from automask.auditing import Finding
 from automask.data.dataset import Attributes
-from automask.network import Backbone, Network, build
 from automask.session import Options, open_session
 from automask.space.recipe import Choice, Recipe
+from automask.training.network import Backbone, Network, build
 
 NASTY = "</style><script>alert('x')</script> & \"{{body}}\""
 

@@ -13,13 +13,14 @@ from test_plugins import FOCAL
 from test_search import FOLDS, HOLD, recipes, searcher, states
 from test_study import with_loss
 
-from automask import adapting, opening, weights
+from automask import adapting, opening
 from automask.errors import UserError
 from automask.hpo import migration, optuna_study, sampler, trials
 from automask.hpo.progress import Step
 from automask.hpo.trials import JOINED, LEFT, OUTSIDE, complete_trials, finished_trials
 from automask.session import Options
 from automask.space.space_file import parse
+from automask.training import pretrained
 
 WIDER = SPACE + "\n[loss.soft_f1]\n\n[loss.ldam]\n"
 NARROWER = SPACE.replace("[loss.focal]\ngamma = { low = 0.5, high = 2.0 }\n", "").replace(
@@ -321,7 +322,7 @@ def test_a_model_that_joins_the_space_is_asked_for_and_those_before_are_kept(mon
         asked.append([name for _, name in models])
         return [("timm", name) for name in asked[-1] if name not in ("resnet34", "resnet50")]
 
-    monkeypatch.setattr(weights, "reachable", reachable)
+    monkeypatch.setattr(pretrained, "reachable", reachable)
     kept = {
         adapting.MODELS: [["timm", "resnet18"]],
         adapting.ASKED: [["timm", "resnet18"], ["timm", "resnet34"]],

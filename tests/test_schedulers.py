@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from automask import steps, testing
+from automask import testing
 from automask.space import registry, space_file
 from automask.space.recipe import Choice, Recipe
+from automask.training import optim
 
 SCHEDULERS = list(registry.plugins("scheduler").values())
 
@@ -28,7 +29,7 @@ def course(name, optimizer=None, steps_per_epoch=10, epochs=8, warmup_epochs=0, 
     )
     choice = Choice(name, {**registry.get("scheduler", name).defaults, **params})
     recipe = Recipe({"scheduler": choice}, {"epochs": epochs, "warmup_epochs": warmup_epochs})
-    schedule = steps.Schedule(recipe, optimizer, steps_per_epoch)
+    schedule = optim.Schedule(recipe, optimizer, steps_per_epoch)
     for _ in range(epochs):
         for _ in range(steps_per_epoch):
             optimizer.step()

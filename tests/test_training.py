@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from automask import fold as fold_module
-from automask import heads, memory, network, opening, precision, stacking, steps, training
+from automask import opening
 from automask.data.dataset import Attributes
 from automask.errors import TrialError, UserError
-from automask.features import Features
 from automask.session import Options
 from automask.space import kinds, registry
 from automask.space.kinds import SEARCHED
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
+from automask.training import fold as fold_module
+from automask.training import hardware, heads, network, optim, stacked_heads, trial
+from automask.training.features import Features
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def memorising(task, monkeypatch):
     pixels[:, 0, 0, 0] = np.arange(60)
     monkeypatch.setattr(type(told), "pixels", lambda self, recipe, fold: pixels)
     monkeypatch.setattr(network, "build_backbone", lambda *args: Memory())
-    monkeypatch.setattr("automask.features.build_backbone", lambda *args: Memory())
+    monkeypatch.setattr("automask.training.features.build_backbone", lambda *args: Memory())
     # The cache knows backbones by name, and this one has none.
     monkeypatch.setattr(Features, "_key", lambda self, fold: "memory")
     return told
@@ -98,9 +99,7 @@ FAST = {"epochs": 30, "optimizer": ("adamw", {"lr": 0.01})}
 
 @pytest.mark.parametrize("freeze", ["full", "head_only"])
 def test_no_fold_knows_the_rows_that_it_is_scored_on(memorising, tmp_path, freeze):
-    score = training.fit(
-        memorising, recipe(freeze=(freeze, {}), **FAST), TrialStore(tmp_path), quiet
-    )
+    score = trial.fit(memorising, recipe(freeze=(freeze, {}), **FAST), TrialStore(tmp_path), quiet)
     assert score < 0.7, "labels are noise: an out-of-fold score above chance is a leak"
 
 
@@ -110,7 +109,7 @@ def test_the_isolation_test_sees_weights_that_run_on(memorising, tmp_path, monke
     monkeypatch.setattr(
         fold_module, "build", lambda *args: kept.setdefault("network", build(*args))
     )
-    score = training.fit(memorising, recipe(**FAST), TrialStore(tmp_path), quiet)
+    score = trial.fit(memorising, recipe(**FAST), TrialStore(tmp_path), quiet)
     assert score > 0.75
 
 
@@ -118,7 +117,7 @@ def test_the_isolation_test_sees_heads_that_are_shared(memorising, tmp_path, mon
     kept = {}
     build = heads.build_head
     monkeypatch.setattr(heads, "build_head", lambda *args: kept.setdefault("head", build(*args)))
-    score = training.fit(
+    score = trial.fit(
         memorising, recipe(freeze=("head_only", {}), **FAST), TrialStore(tmp_path), quiet
     )
     assert score > 0.75
@@ -139,7 +138,7 @@ def test_an_accumulated_step_equals_the_big_batch(loss, rows, count):
     def gradient(parts):
         model.zero_grad()
         split = list(zip(inputs.tensor_split(parts), target.tensor_split(parts), strict=True))
-        total = steps.accumulate(split, model, function, counts)
+        total = optim.accumulate(split, model, function, counts)
         return total, model.weight.grad.clone()
 
     whole, parts = gradient(1), gradient(min(count, rows))
@@ -215,7 +214,7 @@ def test_gradual_ends_with_everything_and_begins_with_the_head():
 def test_every_way_of_freezing_trains_and_repeats_to_the_bit(task, tmp_path, freeze, augmentation):
     made = recipe(freeze=(freeze, {}), augmentation=(augmentation, {}), epochs=4)
     stores = [TrialStore(tmp_path / name) for name in "ab"]
-    first, second = (training.fit(task, made, store, quiet) for store in stores)
+    first, second = (trial.fit(task, made, store, quiet) for store in stores)
     assert first == second
     np.testing.assert_array_equal(stores[0].test(3), stores[1].test(3))
     probability = stores[0].out_of_fold(task.folds)
@@ -225,8 +224,8 @@ def test_every_way_of_freezing_trains_and_repeats_to_the_bit(task, tmp_path, fre
 @pytest.mark.parametrize("freeze", ["gradual", "head_only"])
 def test_dropout_draws_alike_whether_features_are_cached_or_not(task, tmp_path, freeze):
     made = recipe(freeze=(freeze, {}), head=("joint", {"dropout": 0.4}), epochs=4)
-    cold = training.fit(task, made, TrialStore(tmp_path / "cold"), quiet)
-    warm = training.fit(task, made, TrialStore(tmp_path / "warm"), quiet)
+    cold = trial.fit(task, made, TrialStore(tmp_path / "cold"), quiet)
+    warm = trial.fit(task, made, TrialStore(tmp_path / "warm"), quiet)
     assert cold == warm
     stores = [TrialStore(tmp_path / name).out_of_fold(task.folds) for name in ("cold", "warm")]
     np.testing.assert_array_equal(*stores)
@@ -242,7 +241,7 @@ def test_a_head_with_batch_norm_trains_on_cached_features(task, tmp_path, monkey
     )
     made = recipe(freeze=("head_only", {}), head=("joint", {}))
     store = TrialStore(tmp_path)
-    training.fit(task, replace_head(made), store, quiet)
+    trial.fit(task, replace_head(made), store, quiet)
     assert np.isfinite(store.out_of_fold(task.folds)).all()
 
 
@@ -253,7 +252,7 @@ def replace_head(made):
 def test_only_a_backbone_that_never_trains_is_left_out(task):
     def at_once(freeze, params=None):
         made = recipe(freeze=(freeze, params or {}), epochs=4)
-        return training.trains_only_head(made, Features(task, made))
+        return trial.trains_only_head(made, Features(task, made))
 
     assert at_once("head_only")
     assert not at_once("full")
@@ -263,7 +262,7 @@ def test_only_a_backbone_that_never_trains_is_left_out(task):
 
 def test_a_trial_goes_on_after_its_last_finished_fold(task, tmp_path):
     made, whole, torn = recipe(), TrialStore(tmp_path / "whole"), TrialStore(tmp_path / "torn")
-    training.fit(task, made, whole, quiet)
+    trial.fit(task, made, whole, quiet)
 
     class Killed(BaseException):
         pass
@@ -273,25 +272,25 @@ def test_a_trial_goes_on_after_its_last_finished_fold(task, tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        training.fit(task, made, torn, kill_in_second_fold)
+        trial.fit(task, made, torn, kill_in_second_fold)
     assert torn.has(0) and not torn.has(1)
     begun = []
-    training.fit(task, made, torn, lambda step: begun.append((step.fold, step.epoch)))
+    trial.fit(task, made, torn, lambda step: begun.append((step.fold, step.epoch)))
     assert (0, 1) not in begun, "the finished fold was trained again"
     np.testing.assert_array_equal(torn.out_of_fold(task.folds), whole.out_of_fold(task.folds))
 
 
 def test_a_loss_that_is_not_a_number_fails_the_trial_with_its_reason(task, tmp_path):
     wild = recipe(optimizer=("sgd", {"lr": 1e30}))
-    with pytest.raises(training.TrialError) as caught:
-        training.fit(task, wild, TrialStore(tmp_path), quiet)
+    with pytest.raises(trial.TrialError) as caught:
+        trial.fit(task, wild, TrialStore(tmp_path), quiet)
     assert caught.value.reason == "not-a-number"
 
 
 def test_an_unknown_model_gets_a_suggestion(task, tmp_path):
     made = recipe(backbone=("timm", {"model": "test_resnt"}))
     with pytest.raises(UserError, match=r"no model 'test_resnt': did you mean 'test_resnet'\?"):
-        training.fit(task, made, TrialStore(tmp_path), quiet)
+        trial.fit(task, made, TrialStore(tmp_path), quiet)
 
 
 def test_stored_weights_give_the_stored_probabilities(task, tmp_path):
@@ -299,7 +298,7 @@ def test_stored_weights_give_the_stored_probabilities(task, tmp_path):
 
     for freeze in ("full", "head_only"):
         made, store = recipe(freeze=(freeze, {})), TrialStore(tmp_path / freeze)
-        training.fit(task, made, store, quiet)
+        trial.fit(task, made, store, quiet)
         built = network.build(made, task.data.attributes, {}, task.seed, 1)
         built.load_state_dict(load_file(store.weights(1)), strict=False)
         again = network.predict(built, task.pixels(made, 1), task.test_rows, task.device)
@@ -310,7 +309,7 @@ def test_stored_weights_give_the_stored_probabilities(task, tmp_path):
 def test_warm_up_rises_then_the_scheduler_takes_over(scheduler):
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     made = recipe(scheduler=(scheduler, {}), epochs=8, warmup_epochs=2)
-    schedule = steps.Schedule(made, optimizer, 5)
+    schedule = optim.Schedule(made, optimizer, 5)
     rates = []
     for _epoch in range(8):
         for _ in range(5):
@@ -326,7 +325,7 @@ def test_warm_up_rises_then_the_scheduler_takes_over(scheduler):
 
 def test_batches_are_even_and_hold_every_row_once():
     for rows, size in [(33, 32), (1, 8), (100, 7), (64, 64)]:
-        parts = steps.batches(np.arange(rows), size)
+        parts = optim.batches(np.arange(rows), size)
         lengths = {len(part) for part in parts}
         assert max(lengths) <= size
         assert max(lengths) - min(lengths) <= 1
@@ -363,8 +362,8 @@ def test_heads_trained_at_once_are_those_trained_by_themselves(
     for own, results in zip(several, together, strict=True):
         same_results(results, heads_of(task, [own])[0])
     monkeypatch.setattr(heads, "_steps_alike_when_stacked", lambda recipe: False)
-    monkeypatch.setattr(stacking, "_stacked", lambda head, D: None)
-    monkeypatch.setattr(stacking, "_goes_by_row", lambda loss, classes: False)
+    monkeypatch.setattr(stacked_heads, "_stacked", lambda head, D: None)
+    monkeypatch.setattr(stacked_heads, "_goes_by_row", lambda loss, classes: False)
     for own, results in zip(several, together, strict=True):
         same_results(results, heads_of(task, [own])[0])
 
@@ -398,10 +397,10 @@ def test_folds_share_an_optimizer_only_where_their_steps_stay_their_own():
 
 def test_a_head_that_is_more_than_linear_layers_is_not_stacked():
     linear = nn.Sequential(nn.Dropout(0.5), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
-    assert stacking._stacked(linear, 8) is not None and linear.training
-    assert stacking._stacked(nn.Sequential(nn.Linear(8, 6), nn.LayerNorm(6)), 8) is None
-    assert stacking._stacked(nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6)), 8) is None
-    assert stacking._stacked(nn.Sequential(nn.Linear(8, 6), nn.Softmax(0)), 8) is None
+    assert stacked_heads._stacked(linear, 8) is not None and linear.training
+    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.LayerNorm(6)), 8) is None
+    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6)), 8) is None
+    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.Softmax(0)), 8) is None
 
 
 class Narrow(nn.Module):
@@ -433,7 +432,7 @@ def narrow(monkeypatch):
 
         monkeypatch.setattr(network, "build_backbone", build)
         # Nothing is timed, on whatever processor, so that training comes first.
-        monkeypatch.setattr(precision, "emulated", lambda device: True)
+        monkeypatch.setattr(hardware, "emulated", lambda device: True)
         return seen
 
     return make
@@ -442,10 +441,10 @@ def narrow(monkeypatch):
 def test_a_batch_that_memory_does_not_hold_is_halved_and_remembered(task, tmp_path, narrow):
     seen, told = narrow(3), []
     made = recipe(epochs=1)
-    training.fit(task, made, TrialStore(tmp_path / "first"), told.append)
+    trial.fit(task, made, TrialStore(tmp_path / "first"), told.append)
     assert max(seen[:1]) == 7 and {step.micro_batch for step in told if step.score is None} == {2}
     seen.clear()
-    training.fit(task, made, TrialStore(tmp_path / "second"), told.append)
+    trial.fit(task, made, TrialStore(tmp_path / "second"), told.append)
     trained = [count for count in seen if count <= 3]
     # From the start this time: nothing larger was tried but for scoring, which needs no gradient.
     assert seen[0] <= 3 and len(trained) >= 3 * 3
@@ -453,21 +452,21 @@ def test_a_batch_that_memory_does_not_hold_is_halved_and_remembered(task, tmp_pa
 
 def test_precision_is_timed_by_as_many_images_as_fit(task, tmp_path, narrow, monkeypatch):
     narrow(3)
-    monkeypatch.setattr(precision, "emulated", lambda device: False)
-    timed, quicker = [], precision._quicker
+    monkeypatch.setattr(hardware, "emulated", lambda device: False)
+    timed, quicker = [], hardware._quicker
     monkeypatch.setattr(
-        precision,
+        hardware,
         "_quicker",
         lambda net, size, rows: timed.append(rows) or quicker(net, size, rows),
     )
-    training.fit(task, recipe(epochs=1), TrialStore(tmp_path), lambda step: None)
+    trial.fit(task, recipe(epochs=1), TrialStore(tmp_path), lambda step: None)
     assert timed == [16, 8, 4, 2]
 
 
 def test_an_image_that_does_not_fit_alone_is_out_of_memory(task, tmp_path, narrow):
     narrow(0)
     with pytest.raises(TrialError) as caught:
-        training.fit(task, recipe(epochs=1), TrialStore(tmp_path / "trial"), quiet)
+        trial.fit(task, recipe(epochs=1), TrialStore(tmp_path / "trial"), quiet)
     assert caught.value.reason == "out of memory"
 
 
@@ -480,9 +479,9 @@ def test_halved_batches_leave_the_step_as_it_was():
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
         return "done"
 
-    assert memory.run_halving(run, 21) == ("done", 3) and sizes == [21, 11, 6, 3]
+    assert hardware.run_halving(run, 21) == ("done", 3) and sizes == [21, 11, 6, 3]
     with pytest.raises(RuntimeError, match="something else"):
-        memory.run_halving(lambda size: (_ for _ in ()).throw(RuntimeError("something else")), 8)
+        hardware.run_halving(lambda size: (_ for _ in ()).throw(RuntimeError("something else")), 8)
 
 
 @given(

@@ -8,11 +8,12 @@ import torch
 from conftest import automask
 from test_training import quiet, recipe
 
-from automask import members, mirroring, opening, session, training, viewing
+from automask import members, mirroring, opening, session, viewing
 from automask.ensembling import Member
-from automask.network import build, predict
 from automask.session import Options
 from automask.space import kinds, registry
+from automask.training import trial
+from automask.training.network import build, predict
 
 EVERY = ["none", "flip", "multi_crop", "multi_scale"]
 
@@ -38,7 +39,7 @@ def trained(begun, *recipes):
     task, found = begun.task(), []
     for number, made in enumerate(recipes):
         store = begun.store.trial(made)
-        training.fit(task, made, store, quiet)
+        trial.fit(task, made, store, quiet)
         found.append(
             Member(number, made, store.out_of_fold(task.folds), lambda s=store: s.test(3).mean(0))
         )

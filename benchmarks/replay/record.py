@@ -23,15 +23,15 @@ from filelock import FileLock, Timeout
 
 from automask.deadline import TimeUp, until
 from automask.errors import DiskError, TrialError
-from automask.features import Features
-from automask.fold import FoldTrainer
-from automask.heads import fit_heads
 from automask.machine import setup_process
-from automask.network import build
 from automask.space.recipe import Recipe
 from automask.storage.files import atomic_write
-from automask.task import Task
-from automask.training import trains_only_head
+from automask.training.features import Features
+from automask.training.fold import FoldTrainer
+from automask.training.heads import fit_heads
+from automask.training.network import build
+from automask.training.task import Task
+from automask.training.trial import trains_only_head
 from benchmarks.replay import tasks
 from benchmarks.replay.ranges import to_json
 from benchmarks.replay.table import SCRATCH, TASKS

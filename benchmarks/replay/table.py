@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from automask.cost import compute_cost
 from automask.hpo.cost import Cost
 from automask.space import registry
 from automask.space.distance import GowerDistance, parameters
 from automask.space.ranges import Range
 from automask.space.recipe import Recipe
 from automask.space.space import Space
+from automask.training import flops
 from benchmarks.replay import ranges
 
 FOLDER, SCRATCH = Path(__file__).parent, Path("/tmp/replay-record")
@@ -78,7 +78,7 @@ class Table:
             test_rows=np.arange(0),
             device=SimpleNamespace(type="cpu"),
         )
-        computed, known = compute_cost(task), dict[str, Cost | None]()
+        computed, known = flops.compute_cost(task), dict[str, Cost | None]()
 
         def cost(recipe: Recipe) -> Cost | None:
             if recipe.hash not in known:

@@ -13,7 +13,7 @@ from automask.space import space_file
 from automask.space.ranges import Categorical, Int, Range
 from automask.space.recipe import Recipe
 from automask.space.space import Space
-from automask.task import Task
+from automask.training.task import Task
 from benchmarks import subsamples
 from benchmarks.replay import ranges
 

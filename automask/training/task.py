@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from automask.data.dataset import Dataset, test_fingerprint
+from automask.data.dataset import Attributes, Dataset, test_fingerprint
 from automask.data.images import Images, Prepared
 from automask.data.preprocessing import prepare
 from automask.errors import TrialError
 from automask.space import registry
 from automask.space.recipe import Recipe
-from automask.weights import Checkpoint
-
-if TYPE_CHECKING:
-    from automask.pseudo import Pseudo
+from automask.training.pretrained import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -148,3 +145,65 @@ def training_labels(
     combined = zip(indices.tolist(), own.tolist(), strict=True)
     labels = np.array([classes.get(tuple(values), label) for values, label in combined], np.int64)
     return np.where(left_out, -1, labels)
+
+
+#: Up to so many classes are listed with their rows.
+MOST_CLASSES = 30
+
+
+@dataclass(frozen=True)
+class Pseudo:
+    """What a study learns from the study `source`.
+
+    `probability` float32 `[K, M, C]` of the test rows that `test_key` identifies, as each fold is to
+    learn them where they reach its `confidence` `[K]`; `before` float32 `[N, C]` is what the earlier
+    study predicted out of fold, blends chosen without the rows that they predict.
+    """
+
+    source: str
+    test_key: str
+    probability: np.ndarray
+    confidence: np.ndarray
+    before: np.ndarray
+
+    def rows(self, fold: int) -> np.ndarray:
+        """The test rows that a fold trains on, in order."""
+        return np.flatnonzero(self.probability[fold].max(1) >= self.confidence[fold])
+
+    def labels(self, fold: int) -> np.ndarray:
+        """The likeliest class of each of these rows."""
+        return self.probability[fold][self.rows(fold)].argmax(1)
+
+    @property
+    def said(self) -> str:
+        """How many rows at which confidence, over folds."""
+        folds = [k for k in range(len(self.confidence)) if len(self.rows(k))]
+        rows = _span([f"{len(self.rows(fold)):,}" for fold in folds])
+        return f"{rows} test rows a fold at confidence ≥ {_span(_figures(self.confidence[folds]))}"
+
+    def notes(self, attributes: Attributes) -> tuple[str, ...]:
+        """Sentences on the rows of each fold, class by class where these aren't many."""
+        lines = []
+        for fold, confidence in enumerate(self.confidence.tolist()):
+            labels = self.labels(fold)
+            if not len(labels):
+                lines.append(f"fold {fold + 1}: no test row is sure enough to train on")
+                continue
+            counts = np.bincount(labels, minlength=len(attributes.classes)).tolist()
+            listed = ", ".join(f"{attributes.describe(k)} {n}" for k, n in enumerate(counts))
+            shown = listed if len(counts) <= MOST_CLASSES else f"{np.count_nonzero(counts)} classes"
+            lines.append(
+                f"fold {fold + 1} also trains on {len(labels):,} of {len(self.probability[fold]):,} "
+                f"test rows, at confidence ≥ {confidence:.3f}: {shown}"
+            )
+        return (f"pseudo-labels are those of study '{self.source}'", *lines)
+
+
+def _figures(values: np.ndarray) -> list[str]:
+    return [f"{value:.3f}" for value in values]
+
+
+def _span(texts: Sequence[str]) -> str:
+    """The least and the most of them, or the one that all are."""
+    ordered = sorted(texts, key=lambda text: float(text.replace(",", "")))
+    return ordered[0] if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"

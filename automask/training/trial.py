@@ -7,15 +7,15 @@ import math
 import numpy as np
 
 from automask.errors import TrialError
-from automask.features import Features
-from automask.fold import fit_fold
-from automask.heads import fit_heads
 from automask.hpo.progress import Report, Step
-from automask.memory import out_of_memory
-from automask.network import ParameterName
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
-from automask.task import Task, call_plugin
+from automask.training.features import Features
+from automask.training.fold import fit_fold
+from automask.training.hardware import out_of_memory
+from automask.training.heads import fit_heads
+from automask.training.network import ParameterName
+from automask.training.task import Task, call_plugin
 
 
 def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from automask.inputs import Inputs
-from automask.memory import run_halving
-from automask.network import BATCH, Network, ParameterName, build_backbone, norm_names
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.arrays import open_array, write_array
 from automask.storage.json_cache import get_or_compute
-from automask.task import Task
+from automask.training.batches import Inputs
+from automask.training.hardware import run_halving
+from automask.training.network import BATCH, Network, ParameterName, build_backbone, norm_names
+from automask.training.task import Task
 
 #: How many augmented views of the train rows stand in for endless ones.
 VIEWS = 4

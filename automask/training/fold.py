@@ -9,20 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from automask import mixing, precision
-from automask.averaging import Average
-from automask.epochs import EpochRows, draw_epoch, read_rows
 from automask.errors import TrialError
-from automask.features import Features
 from automask.hpo.progress import RUNGS, Report, Step
-from automask.inputs import Inputs
-from automask.memory import run_halving
-from automask.network import Network, build, parameter_groups, predict
 from automask.space.recipe import Recipe
-from automask.steps import Schedule, accumulate, batches
 from automask.storage.json_cache import get, put
 from automask.storage.trial_store import FoldResult
-from automask.task import Task, call_plugin
+from automask.training import hardware, mixing
+from automask.training.batches import EpochRows, Inputs, draw_epoch, read_rows
+from automask.training.features import Features
+from automask.training.hardware import run_halving
+from automask.training.network import Network, build, parameter_groups, predict
+from automask.training.optim import Average, Schedule, accumulate, batches
+from automask.training.task import Task, call_plugin
 
 
 def fit_fold(
@@ -83,7 +81,7 @@ class FoldTrainer:
         self.schedule: Schedule | None = None
         size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")
         name = f"{recipe['backbone'].name} {model}"
-        self.bfloat16 = precision.choose(
+        self.bfloat16 = hardware.choose(
             network, name, size, task.device, task.cache / "precision.json"
         )
         self.memory_file, self.memory_key = (

@@ -14,19 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automask import mixing
-from automask.averaging import Average
-from automask.epochs import EpochRows, draw_epoch, stack_epochs
 from automask.errors import TrialError
-from automask.features import Features
 from automask.hpo.progress import Report, Step
-from automask.network import build_head, parameter_groups, predict
 from automask.space import registry
 from automask.space.recipe import Recipe
-from automask.stacking import Stacked
-from automask.steps import Schedule
 from automask.storage.trial_store import FoldResult
-from automask.task import Task, call_plugin
+from automask.training import mixing
+from automask.training.batches import EpochRows, draw_epoch, stack_epochs
+from automask.training.features import Features
+from automask.training.network import build_head, parameter_groups, predict
+from automask.training.optim import Average, Schedule
+from automask.training.stacked_heads import Stacked
+from automask.training.task import Task, call_plugin
 
 
 def fit_heads(

@@ -1,4 +1,7 @@
-"""What every training loop shares: batches, one optimizer step, the learning rate's course."""
+"""The average of weights over a training's steps.
+
+What every training loop shares: batches, one optimizer step, the learning rate's course.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,33 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from automask.space import registry
 from automask.space.recipe import Recipe
+
+
+class Average:
+    """An exponential moving average of a module; `module` holds it, or is the module itself at decay 0.
+
+    The decay begins at 0 and rises with the steps to the one given (timm's ModelEmaV3 with warm-up), so
+    that short trainings aren't averaged with their beginnings. What a batch norm counts is averaged too.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module, self.of, self.steps, self.average = module, module, 0, None
+        if decay:
+            from timm.utils import ModelEmaV3
+
+            self.average = ModelEmaV3(module, decay, use_warmup=True)
+            self.module = self.average.module
+
+    def step(self) -> None:
+        """After each step of the optimizer."""
+        if self.average is not None:
+            self.steps += 1
+            self.average.update(self.of, self.steps)
+
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from automask.epochs import EpochRows, Table, read_rows
-from automask.steps import Loss
+from automask.training.batches import EpochRows, Table, read_rows
+from automask.training.optim import Loss
 
 
 class Stacked:

@@ -14,7 +14,7 @@ from automask.hpo.cost import Cost
 from automask.space.recipe import Recipe
 
 if TYPE_CHECKING:
-    from automask.task import Task
+    from automask.training.task import Task
 
 
 #: A backward pass is about two forward ones.
@@ -52,10 +52,10 @@ def _known(task: Task, recipe: Recipe) -> dict[str, Any] | None:
 
 
 def _cost(task: Task, recipe: Recipe) -> Cost | None:
-    from automask import mixing
-    from automask.features import VIEWS
-    from automask.network import ParameterName
-    from automask.task import call_plugin
+    from automask.training import mixing
+    from automask.training.features import VIEWS
+    from automask.training.network import ParameterName
+    from automask.training.task import call_plugin
 
     known = _known(task, recipe)
     if known is None:
@@ -90,7 +90,7 @@ def _drawn(recipe: Recipe, labels: Any) -> int:
     """About how many rows an epoch of all train rows has."""
     import numpy as np
 
-    from automask.task import call_plugin
+    from automask.training.task import call_plugin
 
     def features() -> NoReturn:
         raise _Asked
@@ -103,8 +103,8 @@ def _drawn(recipe: Recipe, labels: Any) -> int:
 
 
 def _key(recipe: Recipe) -> str:
-    from automask.features import IN_TRAINING_ALONE
     from automask.space import registry
+    from automask.training.features import IN_TRAINING_ALONE
 
     choice, size = recipe["backbone"], recipe.training["image_size"]
     params = {k: v for k, v in sorted(choice.params.items()) if k not in IN_TRAINING_ALONE}
@@ -116,8 +116,8 @@ def _measured(recipe: Recipe) -> dict[str, Any] | None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from automask.network import norm_names
     from automask.space import registry
+    from automask.training.network import norm_names
 
     choice, size = recipe["backbone"], recipe.training["image_size"]
     function = registry.get("backbone", choice.name).function

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from automask.data.dataset import Attributes
-from automask.memory import run_halving
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe
-from automask.weights import Checkpoint
+from automask.training.hardware import run_halving
+from automask.training.pretrained import Checkpoint
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 #: Of norms that descend from none of torch's; a "norm-free" block is none.

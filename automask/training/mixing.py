@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from automask.space.recipe import Recipe
-from automask.task import call_plugin
+from automask.training.task import call_plugin
 
 
 def has_mix(recipe: Recipe) -> bool:

@@ -1,0 +1,140 @@
+"""The rows of an epoch, as a sampling draws them.
+
+Pixels on their way into the network: gathered, moved to the device, augmented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from automask.space.recipe import Recipe
+from automask.training.task import call_plugin
+
+
+class Table(Protocol):
+    """Rows by their numbers: an array, or one a fold."""
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
+
+
+class EpochRows(NamedTuple):
+    """Rows in order; with `partners`, row i is the point at `weights[i]` on the way to its partner."""
+
+    rows: np.ndarray
+    partners: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def at(self, places: np.ndarray | int) -> EpochRows:
+        """Those at some places of the order."""
+        if self.partners is None or self.weights is None:
+            return EpochRows(self.rows[places])
+        return EpochRows(self.rows[places], self.partners[places], self.weights[places])
+
+    def of(self, table: np.ndarray) -> EpochRows:
+        """The same by row numbers of a larger table, `table[i]` being that of row i."""
+        partners = None if self.partners is None else table[self.partners]
+        return EpochRows(table[self.rows], partners, self.weights)
+
+
+def draw_epoch(
+    recipe: Recipe,
+    labels: np.ndarray,
+    features: Callable[[], np.ndarray],
+    rng: np.random.Generator,
+) -> EpochRows:
+    """An epoch of a training part by the recipe's sampling."""
+    drawn = call_plugin(recipe, "sampling", labels, features, rng)
+    return EpochRows(*drawn) if isinstance(drawn, tuple) else EpochRows(np.asarray(drawn))
+
+
+def stack_epochs(folds: Sequence[EpochRows]) -> EpochRows:
+    """Several folds' rows `[steps, B]` as one, `[steps, folds, B]`."""
+    if all(fold.partners is None for fold in folds):
+        return EpochRows(np.stack([fold.rows for fold in folds], axis=1))
+    whole = [
+        fold
+        if fold.partners is not None
+        else EpochRows(fold.rows, fold.rows, np.zeros(fold.rows.shape))
+        for fold in folds
+    ]
+    return EpochRows(*(np.stack(parts, axis=1) for parts in zip(*whole, strict=True)))
+
+
+def read_rows(
+    table: Table,
+    rows: np.ndarray,
+    partners: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Rows of pixels or features in the table's type, blended with their partners by weight."""
+    values = table[rows]
+    if partners is None or weights is None:
+        return values
+    own = values.astype(np.float32)
+    wide = weights.astype(np.float32).reshape(*weights.shape, *[1] * (own.ndim - weights.ndim))
+    blended = own + wide * (table[partners] - own)
+    return blended if values.dtype.kind == "f" else np.rint(blended).astype(values.dtype)
+
+
+#: Pinned buffers in turn: one is filled while another is on its way to the GPU.
+BUFFERS = 3
+
+
+class Inputs:
+    """Batches `[B, S, S, 3]` of a uint8 table of pixels, on the device, by row numbers.
+
+    `augment` is an augmentation plugin's transform or None. What works on one image runs on the
+    processor, what works on batches on the device. All of it happens when a batch is asked for: beside
+    a processor that trains there is no idle time to prepare the next one in, and a GPU still works on
+    the last.
+    """
+
+    def __init__(
+        self, pixels: np.ndarray, augment: Any, device: torch.device, rng: np.random.Generator
+    ) -> None:
+        self.pixels, self.augment, self.device, self.rng = pixels, augment, device, rng
+        self.by_image = hasattr(augment, "set_random_seed")
+        self.ring = _Ring(device) if device.type == "cuda" else None
+
+    def __call__(
+        self,
+        rows: np.ndarray,
+        partners: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ) -> Tensor:
+        pixels = read_rows(self.pixels, rows, partners, weights)
+        if self.by_image:
+            self.augment.set_random_seed(int(self.rng.integers(2**31)))
+            pixels = np.stack([self.augment(image=image)["image"] for image in pixels])
+        images = torch.from_numpy(pixels)
+        images = images.to(self.device) if self.ring is None else self.ring(images)
+        if self.augment is not None and not self.by_image:
+            images = self.augment(images.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return images
+
+
+class _Ring:
+    """Pinned buffers through which batches reach a GPU without anybody waiting for the copy."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.turn = device, 0
+        self.buffers: list[Tensor | None] = [None] * BUFFERS
+        self.copied = [torch.cuda.Event() for _ in range(BUFFERS)]
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        self.turn = (self.turn + 1) % BUFFERS
+        self.copied[self.turn].synchronize()
+        buffer = self.buffers[self.turn]
+        if buffer is None or buffer.numel() < batch.numel():
+            buffer = self.buffers[self.turn] = torch.empty(
+                batch.numel(), dtype=batch.dtype
+            ).pin_memory()
+        part = buffer[: batch.numel()].view(batch.shape).copy_(batch)
+        there = part.to(self.device, non_blocking=True)
+        self.copied[self.turn].record()
+        return there
