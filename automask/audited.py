@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automask.auditing import Finding
+from automask.diagnostics.audit import Finding
 from automask.storage.files import atomic_write
 
 if TYPE_CHECKING:

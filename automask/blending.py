@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from automask import calibration, ensembling, expecting, members, outcome, submission
+from automask import calibration, ensembling, members, outcome, submission
+from automask.diagnostics import label_errors
 from automask.ensembling import AUTO, PLAIN, Ensemble, Member
 from automask.errors import UserError
 from automask.session import Session
@@ -137,7 +138,7 @@ def blend_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
                 ("after", blended.calibrated, after),
             )
         },
-        "noise": expecting.noise_matrix(data.labels, blended.honest, session.folds),
+        "noise": label_errors.noise_matrix(data.labels, blended.honest, session.folds),
         "priors": {name: values.tolist() for name, values in shares.items()},
         "moved": outcome.changed_predictions(blended, shares),
     }

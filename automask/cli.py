@@ -211,10 +211,10 @@ def audit_new_study(session: Session, console: Console) -> None:
     """Look for leaks in the data of a new study, and tell what there is."""
     if session.store.load_findings() is not None:
         return
-    from automask import auditing
+    from automask.diagnostics import audit
 
-    found = auditing.audit(session)
-    auditing.keep(session, found)
+    found = audit.audit(session)
+    audit.keep(session, found)
     for finding in found:
         console.print(f"note: {finding.sentence}", markup=False, soft_wrap=True)
 

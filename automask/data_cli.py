@@ -90,16 +90,17 @@ def audit(
     size = bytes_of(disk) if disk is not None else None
     options = Options(study, storage, space, folds, metric, seed, weights, device, disk=size)
     session = opening.open_or_survey(options)
-    from automask import audited, auditing, overview
+    from automask import audited, overview
+    from automask.diagnostics import audit as audit_module
     from automask.display import Display, decode
 
     console = terminal()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     decode(session, Display(console, overview.empty_overview(session)))
-    found = auditing.audit(session)
+    found = audit_module.audit(session)
     if session.study is not None:
-        auditing.keep(session, found)
+        audit_module.keep(session, found)
     audited.show_findings(console, found)
     if csv is not None:
         console.print(f"wrote {audited.write_pairs(csv, found):,} pairs to {csv}", markup=False)

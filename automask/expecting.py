@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automask import comparing, labels
+from automask import comparing
 from automask.comparing import Comparison
 from automask.storage.study_store import EnsembleFile
 
@@ -26,19 +26,6 @@ class Effect:
     value: float
     low: float
     high: float
-
-
-def noise_matrix(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
-    """The label noise that confident learning finds in out-of-fold probabilities `[N, C]`, as JSON.
-
-    `wrong` is the share of wrong labels, `pairs` have (true class, given class, chance).
-    """
-    joint = labels.find_label_errors(target, probability, folds).joint
-    wrong = 1 - joint.trace() / joint.sum()
-    chance = (joint / joint.sum(0).clip(1e-12)).T
-    np.fill_diagonal(chance, 0)
-    pairs = [[int(t), int(g), round(float(chance[t, g]), 4)] for t, g in np.argwhere(chance > 5e-5)]
-    return {"wrong": round(float(wrong), 4), "pairs": pairs}
 
 
 def denoise(probability: np.ndarray, pairs: list[list[Any]]) -> np.ndarray:

@@ -25,6 +25,7 @@ def suspects(
     Confident learning on the out-of-fold probabilities of the best trials; nothing is trained.
     """
     from automask import submission, suspecting
+    from automask.diagnostics import label_errors
     from automask.session import Options, open_session
 
     console = terminal()
@@ -35,7 +36,7 @@ def suspects(
     )
     suspecting.show_suspects(data, probability, folds, console)
     if csv is not None:
-        frame = suspecting.find_suspects(data, probability, folds)
+        frame = label_errors.find_suspects(data, probability, folds)
         submission.write(frame, csv)
         targets = " and ".join(f"'{name}'" for name in data.attributes.names)
         console.print(

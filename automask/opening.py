@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from automask import adapting, duplicates, grouping
+from automask import adapting
 from automask.data import boxes, corrections, dataset
 from automask.data.config import FILE, Config, load, read
 from automask.data.dataset import Dataset
+from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
 from automask.session import (
     Options,
@@ -189,12 +190,12 @@ def _folds(
     folds = store.load_folds()
     count = config.search.folds
     if folds is None:
-        joined = grouping.join_groups(
-            data.groups, len(data.labels), duplicates.cached_pairs(data.paths, store), count
+        joined = groups.join_groups(
+            data.groups, len(data.labels), near_duplicates.cached_pairs(data.paths, store), count
         )
         data = replace(data, groups=joined.groups)
         folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
-        return data, folds, grouping.describe_joined(joined, data.train.groups is not None)
+        return data, folds, groups.describe_joined(joined, data.train.groups is not None)
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
         raise UserError(

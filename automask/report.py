@@ -13,12 +13,10 @@ import numpy as np
 from optuna.trial import TrialState
 
 from automask import (
-    auditing,
     blending,
     cards,
     ensembling,
     evaluation,
-    labels,
     looked,
     markup,
     members,
@@ -28,6 +26,8 @@ from automask import (
 )
 from automask.data import dataset
 from automask.data.dataset import Dataset
+from automask.diagnostics import label_errors
+from automask.diagnostics.audit import findings
 from automask.ensembling import PLAIN
 from automask.errors import UserError
 from automask.hpo.importance import LEAST, factors
@@ -127,7 +127,10 @@ def pruning(trials: Sequence[Facts]) -> Facts:
 
 def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
     """The train rows whose label confident learning takes for wrong, the most suspect first."""
-    data, audit = session.data, labels.find_label_errors(session.data.labels, honest, session.folds)
+    data, audit = (
+        session.data,
+        label_errors.find_label_errors(session.data.labels, honest, session.folds),
+    )
     return [
         {
             "id": data.train.ids[row],
@@ -142,7 +145,7 @@ def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
 
 def leaks(session: Session) -> list[Facts] | None:
     """What the audit of the data found, with the ids of the images that belong together."""
-    found = auditing.findings(session)
+    found = findings(session)
     if found is None:
         return None
     return [

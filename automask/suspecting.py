@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automask import labels, members
-from automask.data.corrections import GIVEN
+from automask import members
 from automask.data.dataset import Dataset
+from automask.diagnostics import label_errors
+from automask.diagnostics.label_errors import Audit
 from automask.errors import UserError
-from automask.labels import Audit
 from automask.session import Session
 
 #: The best trials whose mean is asked, and how many suspects and classes are printed.
@@ -31,40 +30,14 @@ def mean_of_best(session: Session, say: Callable[[str], None]) -> np.ndarray:
     return np.mean([member.validation for member in found[:BEST]], axis=0)
 
 
-def find_suspects(data: Dataset, probability: np.ndarray, folds: np.ndarray) -> pd.DataFrame:
-    """The train rows that can be judged, the most suspect first, by out-of-fold probabilities `[N, C]`.
-
-    Columns are the id and each target, to be edited; then each target as it was given and as it is
-    likely to be, the probabilities of the likely and of the given class, and whether confident
-    learning takes the label for wrong. A target of a column's name takes that column's place.
-    """
-    audit, attributes = labels.find_label_errors(data.labels, probability, folds), data.attributes
-    order = audit.order
-
-    def texts(classes: np.ndarray, prefix: str = "") -> dict[str, object]:
-        return {
-            prefix + name: np.array(attributes.values[index], object)[
-                attributes.classes[classes[order], index]
-            ]
-            for index, name in enumerate(attributes.names)
-        }
-
-    first = {data.id_column: np.array(data.train.ids, object)[order], **texts(data.labels)}
-    more = {
-        **texts(data.labels, GIVEN),
-        **texts(audit.likely, "likely_"),
-        "likely_probability": audit.confidence[order].round(4),
-        "given_probability": audit.quality[order].round(4),
-        "flagged": np.where(audit.flagged[order], "yes", "no"),
-    }
-    return pd.DataFrame(first | {name: more[name] for name in more if name not in first})
-
-
 def show_suspects(
     data: Dataset, probability: np.ndarray, folds: np.ndarray, console: Console
 ) -> None:
     """Print the most suspect rows, and how many labels are estimated to be wrong, by class."""
-    audit, attributes = labels.find_label_errors(data.labels, probability, folds), data.attributes
+    audit, attributes = (
+        label_errors.find_label_errors(data.labels, probability, folds),
+        data.attributes,
+    )
     flagged = int(audit.flagged.sum())
     console.print(
         f"{flagged:,} of {len(data.labels):,} labels flagged, about {audit.wrong.sum():.0f} estimated "
@@ -87,7 +60,9 @@ def show_suspects(
     names = [attributes.describe(label) for label in range(len(attributes.classes))]
     _print_classes(" × ".join(attributes.names), names, data.labels, audit, console)
     if len(attributes.names) > 1:
-        for index, (name, own) in enumerate(labels.by_attribute(data, probability, folds).items()):
+        for index, (name, own) in enumerate(
+            label_errors.by_attribute(data, probability, folds).items()
+        ):
             given = attributes.classes[data.labels, index]
             _print_classes(name, attributes.values[index], given, own, console)
 

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from automask import advising, matrix, sample, scoring
+from automask import scoring
 from automask.data import dataset
 from automask.data.config import Config, DataSection, SearchSection, read
 from automask.data.dataset import Dataset
 from automask.data.description import find_reader
 from automask.data.images import Images
+from automask.diagnostics import advice, linear_probe, transfer_matrix
 from automask.machine import setup_process
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe
@@ -159,12 +160,12 @@ def row(opened: Task, name: str) -> list[str]:
     """A task's line: the two figures, the best of each family, and whether the advice, and always
     training all, come within a standard error of the best of all."""
     chosen = recipe("full", 1)
-    drawn = sample.draw(opened)
+    drawn = linear_probe.draw(opened)
     assert not isinstance(drawn, str)
-    evidence = advising.measure(drawn, chosen, drawn.features(chosen))
+    evidence = advice.measure(drawn, chosen, drawn.features(chosen))
     if isinstance(evidence, str) or evidence.lift is None:
         return [name, str(evidence)]
-    case = matrix.decide(evidence)
+    case = transfer_matrix.decide(evidence)
     advised = ADVISED[case.enough, bool(case.similar)]
     best = {family: max(of_family(name, family)) for family in FAMILIES}
     top, error, _ = max(best.values())

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from automask import auditing, duplicates, opening, session
+from automask import opening, session
 from automask.data import config
 from automask.data.description import find_reader
 from automask.data.image_files import decode
 from automask.data.tables import Tables
+from automask.diagnostics import audit, near_duplicates
 from automask.machine import setup_process
 from benchmarks import tasks
 
@@ -79,7 +80,7 @@ def planted() -> None:
                     image, quality = KINDS[kind](Image.fromarray(decode(paths[row])), rng)
                     copies.append(Path(scratch) / f"copy{seed}-{index}.jpg")
                     image.save(copies[-1], quality=quality)
-                pairs = duplicates.find_pairs(duplicates.thumbnails(paths + copies))
+                pairs = near_duplicates.find_pairs(near_duplicates.thumbnails(paths + copies))
                 source = np.array([*range(len(paths)), *of])
                 planted_ones = (pairs.rows >= len(paths)).any(1)
                 true = (source[pairs.rows[:, 0]] == source[pairs.rows[:, 1]]) & planted_ones
@@ -113,7 +114,7 @@ def _tables(task: str) -> Tables:
 def groups() -> None:
     """Pairs found on face-mask without its groups, held against them."""
     rows = _tables("face-mask").train
-    pairs = duplicates.find_pairs(duplicates.thumbnails(rows.paths))
+    pairs = near_duplicates.find_pairs(near_duplicates.thumbnails(rows.paths))
     declared = np.unique(rows.groups, return_inverse=True)[1]
     same = declared[pairs.rows[:, 0]] == declared[pairs.rows[:, 1]]
     sizes = np.bincount(declared)
@@ -135,7 +136,7 @@ def as_they_are() -> None:
             opened = opening.open_or_survey(
                 session.Options(weights=str(SHARED / "weights"), device="cpu")
             )
-            found = auditing.audit(opened)
+            found = audit.audit(opened)
             took = time.perf_counter() - begin, time.process_time() - used
             print(f"{task}: {took[0]:.0f} s, {took[1]:.0f} s of processor time")
             for line in (*opened.notes, *(f"{f.title}: {f.sentence} {f.counts}" for f in found)):
@@ -146,13 +147,13 @@ def as_they_are() -> None:
 def scale() -> None:
     """Seconds for 20,000 drawn thumbnails."""
     rng = np.random.default_rng(0)
-    side = duplicates.SIDE
+    side = near_duplicates.SIDE
     images = np.empty((20_000, side, side, 3), np.uint8)
     for row in range(len(images)):
         coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
         images[row] = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC))
     begin, used = time.perf_counter(), time.process_time()
-    pairs = duplicates.find_pairs(images)
+    pairs = near_duplicates.find_pairs(images)
     took = time.perf_counter() - begin, time.process_time() - used
     told = f"{took[0]:.0f} s, {took[1]:.0f} s of processor time, {os.cpu_count()} cores"
     print(f"20,000 thumbnails: {told}; {len(pairs)} pairs")

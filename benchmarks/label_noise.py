@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from automask.data import dataset
 from automask.data.images import Images
-from automask.labels import Audit, find_label_errors
+from automask.diagnostics import label_errors
 from automask.machine import setup_process
 from automask.space import registry
 from automask.training import pretrained
@@ -110,7 +110,7 @@ def planted(
 
 
 def measured(
-    audit: Audit, flipped: np.ndarray, probability: np.ndarray, labels: np.ndarray
+    audit: label_errors.Audit, flipped: np.ndarray, probability: np.ndarray, labels: np.ndarray
 ) -> dict[str, float]:
     """Precision and recall of what is flagged, precision among as many as were planted, and the
     estimated number of wrong labels for each planted."""
@@ -156,7 +156,10 @@ def measure(name: str) -> None:
         noisy, flipped = planted(labels, seen, kind, rate, seed)
         probability = out_of_fold(seen, noisy, task.folds, classes)
         found = measured(
-            find_label_errors(noisy, probability, task.folds), flipped, probability, noisy
+            label_errors.find_label_errors(noisy, probability, task.folds),
+            flipped,
+            probability,
+            noisy,
         )
         entry = {"key": key, "right": right, **found}
         with open(FILE, "a") as file:

@@ -23,9 +23,9 @@ from filelock import FileLock
 from scipy.stats import spearmanr
 
 from automask import adapting, scoring
+from automask.diagnostics import linear_probe
+from automask.diagnostics.model_ranking import candidates, rank
 from automask.machine import setup_process
-from automask.ranking import candidates, rank
-from automask.sample import draw
 from automask.space import space_file
 from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Recipe
@@ -74,7 +74,7 @@ def measure(name: str, cache: Path) -> None:
     task = subsamples.task(name, SEED, cache, rows=ROWS[name], folds=FOLDS, largest=max(SIZES))
     chosen = searched(task)
     among = candidates(chosen)
-    sample = draw(task)
+    sample = linear_probe.draw(task)
     assert not isinstance(sample, str)
     for one in among:
         if f"{name} {one} probe" not in known():

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from conftest import SPACE, automask, refused
 
-from automask import advising, opening, sample
+from automask import advising, opening
+from automask.diagnostics import linear_probe
+from automask.diagnostics.advice import measure, probe_recipe
+from automask.diagnostics.linear_probe import Estimate, Probe, discriminants, shuffle_units
+from automask.diagnostics.transfer_matrix import CASES, MATTERS, Evidence, decide, recipes
 from automask.hpo import trials
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
-from automask.matrix import CASES, MATTERS, Evidence, decide, recipes
-from automask.probing import Estimate, Probe, discriminants, shuffle_units
 from automask.session import Options
 from automask.space import registry, space_file
 
@@ -203,14 +205,14 @@ def test_pretrained_weights_are_held_against_random_ones(inside):
     (inside / "space.toml").write_text(SPACE.replace("pretrained = false", "pretrained = true"))
     opened = opening.survey(Options(space="space.toml", folds=3, weights="weights"))
     assert opened.study is None
-    recipe = advising.probe_recipe(opened.space, opened.weights)
+    recipe = probe_recipe(opened.space, opened.weights)
     lightest = min((inside / "weights").glob("*.safetensors"), key=lambda f: f.stat().st_size)
     assert recipe["backbone"].params["model"] == lightest.stem
-    drawn = sample.draw(opened.task())
-    found = advising.measure(drawn, recipe, drawn.features(recipe))
+    drawn = linear_probe.draw(opened.task())
+    found = measure(drawn, recipe, drawn.features(recipe))
     assert found.lift is not None and found.rows == 30
-    again = sample.draw(opened.task())
-    assert advising.measure(again, recipe, again.features(recipe)) == found
+    again = linear_probe.draw(opened.task())
+    assert measure(again, recipe, again.features(recipe)) == found
     advice = advising.measure_advice(opened)
     assert any(line.startswith("similar? the pretraining gains") for line in advice.lines)
     assert 1 <= len(advice.kept["advice"]["recipes"]) <= 4

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from automask import auditing, duplicates, grouping, leaks, lookalikes
 from automask.data.tables import Rows
-from automask.duplicates import SIDE, Pairs
+from automask.diagnostics import audit, image_matching, leakage, near_duplicates
+from automask.diagnostics.groups import describe_joined, join_groups
+from automask.diagnostics.near_duplicates import SIDE, Pairs
 from automask.opening import begin, open_or_survey
 from automask.session import Options, open_session
 from automask.storage.study_store import RUNS, StudyStore
@@ -49,7 +50,7 @@ def written(folder, images, quality=95):
 
 
 def found(paths):
-    return duplicates.find_pairs(duplicates.thumbnails(paths))
+    return near_duplicates.find_pairs(near_duplicates.thumbnails(paths))
 
 
 def pairs(*rows, exact=False):
@@ -90,8 +91,8 @@ def test_the_mirrored_view_of_a_crop_is_that_of_the_mirrored_image():
     images = np.stack([np.asarray(picture(seed, (SIDE, SIDE))) for seed in range(3)])
     mirror = np.ascontiguousarray(images[:, :, ::-1])
     for view, other_side in ((0, 0), (1, 3), (2, 2), (4, 6)):
-        left = lookalikes._mirrored(*lookalikes._described(images, view))
-        for one, two in zip(left, lookalikes._described(mirror, other_side), strict=True):
+        left = image_matching._mirrored(*image_matching._described(images, view))
+        for one, two in zip(left, image_matching._described(mirror, other_side), strict=True):
             assert np.allclose(one, two, atol=1.01 if one.dtype == np.uint8 else 1e-4)
 
 
@@ -129,12 +130,12 @@ def test_tiny_grey_and_blank_images_are_no_copies_of_each_other(tmp_path, size):
 
 def test_no_image_and_one_image_have_no_pairs():
     for count in (0, 1):
-        assert len(duplicates.find_pairs(np.zeros((count, SIDE, SIDE, 3), np.uint8))) == 0
+        assert len(near_duplicates.find_pairs(np.zeros((count, SIDE, SIDE, 3), np.uint8))) == 0
 
 
 def test_a_file_that_cannot_be_read_is_left_to_whoever_trains(tmp_path):
     (tmp_path / "bad.jpg").write_text("no image")
-    assert duplicates.thumbnails([tmp_path / "bad.jpg"]).max() == 0
+    assert near_duplicates.thumbnails([tmp_path / "bad.jpg"]).max() == 0
 
 
 @settings(max_examples=200, deadline=None)
@@ -148,7 +149,7 @@ def test_copies_and_declared_groups_stay_on_one_side(data):
     some = st.none() | st.lists(st.integers(0, rows), min_size=rows, max_size=rows)
     groups = data.draw(some)
     groups = None if groups is None else np.unique(groups, return_inverse=True)[1]
-    told = grouping.join_groups(groups, rows, pairs(*two), folds)
+    told = join_groups(groups, rows, pairs(*two), folds)
     units = np.arange(rows) if told.groups is None else told.groups
     assert set(units.tolist()) == set(range(units.max() + 1))
     if groups is not None:
@@ -156,22 +157,22 @@ def test_copies_and_declared_groups_stay_on_one_side(data):
             assert len(np.unique(units[groups == group])) == 1
     apart = sum(units[a] != units[b] for a, b in two)
     assert apart == 0 or told.apart > 0
-    exact = grouping.join_groups(groups, rows, pairs(*two, exact=True), folds)
+    exact = join_groups(groups, rows, pairs(*two, exact=True), folds)
     whole = np.arange(rows) if exact.groups is None else exact.groups
     assert all(whole[a] == whole[b] for a, b in two)
 
 
 def test_a_chain_of_look_alikes_does_not_swallow_the_data():
     chain = [(row, row + 1) for row in range(30)]
-    told = grouping.join_groups(None, 60, pairs(*chain, (40, 41)), folds=3)
+    told = join_groups(None, 60, pairs(*chain, (40, 41)), folds=3)
     assert told.apart == 31
     assert told.groups[40] == told.groups[41] and np.bincount(told.groups).max() == 2
-    assert len(grouping.describe_joined(told, declared=False)) == 2
+    assert len(describe_joined(told, declared=False)) == 2
 
 
 def test_pairs_with_test_images_join_nothing():
-    told = grouping.join_groups(None, 5, pairs((0, 7), (1, 7)), folds=2)
-    assert told.groups is None and grouping.describe_joined(told, declared=False) == []
+    told = join_groups(None, 5, pairs((0, 7), (1, 7)), folds=2)
+    assert told.groups is None and describe_joined(told, declared=False) == []
 
 
 def rows_of(ids, folder, extra=None):
@@ -183,19 +184,19 @@ def rows_of(ids, folder, extra=None):
 def test_an_id_that_tells_the_label_is_found(tmp_path):
     rng = np.random.default_rng(0)
     labels, folds = np.repeat([0, 1, 2], 40), rng.integers(0, 3, 120)
-    numbers = leaks.sources(
+    numbers = leakage.sources(
         rows_of([f"im{label}x{i:04}" for i, label in enumerate(labels)], tmp_path)
     )
-    assert leaks.leak("ids", numbers["ids"], labels, folds, 0).counts
-    assert leaks.leak("row order", numbers["row order"], labels, folds, 0).counts
+    assert leakage.leak("ids", numbers["ids"], labels, folds, 0).counts
+    assert leakage.leak("row order", numbers["row order"], labels, folds, 0).counts
 
 
 def test_random_ids_tell_nothing(tmp_path):
     rng = np.random.default_rng(1)
     labels, folds = rng.integers(0, 3, 120), rng.integers(0, 3, 120)
     ids = [f"{value:010x}" for value in rng.integers(0, 2**40, 120)]
-    for source, numbers in leaks.sources(rows_of(ids, tmp_path)).items():
-        assert not leaks.leak(source, numbers, labels, folds, 0).counts, source
+    for source, numbers in leakage.sources(rows_of(ids, tmp_path)).items():
+        assert not leakage.leak(source, numbers, labels, folds, 0).counts, source
 
 
 def test_names_and_columns_that_repeat_are_candidates(tmp_path):
@@ -206,9 +207,9 @@ def test_names_and_columns_that_repeat_are_candidates(tmp_path):
         "sex": ["f" if row % 2 else "m" for row in range(60)],
         "serial": [str(row) for row in range(60)],
     }
-    told = leaks.candidates(rows_of(ids, tmp_path, extra), labels, folds=5)
+    told = leakage.candidates(rows_of(ids, tmp_path, extra), labels, folds=5)
     assert set(told) == {"the id without its last part", "column 'session'"}
-    assert leaks.candidates(rows_of([f"r{i}" for i in range(60)], tmp_path), labels, 5) == {}
+    assert leakage.candidates(rows_of([f"r{i}" for i in range(60)], tmp_path), labels, 5) == {}
 
 
 def test_the_gap_is_sure_where_groups_tell_the_label_and_only_there():
@@ -217,10 +218,10 @@ def test_the_gap_is_sure_where_groups_tell_the_label_and_only_there():
     labels = rng.integers(0, 2, 40)[groups]
     person = rng.normal(size=(40, 30))[groups]
     features = person + rng.normal(scale=0.1, size=(240, 30))
-    told = leaks.gap(features, labels, groups, 4, 0)
+    told = leakage.gap(features, labels, groups, 4, 0)
     assert told.sure and told.value > 0.1
     plain = labels[:, None] + rng.normal(scale=0.5, size=(240, 30))
-    assert abs(leaks.gap(plain, labels, groups, 4, 0).value) < 0.05
+    assert abs(leakage.gap(plain, labels, groups, 4, 0).value) < 0.05
 
 
 @pytest.fixture
@@ -260,22 +261,22 @@ def test_copies_join_the_groups_of_a_study_which_goes_on_with_them(copied):
 
 def test_a_broken_cache_of_pairs_is_made_again(copied):
     store, paths = StudyStore(RUNS / "main"), sorted((copied / "data/images").glob("*.png"))
-    first = duplicates.cached_pairs(paths, store)
+    first = near_duplicates.cached_pairs(paths, store)
     (file,) = (RUNS / "cache").glob("pairs-*.npz")
     for broken in (b"", b"PK broken", file.read_bytes()[:200]):
         file.write_bytes(broken)
-        assert (duplicates.cached_pairs(paths, store).rows == first.rows).all()
+        assert (near_duplicates.cached_pairs(paths, store).rows == first.rows).all()
 
 
 def test_findings_of_a_study_are_kept_and_read(copied):
     session = begin(Options(space="space.toml", folds=3))
-    assert auditing.findings(session) is None
-    told = auditing.audit(session)
-    auditing.keep(session, told)
+    assert audit.findings(session) is None
+    told = audit.audit(session)
+    audit.keep(session, told)
     assert (
-        auditing.findings(session)
+        audit.findings(session)
         == told
-        == [auditing.Finding(**json.loads(json.dumps(f.__dict__))) for f in told]
+        == [audit.Finding(**json.loads(json.dumps(f.__dict__))) for f in told]
     )
     by_kind = {finding.kind: finding for finding in told}
     assert by_kind["copies"].counts == {"pairs": 4, "exact": 0, "apart": 0}

@@ -11,10 +11,11 @@ from conftest import automask, refused
 from rich.console import Console
 from test_data import tables
 
-from automask import comparing, expecting, labels, rescoring, suspecting
+from automask import comparing, expecting, rescoring
 from automask.data import corrections, dataset
 from automask.data.csv_file import read_csv
 from automask.data.tables import Numeric, Rows
+from automask.diagnostics import label_errors
 from automask.errors import UserError
 from automask.storage.study_store import StudyStore
 
@@ -45,7 +46,7 @@ def planted():
 
 def test_flipped_labels_are_ranked_on_top(planted):
     true, given, flipped, probability, folds = planted
-    audit = labels.find_label_errors(given, probability, folds)
+    audit = label_errors.find_label_errors(given, probability, folds)
     assert flipped[audit.order[:12]].mean() >= 0.9
     assert audit.flagged[flipped].mean() >= 0.6
     assert flipped[audit.flagged].mean() >= 0.7
@@ -56,9 +57,9 @@ def test_flipped_labels_are_ranked_on_top(planted):
 
 def test_a_clean_table_flags_almost_none(planted):
     true, *_, probability, folds = planted
-    audit = labels.find_label_errors(true, probability, folds)
+    audit = label_errors.find_label_errors(true, probability, folds)
     assert audit.flagged.sum() <= 4 and audit.wrong.sum() <= 6
-    perfect = labels.find_label_errors(true, sure(true, 4, 20), folds)
+    perfect = label_errors.find_label_errors(true, sure(true, 4, 20), folds)
     assert not perfect.flagged.any() and perfect.wrong.sum() == pytest.approx(0)
 
 
@@ -67,14 +68,14 @@ def test_a_class_that_only_one_fold_has_is_not_judged(planted):
     given = true.copy()
     given[7] = 4
     probability = np.pad(sure(true, 4), ((0, 0), (0, 1)))
-    audit = labels.find_label_errors(given, probability, folds)
+    audit = label_errors.find_label_errors(given, probability, folds)
     assert not audit.judged[7] and not audit.flagged[7]
     assert 7 not in audit.order and len(audit.order) == 399
 
 
 def test_nothing_is_flagged_where_one_class_is_left_to_judge():
     given = np.array([0, 0, 0, 0, 1])
-    audit = labels.find_label_errors(given, sure(given, 2), np.array([0, 1, 0, 1, 0]))
+    audit = label_errors.find_label_errors(given, sure(given, 2), np.array([0, 1, 0, 1, 0]))
     assert not audit.flagged.any() and audit.judged.tolist() == [True] * 4 + [False]
 
 
@@ -87,7 +88,7 @@ def test_suspects_tell_given_and_likely_and_take_edits_of_each_target():
     prepared = made({"kind": kinds, "who": who})
     true = prepared.labels.copy()
     wrong = made({"kind": ["b", *kinds[1:]], "who": who})
-    frame = suspecting.find_suspects(wrong, sure(true, 4, 8), np.arange(80) // 4 % 4)
+    frame = label_errors.find_suspects(wrong, sure(true, 4, 8), np.arange(80) // 4 % 4)
     first = frame.iloc[0]
     assert list(frame.columns[:3]) == ["id", "kind", "who"] and len(frame) == 80
     assert (first["id"], first["kind"], first["given_kind"], first["likely_kind"]) == (
@@ -95,7 +96,7 @@ def test_suspects_tell_given_and_likely_and_take_edits_of_each_target():
         *("b", "a"),
     )
     assert first["flagged"] == "yes" and first["likely_who"] == "x"
-    by_attribute = labels.by_attribute(wrong, sure(true, 4, 8), np.arange(80) // 4 % 4)
+    by_attribute = label_errors.by_attribute(wrong, sure(true, 4, 8), np.arange(80) // 4 % 4)
     assert by_attribute["kind"].flagged.sum() == 1 and not by_attribute["who"].flagged.any()
 
 

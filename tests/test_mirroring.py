@@ -7,6 +7,7 @@ from conftest import draw_table
 from automask import mirroring, opening, workers
 from automask.data import config, description
 from automask.data.synthetic.competition import draw_arrows
+from automask.diagnostics import flip_test
 from automask.hpo.searcher import Limits
 from automask.session import Options
 from automask.space import space, space_file
@@ -30,7 +31,7 @@ def opened(tmp_path, monkeypatch):
         listed = space_file.load("demo")
         both = listed.competitors | {
             "augmentation": {
-                "light": {"flip": mirroring.Categorical(False, True)},
+                "light": {"flip": flip_test.Categorical(False, True)},
                 "none": {},
             }
         }
@@ -111,15 +112,15 @@ def test_a_class_of_few_images_proves_nothing_and_many_do():
     for count, proven in ((1, False), (4, False), (40, True)):
         labels, found = np.zeros(count, int), np.ones(count, bool)
         lost = np.zeros(count, bool)
-        sure = mirroring.losses(found, lost, labels, np.arange(count))
+        sure = flip_test.losses(found, lost, labels, np.arange(count))
         assert (sure[0] > mirroring.SPARED) == proven
     # Forty images of one group are one case, not forty.
-    assert mirroring.losses(found, lost, labels, np.zeros(40, int))[0] <= mirroring.SPARED
+    assert flip_test.losses(found, lost, labels, np.zeros(40, int))[0] <= mirroring.SPARED
 
 
 def test_a_sample_is_of_whole_groups():
     groups = np.random.default_rng(0).integers(0, 400, 3000)
     rows = mirroring._sample(groups, 0)
-    assert mirroring.ROWS <= len(rows) < mirroring.ROWS + np.bincount(groups).max()
+    assert flip_test.ROWS <= len(rows) < flip_test.ROWS + np.bincount(groups).max()
     left = np.setdiff1d(np.arange(3000), rows)
     assert not set(groups[rows]) & set(groups[left])

@@ -8,14 +8,23 @@ import timm
 from conftest import SPACE, automask
 from safetensors.torch import save_file
 
-from automask import advising, opening, sample
+from automask import advising, opening
+from automask.diagnostics import linear_probe
+from automask.diagnostics.advice import follow_ranking, leading
+from automask.diagnostics.linear_probe import Estimate
+from automask.diagnostics.model_ranking import (
+    Candidate,
+    Ranking,
+    affordable,
+    allowance,
+    candidates,
+    rank,
+)
+from automask.diagnostics.transfer_matrix import CASES, recipes
 from automask.hpo import trials
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
 from automask.hpo.trials import finished_trials
-from automask.matrix import CASES, recipes
-from automask.probing import Estimate
-from automask.ranking import Candidate, Ranking, affordable, allowance, candidates, rank
 from automask.session import Options
 from automask.space import space_file
 from automask.space.ranges import Int
@@ -47,13 +56,13 @@ def lead(best, against=0.02):
 def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkeypatch):
     opened = opening.survey(options())
     asked = []
-    features = sample.Sample.features
+    features = linear_probe.Sample.features
 
     def counted(self, recipe):
         asked.append((str(Candidate.of(recipe)), recipe.training["pretrained"]))
         return features(self, recipe)
 
-    monkeypatch.setattr(sample.Sample, "features", counted)
+    monkeypatch.setattr(linear_probe.Sample, "features", counted)
     advice = advising.measure_advice(opened)
     scores = dict(advice.kept["probe"]["scores"])
     wanted = {f"{model} at {size} px" for model in MODELS for size in (32, 64)}
@@ -73,7 +82,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
 
 def test_the_score_is_that_of_the_probe_on_these_features(pretrained, monkeypatch):
     opened = opening.survey(options())
-    drawn, found = sample.draw(opened.task()), candidates(opened.space)
+    drawn, found = linear_probe.draw(opened.task()), candidates(opened.space)
     labels = opened.data.labels[drawn.rows]
     assert (drawn.probe.labels == labels).all()
     rng = np.random.default_rng(0)
@@ -93,7 +102,7 @@ def test_the_score_is_that_of_the_probe_on_these_features(pretrained, monkeypatc
 
 def test_the_cheapest_are_ranked_where_all_would_cost_too_much(pretrained):
     opened = opening.survey(options())
-    drawn, found = sample.draw(opened.task()), candidates(opened.space)
+    drawn, found = linear_probe.draw(opened.task()), candidates(opened.space)
     every = affordable(drawn, found, math.inf)
     assert len(every) == 4
     for model in MODELS:
@@ -137,16 +146,16 @@ def test_advice_takes_the_best_network_where_it_surely_leads():
         SIZES.replace('"test_resnet"', '["test_resnet", "test_convnext"]'), "x", False
     )
     found = lead({("test_convnext", 32): 0.9, ("test_resnet", 32): 0.7, ("test_resnet", 64): 0.6})
-    advised = recipes(CASES[1], chosen, advising.leading(found))
+    advised = recipes(CASES[1], chosen, leading(found))
     assert advised
     assert {str(Candidate.of(recipe)) for recipe, _ in advised} == {"test_convnext at 32 px"}
-    best = advising.follow_ranking(found, chosen, [recipe for recipe, _ in advised])
+    best = follow_ranking(found, chosen, [recipe for recipe, _ in advised])
     # The default recipe has the third.
     assert [str(Candidate.of(recipe)) for recipe, _ in best] == ["test_resnet at 32 px"]
     assert best[0][0]["freeze"] == advised[0][0]["freeze"]
     doubtful = lead({("test_convnext", 32): 0.9, ("test_resnet", 64): 0.8}, against=0.1)
-    assert advising.leading(doubtful) == {}
-    assert advising.follow_ranking(None, chosen, []) == []
+    assert leading(doubtful) == {}
+    assert follow_ranking(None, chosen, []) == []
 
 
 def pretend(recipe, report):

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from automask import auditing, calibration, charts, evaluation, looked, markup, report
-from automask.auditing import Finding
+from automask import calibration, charts, evaluation, looked, markup, report
 from automask.data.dataset import Attributes
+from automask.diagnostics import audit
+from automask.diagnostics.audit import Finding
 from automask.session import Options, open_session
 from automask.space.recipe import Choice, Recipe
 from automask.training.network import Backbone, Network, build
@@ -84,7 +85,7 @@ def test_a_planted_copy_is_in_the_report(session, monkeypatch):
     row = {"table": "train", "id": ids[0], "path": "", "label": ""}
     pair = {"rows": [0, 1], "similarity": 1.0, "mirrored": False, "exact": True}
     found = Finding("copies", "Copies", "One pair.", "", {}, [row, row | {"id": ids[1]}], [pair])
-    auditing.keep(session, [found])
+    audit.keep(session, [found])
     told = report.gather(session)["leaks"]
     assert told == [{"title": "Copies", "sentence": "One pair.", "rows": [[ids[0], ids[1]]]}]
 

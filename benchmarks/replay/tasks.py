@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from automask import adapting, advising
+from automask import adapting
+from automask.diagnostics import advice
 from automask.space import space_file
 from automask.space.ranges import Categorical, Int, Range
 from automask.space.recipe import Recipe
@@ -52,7 +53,7 @@ def cheap(of: Task) -> Space:
 
 def queued(of: Task, chosen: Space) -> list[Recipe]:
     """What a search tries first: the default recipe, the advice's, those of the probe's best."""
-    return [chosen.default()[0], *advising.advice(of, chosen).recipes]
+    return [chosen.default()[0], *advice.advice(of, chosen).recipes]
 
 
 def drawn(chosen: Space, index: int) -> Recipe:

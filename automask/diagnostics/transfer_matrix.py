@@ -11,7 +11,7 @@ from automask.space.recipe import Recipe
 from automask.space.space import Space
 
 if TYPE_CHECKING:
-    from automask.probing import Estimate
+    from automask.diagnostics.linear_probe import Estimate
 
 
 #: What counts, as a share of the metric's room from chance to perfect.

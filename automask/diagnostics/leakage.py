@@ -9,7 +9,7 @@ import numpy as np
 
 from automask.data.dataset import one_hot
 from automask.data.tables import Rows
-from automask.probing import discriminants, principal_components, shuffle_units
+from automask.diagnostics.linear_probe import discriminants, principal_components, shuffle_units
 from automask.space import registry
 
 #: Shuffled labels that a probe is held against, and the least macro-F1 above them that counts.

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask import aligning, lookalikes
 from automask.data.image_files import decode
+from automask.diagnostics import image_matching
 from automask.errors import UserError
 from automask.machine import cores
 
@@ -33,15 +33,21 @@ RULES = (
     SIDE,
     FLAT,
     *(
-        lookalikes.VIEWS,
-        lookalikes.LOW,
-        lookalikes.NEAR,
-        lookalikes.HUE,
-        lookalikes.NEAREST,
-        lookalikes.MOST,
+        image_matching.VIEWS,
+        image_matching.LOW,
+        image_matching.NEAR,
+        image_matching.HUE,
+        image_matching.NEAREST,
+        image_matching.MOST,
     ),
-    *(aligning.ALIKE, aligning.DETAIL, aligning.TINT, aligning.SCALES, aligning.SHARED),
-    *(aligning.STEPS, aligning.FINE, aligning.ROUGH, aligning.SOFT),
+    *(
+        image_matching.ALIKE,
+        image_matching.DETAIL,
+        image_matching.TINT,
+        image_matching.SCALES,
+        image_matching.SHARED,
+    ),
+    *(image_matching.STEPS, image_matching.FINE, image_matching.ROUGH, image_matching.SOFT),
 )
 
 
@@ -121,12 +127,12 @@ def find_pairs(images: np.ndarray) -> Pairs:
         if first != row:
             found[first, row] = 1.0, False, True
     kept = np.array(list(seen.values()), np.int64)
-    proposed = lookalikes.propose(images[kept])
+    proposed = image_matching.propose(images[kept])
     proposed[:, :2] = kept[proposed[:, :2]]
 
     def compared(proposal: list[int]) -> float:
         copy, original, view = proposal
-        return aligning.similarity(images[copy], images[original], view)
+        return image_matching.similarity(images[copy], images[original], view)
 
     with ThreadPoolExecutor(cores()) as pool:
         for (copy, original, view), similarity in zip(
@@ -134,7 +140,7 @@ def find_pairs(images: np.ndarray) -> Pairs:
         ):
             pair = min(copy, original), max(copy, original)
             if similarity > found.get(pair, (0.0,))[0]:
-                found[pair] = similarity, view >= len(lookalikes.VIEWS), False
+                found[pair] = similarity, view >= len(image_matching.VIEWS), False
     pairs = sorted(found)
     told = [found[pair] for pair in pairs]
     return Pairs(

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from automask.data.corrections import GIVEN
 from automask.data.dataset import Dataset
 
 
@@ -90,3 +93,45 @@ def by_attribute(data: Dataset, probability: np.ndarray, folds: np.ndarray) -> d
         )
         for index, name in enumerate(attributes.names)
     }
+
+
+def noise_matrix(target: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> dict[str, Any]:
+    """The label noise that confident learning finds in out-of-fold probabilities `[N, C]`, as JSON.
+
+    `wrong` is the share of wrong labels, `pairs` have (true class, given class, chance).
+    """
+    joint = find_label_errors(target, probability, folds).joint
+    wrong = 1 - joint.trace() / joint.sum()
+    chance = (joint / joint.sum(0).clip(1e-12)).T
+    np.fill_diagonal(chance, 0)
+    pairs = [[int(t), int(g), round(float(chance[t, g]), 4)] for t, g in np.argwhere(chance > 5e-5)]
+    return {"wrong": round(float(wrong), 4), "pairs": pairs}
+
+
+def find_suspects(data: Dataset, probability: np.ndarray, folds: np.ndarray) -> pd.DataFrame:
+    """The train rows that can be judged, the most suspect first, by out-of-fold probabilities `[N, C]`.
+
+    Columns are the id and each target, to be edited; then each target as it was given and as it is
+    likely to be, the probabilities of the likely and of the given class, and whether confident
+    learning takes the label for wrong. A target of a column's name takes that column's place.
+    """
+    audit, attributes = find_label_errors(data.labels, probability, folds), data.attributes
+    order = audit.order
+
+    def texts(classes: np.ndarray, prefix: str = "") -> dict[str, object]:
+        return {
+            prefix + name: np.array(attributes.values[index], object)[
+                attributes.classes[classes[order], index]
+            ]
+            for index, name in enumerate(attributes.names)
+        }
+
+    first = {data.id_column: np.array(data.train.ids, object)[order], **texts(data.labels)}
+    more = {
+        **texts(data.labels, GIVEN),
+        **texts(audit.likely, "likely_"),
+        "likely_probability": audit.confidence[order].round(4),
+        "given_probability": audit.quality[order].round(4),
+        "flagged": np.where(audit.flagged[order], "yes", "no"),
+    }
+    return pd.DataFrame(first | {name: more[name] for name in more if name not in first})

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from automask.probing import Estimate
-from automask.sample import Sample
+from automask.diagnostics.linear_probe import Estimate, Sample
 from automask.space.ranges import Int, Range
 from automask.space.recipe import Recipe
 from automask.space.space import Space

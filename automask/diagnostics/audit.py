@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automask import advising, duplicates, leaks
 from automask.data import dataset
-from automask.duplicates import Pairs
+from automask.diagnostics import leakage, near_duplicates
+from automask.diagnostics.advice import probe_recipe
+from automask.diagnostics.near_duplicates import Pairs
 from automask.errors import DiskError, UserError
 from automask.storage.disk import out_of_space
 
@@ -48,7 +49,7 @@ def findings(session: Session) -> list[Finding] | None:
 
 def audit(session: Session) -> list[Finding]:
     """Look for everything; nothing is kept."""
-    pairs = duplicates.cached_pairs(session.data.paths, session.store)
+    pairs = near_duplicates.cached_pairs(session.data.paths, session.store)
     return [*copies(session, pairs), *_label_leaks(session), *_gaps(session)]
 
 
@@ -174,8 +175,8 @@ def _row(session: Session, row: int) -> dict[str, Any]:
 def _label_leaks(session: Session) -> list[Finding]:
     """Names, order and sizes that predict labels, on folds of the study."""
     seed, found = session.config.search.seed, []
-    for source, numbers in leaks.sources(session.data.train).items():
-        leak = leaks.leak(source, numbers, session.data.labels, session.folds, seed)
+    for source, numbers in leakage.sources(session.data.train).items():
+        leak = leakage.leak(source, numbers, session.data.labels, session.folds, seed)
         if leak.counts:
             found.append(
                 Finding(
@@ -194,16 +195,16 @@ def _label_leaks(session: Session) -> list[Finding]:
 def _gaps(session: Session) -> list[Finding]:
     """What random folds would promise too much, by the study's groups and by undeclared ones."""
     known, folds = session.data, int(session.folds.max()) + 1
-    others = leaks.candidates(known.train, known.labels, folds)
+    others = leakage.candidates(known.train, known.labels, folds)
     asked = [*others.items()] if known.groups is None else [("", known.groups), *others.items()]
     found = []
     for what, groups in asked:
-        rows = leaks.draw_rows(groups, session.config.search.seed)
+        rows = leakage.draw_rows(groups, session.config.search.seed)
         _, labels = np.unique(known.labels[rows], return_inverse=True)
         if len(np.unique(labels)) < 2 or len(np.unique(groups[rows])) < folds:
             continue
         features, by = _features(session, rows)
-        gap = leaks.gap(features, labels, groups[rows], folds, session.config.search.seed)
+        gap = leakage.gap(features, labels, groups[rows], folds, session.config.search.seed)
         told = (
             f"a probe on {by} has a macro-F1 of {gap.random:.3f} on random folds and {gap.grouped:.3f} "
             f"on folds by group: a gap of {gap.value:.3f} ± {1.96 * gap.error:.3f}"
@@ -230,7 +231,7 @@ def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
     from automask.training.features import Features
 
     if session.space is not None:
-        recipe = advising.probe_recipe(session.space, session.weights)
+        recipe = probe_recipe(session.space, session.weights)
         if recipe.training["pretrained"]:
             try:
                 model = recipe["backbone"].params.get("model", recipe["backbone"].name)
@@ -239,7 +240,7 @@ def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
                 # Weights that can't be had: the pixels are at hand.
                 if isinstance(error, DiskError) or out_of_space(error) is not None:
                     raise
-    small = duplicates.thumbnails([session.data.train.paths[row] for row in rows])
+    small = near_duplicates.thumbnails([session.data.train.paths[row] for row in rows])
     side = COARSE
     blocks = small.reshape(len(rows), side, -1, side, small.shape[2] // side, 3)
     pixels = blocks.mean((2, 4), dtype=np.float32).reshape(len(rows), -1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask.duplicates import Pairs
+from automask.diagnostics.near_duplicates import Pairs
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,209 @@
+"""Advice before anything trains: the transfer matrix (`automask.matrix`), measured, and networks ranked.
+
+Both are told by a closed-form probe on features (`automask.probing`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automask.diagnostics.model_ranking import Candidate, Ranking
+from automask.diagnostics.transfer_matrix import MATTERS, Case, Evidence, decide, recipes
+from automask.hpo.trials import ADVICE, PASSES, PROBE
+from automask.space.recipe import Recipe
+from automask.space.space import Space
+from automask.training.pretrained import Checkpoint
+
+if TYPE_CHECKING:
+    from automask.diagnostics.linear_probe import Estimate, Sample
+    from automask.training.task import Task
+
+
+#: Ranked networks that a search tells of.
+SHOWN = 4
+#: Of the ranked networks that nothing in the queue uses so many come right after the advice.
+BEST = 2
+#: The share of the time until the deadline that ranking may take.
+SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What was measured in lines of text, those of them that a search tells (`notes`), what a study
+    keeps of it as attributes by name, and the recipes that come after the default one."""
+
+    lines: Sequence[str]
+    notes: Sequence[str]
+    kept: Mapping[str, Any]
+    recipes: Sequence[Recipe] = ()
+
+
+def probe_recipe(space: Space, weights: Mapping[str, Checkpoint]) -> Recipe:
+    """The recipe whose backbone is probed: the default one's, or that of the lightest weights given.
+
+    Of weights in a hub the size isn't known before they are fetched.
+    """
+    values: dict[str, Any] = {"training.pretrained": True, "augmentation": "none"}
+    files = {weights[m].file: (lib, m) for lib, m in space.models() if m in weights}
+    if files:
+        library, model = files[min(files, key=lambda file: (Path(file).stat().st_size, file))]
+        values |= {"backbone": library, f"backbone.{library}.model": model}
+    return space.nearest(values)[0]
+
+
+def measure(sample: Sample, recipe: Recipe, features: Any) -> Evidence | str:
+    """Both figures by the recipe's backbone, as it is and with random weights; or why there are none.
+
+    `features` are the sample's by that recipe, or why there are none.
+    """
+    if isinstance(features, str):
+        return features
+    probe = sample.probe
+    others: Any = None
+    if recipe.training["pretrained"]:
+        others = sample.features(Recipe(recipe.choices, {**recipe.training, "pretrained": False}))
+        if isinstance(others, str):
+            return others
+    gain, lift = probe.compare(features, others)
+    if not all(math.isfinite(e.value + e.error) for e in (gain, lift) if e is not None):
+        return f"{sample.task.metric} isn't finite"
+    from automask.diagnostics.model_ranking import Candidate
+
+    candidate = Candidate.of(recipe)
+    name = candidate.model or candidate.backbone
+    return Evidence(gain, lift, *probe.room, name, candidate.size, len(sample.rows))
+
+
+def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
+    """Measure what a search begins with; networks are ranked in a part of the time until the deadline
+    (Unix time)."""
+    from automask.diagnostics import linear_probe
+    from automask.diagnostics.model_ranking import Candidate
+
+    begin = time.perf_counter()
+    sample = linear_probe.draw(task)
+    if isinstance(sample, str):
+        told = [f"no advice: {sample}"]
+        return Advice(told, told, {ADVICE: {"recipes": [], "reason": sample}})
+    recipe = probe_recipe(space, task.weights)
+    features = sample.features(recipe)
+    evidence = measure(sample, recipe, features)
+    seconds = time.perf_counter() - begin
+    ranking = rank_networks(sample, space, {Candidate.of(recipe): features}, deadline)
+    advised: list[tuple[Recipe, dict[str, Any]]] = []
+    if isinstance(evidence, str):
+        kept: dict[str, Any] = {"reason": evidence}
+        lines = notes = [f"no advice: {evidence}"]
+    else:
+        case = decide(evidence)
+        kept = {"case": case.name, "evidence": asdict(evidence)}
+        advised = recipes(case, space, leading(ranking))
+        notes = describe_evidence(evidence, case, task.metric, len(task.data.labels), seconds)
+        notes.append(f"{case.name}: {case.sentence}")
+        lines = [*notes, *(f"  {line}" for line in case.follows)]
+    attributes: dict[str, Any] = {PASSES: sample.passes}
+    best = follow_ranking(ranking, space, [recipe for recipe, _ in advised])
+    if isinstance(ranking, str):
+        notes, lines = [*notes, ranking], [*lines, ranking]
+    elif ranking is not None:
+        notes = [*notes, *ranking.sentences(task.metric, SHOWN)]
+        lines = [*lines, *ranking.sentences(task.metric, len(ranking.scores))]
+        scores = [(str(one), round(score, 4)) for one, score in ranking.scores.items()]
+        attributes[PROBE] = {"recipes": [free for _, free in best], "scores": scores}
+    if advised or best:
+        lines = [*lines, "a search tries these after the default recipe:"]
+        lines += [_told_recipe(recipe) for recipe, _ in (*advised, *best)]
+    attributes[ADVICE] = {**kept, "recipes": [free for _, free in advised]}
+    return Advice(lines, notes, attributes, [recipe for recipe, _ in (*advised, *best)])
+
+
+def rank_networks(
+    sample: Sample, space: Space, known: Mapping[Candidate, Any], deadline: float | None
+) -> Ranking | str | None:
+    """The space's networks by a probe, or why they aren't ranked; None where there is but one, at one
+    size.
+
+    `known` are features of some. It takes at most `SHARE` of the time until the deadline.
+    """
+    from automask.diagnostics.model_ranking import (
+        Candidate,
+        affordable,
+        allowance,
+        candidates,
+        rank,
+    )
+
+    found = candidates(space)
+    if len(found) < 2:
+        return None
+    pretrained = {one: recipe for one, recipe in found.items() if recipe.training["pretrained"]}
+    if not pretrained:
+        return "networks aren't ranked: the space has nothing pretrained to tell them by"
+    default, now = space.default()[0], time.time()
+    until = math.inf if deadline is None else now + SHARE * (deadline - now)
+    order = affordable(sample, pretrained, allowance(sample, default))
+    return rank(sample, pretrained, order, known, Candidate.of(default), until)
+
+
+def follow_ranking(
+    ranking: Ranking | str | None, space: Space, advised: Sequence[Recipe]
+) -> list[tuple[Recipe, dict[str, Any]]]:
+    """Recipes with the best networks that neither the default recipe nor an advised one uses, with their
+    free hyperparameters.
+
+    In all else they are the first advised recipe, or the default one.
+    """
+    from automask.diagnostics.model_ranking import Candidate, Ranking
+
+    if not isinstance(ranking, Ranking):
+        return []
+    queued = [space.default()[0], *advised]
+    used = {Candidate.of(recipe) for recipe in queued}
+    base = {**queued[:2][-1].values(), "training.pretrained": True}
+    new = [one for one in ranking.scores if one not in used][:BEST]
+    return [space.nearest({**base, **one.values}) for one in new]
+
+
+def leading(ranking: Ranking | str | None) -> dict[str, Any]:
+    """What makes a recipe use the best network, where it leads the default recipe's."""
+    from automask.diagnostics.model_ranking import Ranking
+
+    if isinstance(ranking, Ranking) and ranking.best is not None and ranking.leads:
+        return ranking.best.values
+    return {}
+
+
+def describe_evidence(
+    evidence: Evidence, case: Case, metric: str, rows: int, seconds: float
+) -> list[str]:
+    """The two figures in words, measured in so many seconds."""
+    lines = [
+        f"probe: {evidence.model} at {evidence.image_size} px, {evidence.rows:,} of {rows:,} train "
+        f"rows, {seconds:.1f} s; in % of {metric}'s way from {evidence.chance:.3g} by chance "
+        f"to {evidence.perfect:.3g}",
+        f"enough? the second half of the rows gains {_told(evidence.gain)}: "
+        f"{'surely less than' if case.enough else 'not surely less than'} {MATTERS:.0%}",
+    ]
+    if evidence.lift is None:
+        return [*lines, "similar? the space has nothing pretrained to measure it by"]
+    return [
+        *lines,
+        f"similar? the pretraining gains {_told(evidence.lift)} over random weights: "
+        f"{'surely more than' if case.similar else 'not surely more than'} {MATTERS:.0%}",
+    ]
+
+
+def _told(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _told_recipe(recipe: Recipe) -> str:
+    optimizer = recipe["optimizer"].params
+    rate = f", lr {optimizer['lr']:.2g}" if "lr" in optimizer else ""
+    return f"  {recipe.describe()}{rate}"
