@@ -13,8 +13,8 @@ from automask import calibration, ensembling, members, outcome, submission
 from automask.diagnostics import label_errors
 from automask.ensembling import AUTO, PLAIN, Ensemble, Member
 from automask.errors import UserError
-from automask.session import Session
 from automask.space import registry
+from automask.study.session import Session
 
 
 def run_ensemble(

@@ -27,7 +27,7 @@ from automask.units import bytes_of, count_of, seconds_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from automask.session import Session
+    from automask.study.session import Session
 
 
 app = typer.Typer(
@@ -133,8 +133,8 @@ def search(
     import time
     from datetime import datetime
 
-    from automask import opening
-    from automask.session import Options
+    from automask.study import opening
+    from automask.study.session import Options
 
     seconds = seconds_of(timeout) if timeout is not None else None
     size = bytes_of(disk) if disk is not None else None
@@ -153,29 +153,30 @@ def search(
         pseudo=pseudo,
         pruner=pruner,
     )
-    from automask import warmstart
+    from automask.study import run
+    from automask.study.session import read_earlier
 
     # Looked up before a study is made, so that a mistyped name leaves nothing behind.
-    earlier = [warmstart.read_earlier(where, options) for where in dict.fromkeys(warm_start or ())]
+    earlier = [read_earlier(where, options) for where in dict.fromkeys(warm_start or ())]
     session = opening.begin(options)
 
-    from automask import overview
     from automask.deadline import TimeUp, until
     from automask.display import Display, decode, summary
     from automask.hpo.optuna_study import requeue_lost
     from automask.hpo.searcher import FAILURES_IN_A_ROW, LATE, Limits
     from automask.hpo.trials import last_failures
-    from automask.workers import automatic_workers, run
+    from automask.study import summary as summary_module
+    from automask.study import workers as workers_module
 
     console = terminal()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     limits = Limits(trials, begin + seconds if seconds is not None else None, patience)
-    before = overview.overview(session)
+    before = summary_module.overview(session)
     if before.ended:
         console.print(f"going on after {len(before.counted)} finished trials")
     started = datetime.now()
-    crew_size = asked or automatic_workers(device)
+    crew_size = asked or workers_module.automatic_workers(device)
     display = Display(
         console, before, trials, limits.deadline, crew_size, session.config.search.folds
     )
@@ -185,10 +186,10 @@ def search(
             audit_new_study(session, console)
             advise_new_study(session, console, limits.deadline)
             if earlier:
-                told = warmstart.queue_earlier(session, earlier)
+                told = run.queue_earlier(session, earlier)
                 console.print(f"note: {told}", markup=False, soft_wrap=True)
         with display:
-            ending = run(session, limits, crew_size, display.tell)
+            ending = workers_module.run(session, limits, crew_size, display.tell)
     except TimeUp:
         summary(session, console, LATE)
         return
@@ -199,7 +200,7 @@ def search(
         raise typer.Exit(130) from None
     summary(session, console, ending)
     if session.pseudo:
-        from automask.pseudo import verdict
+        from automask.study.pseudo_labels import verdict
 
         console.print(verdict(session), markup=False, soft_wrap=True)
     failed = last_failures(session.study.get_trials(deepcopy=False), started)
@@ -225,7 +226,7 @@ def advise_new_study(session: Session, console: Console, deadline: float | None)
 
     if session.study.trials or ADVICE in session.study.user_attrs:
         return
-    from automask.advising import measure_advice as measured
+    from automask.study.run import measure_advice as measured
 
     advice = measured(session, deadline)
     for name, kept in advice.kept.items():
@@ -259,8 +260,8 @@ def ensemble(
     Nothing is trained again.
     """
     from automask import blending
-    from automask.session import Options, open_session
     from automask.storage.disk import TOP
+    from automask.study.session import Options, open_session
 
     console = terminal()
     size = bytes_of(disk) if disk is not None else None

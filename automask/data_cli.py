@@ -38,8 +38,8 @@ def advise(
 
     Nothing trains and no study is made; a search measures the same and begins with it.
     """
-    from automask import opening
-    from automask.session import Options
+    from automask.study import opening
+    from automask.study.session import Options
 
     size = bytes_of(disk) if disk is not None else None
     session = opening.survey(
@@ -53,14 +53,14 @@ def advise(
             disk=size,
         )
     )
-    from automask import overview
-    from automask.advising import measure_advice as measured
     from automask.display import Display, decode
+    from automask.study import summary
+    from automask.study.run import measure_advice as measured
 
     console = terminal()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, overview.empty_overview(session)))
+    decode(session, Display(console, summary.empty_overview(session)))
     for line in measured(session).lines:
         console.print(line, markup=False, soft_wrap=True)
 
@@ -84,20 +84,21 @@ def audit(
 
     Nothing trains and no study is made; of a study that was begun the findings are kept.
     """
-    from automask import opening
-    from automask.session import Options
+    from automask.study import opening
+    from automask.study.session import Options
 
     size = bytes_of(disk) if disk is not None else None
     options = Options(study, storage, space, folds, metric, seed, weights, device, disk=size)
     session = opening.open_or_survey(options)
-    from automask import audited, overview
+    from automask import audited
     from automask.diagnostics import audit as audit_module
     from automask.display import Display, decode
+    from automask.study import summary
 
     console = terminal()
     for note in session.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, overview.empty_overview(session)))
+    decode(session, Display(console, summary.empty_overview(session)))
     found = audit_module.audit(session)
     if session.study is not None:
         audit_module.keep(session, found)

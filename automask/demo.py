@@ -10,15 +10,16 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from automask import blending, opening, overview, scoring, workers
+from automask import blending, scoring
 from automask.data import config, dataset, description
 from automask.data.synthetic import competition
 from automask.display import Display
 from automask.errors import UserError
 from automask.hpo.searcher import Limits
 from automask.hpo.trials import complete_trials
-from automask.session import Options, Session
 from automask.storage.disk import TOP
+from automask.study import opening, summary, workers
+from automask.study.session import Options, Session
 
 DRAWING = ".drawing-"
 TRAIN_PEOPLE, TEST_PEOPLE, FOLDS, TRIALS, SECONDS = 150, 100, 3, 8, 90
@@ -81,7 +82,7 @@ def _search(seed: int, console: Console) -> Session:
     options = Options(study=f"seed-{seed}", space="demo", folds=FOLDS, seed=seed)
     session = opening.begin(options)
     limits = Limits(TRIALS, time.time() + SECONDS)
-    count, before = workers.automatic_workers("auto"), overview.overview(session)
+    count, before = workers.automatic_workers("auto"), summary.overview(session)
     with Display(console, before, TRIALS, limits.deadline, count, FOLDS) as display:
         ending = workers.run(session, limits, count, display.tell)
         if not complete_trials(session.study):

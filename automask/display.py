@@ -22,9 +22,9 @@ from automask.data.preprocessing import prepare
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Event, Note
 from automask.hpo.trials import complete_trials, finished_trials
-from automask.overview import Ended, Overview
-from automask.session import Session
 from automask.space.recipe import Recipe
+from automask.study.session import Session
+from automask.study.summary import Ended, Overview
 from automask.units import duration
 
 SHOWN = 12

@@ -147,7 +147,7 @@ def report(
     Nothing is trained.
     """
     from automask.report import write
-    from automask.session import Options, open_session
+    from automask.study.session import Options, open_session
     from automask.units import format_bytes
 
     console = terminal()

@@ -26,7 +26,7 @@ def suspects(
     """
     from automask import submission, suspecting
     from automask.diagnostics import label_errors
-    from automask.session import Options, open_session
+    from automask.study.session import Options, open_session
 
     console = terminal()
     session = open_session(Options(study, storage))

@@ -10,9 +10,9 @@ import numpy as np
 
 from automask.hpo.trials import complete_trials
 from automask.members import explain_other_weights, is_head_alone, rebuild_network
-from automask.session import Session
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import TrialStore
+from automask.study.session import Session
 
 if TYPE_CHECKING:
     import torch

@@ -12,10 +12,10 @@ from automask.data import dataset
 from automask.ensembling import Member
 from automask.errors import UserError
 from automask.hpo.trials import complete_trials
-from automask.session import Session
 from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.trial_store import TrialStore
+from automask.study.session import Session
 from automask.training.pretrained import describe_checkpoints
 
 if TYPE_CHECKING:

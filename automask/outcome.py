@@ -14,7 +14,7 @@ from automask import calibration, priors, rescoring
 from automask.data.dataset import Dataset
 from automask.ensembling import PLAIN, Ensemble
 from automask.scoring import ClassScore, by_attribute, by_class
-from automask.session import Session
+from automask.study.session import Session
 
 #: Up to this many classes are listed whole; of more, this many of the worst.
 MOST_CLASSES, WORST = 30, 15

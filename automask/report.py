@@ -20,7 +20,6 @@ from automask import (
     looked,
     markup,
     members,
-    overview,
     page,
     submission,
 )
@@ -33,9 +32,10 @@ from automask.errors import UserError
 from automask.hpo.importance import LEAST, factors
 from automask.machine import cores
 from automask.scoring import by_attribute
-from automask.session import Session
 from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
+from automask.study import summary
+from automask.study.session import Session
 
 Facts = dict[str, Any]
 HARDEST = 24
@@ -82,7 +82,7 @@ def history(session: Session) -> list[Facts]:
     """Each trial in order, with the best score until then and the share of it that was trained."""
     best: float | None = None
     out = []
-    for trial in sorted(overview.overview(session).ended, key=lambda trial: trial.number):
+    for trial in sorted(summary.overview(session).ended, key=lambda trial: trial.number):
         state = trial.state if trial.state in ("complete", "pruned") else "failed"
         if trial.value is not None:
             best = trial.value if best is None else max(best, trial.value)

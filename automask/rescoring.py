@@ -7,7 +7,7 @@ import numpy as np
 from automask.data import config, corrections, dataset
 from automask.data.dataset import Dataset
 from automask.scoring import score
-from automask.session import Session
+from automask.study.session import Session
 
 
 def on_other_labels(session: Session, probability: np.ndarray) -> tuple[str, str] | None:

@@ -7,12 +7,12 @@ import time
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from automask import overview
 from automask.display import SHOWN, Running, progress_lines, trials_table
 from automask.hpo.optuna_study import is_alive
 from automask.hpo.trials import fold_scores
-from automask.session import Session
 from automask.space.recipe import Recipe
+from automask.study import summary
+from automask.study.session import Session
 from automask.units import duration
 
 
@@ -22,7 +22,7 @@ def show_status(session: Session, console: Console) -> None:
     Nothing of the study changes; what the blend is worth so far is kept beside it.
     """
     trials, now = session.study.get_trials(deepcopy=False), time.time()
-    found, folds = overview.overview(session), int(session.folds.max()) + 1
+    found, folds = summary.overview(session), int(session.folds.max()) + 1
     taken_up = [t for t in trials if t.state == TrialState.RUNNING and "recipe" in t.user_attrs]
     at_work = {
         t.number for t in taken_up if is_alive(session.store, t.user_attrs.get("worker", ""))
@@ -49,7 +49,7 @@ def _running(trial: FrozenTrial, folds: int, at_work: bool) -> Running:
     return Running(trial.number, recipe, where if at_work else "abandoned", since)
 
 
-def _said(found: overview.Overview, at_work: int, abandoned: int, now: float) -> str:
+def _said(found: summary.Overview, at_work: int, abandoned: int, now: float) -> str:
     """Does anybody work on it?"""
     told = f"{at_work} of its trials {'is' if at_work == 1 else 'are'} in training on this machine"
     if not at_work:

@@ -16,8 +16,8 @@ app = typer.Typer()
 @app.command()
 def status(study: Study = "main", storage: Storage = None) -> None:
     """Tell how a study is doing, also while it runs elsewhere."""
-    from automask.session import Options, open_session
     from automask.status import show_status
+    from automask.study.session import Options, open_session
 
     show_status(open_session(Options(study, storage)), terminal())
 
@@ -41,7 +41,7 @@ def list_trials(
 ) -> None:
     """List trials by state, values and score."""
     from automask.hpo.trials import filter_trials, trained_trials
-    from automask.session import Options, find_study
+    from automask.study.session import Options, find_study
     from automask.trials import trials_table, write_csv
 
     opened = find_study(Options(study, storage))[2]
@@ -68,9 +68,9 @@ def show(
 ) -> None:
     """Tell all of one trial: recipe, scores, time, what is kept."""
     from automask.hpo.trials import explain_empty, find_trial, recipe_of
-    from automask.session import Options, find_study
     from automask.space import recipe_file
     from automask.storage.files import atomic_write
+    from automask.study.session import Options, find_study
     from automask.trials import show_trial
 
     _, store, opened = find_study(Options(study, storage))
@@ -109,21 +109,21 @@ def train(
     A study that isn't there is begun as automask.toml says. What FILE doesn't mention is as the plugins
     have it by default; it may be outside the study's space.
     """
-    from automask.session import Options
     from automask.space import recipe_file
+    from automask.study.session import Options
 
     recipe = recipe_file.read_recipe(file)
     options = Options(study, storage, space, folds, metric, seed, weights, device)
-    from automask import repeating
     from automask.hpo.optuna_study import requeue_lost
+    from automask.study import run
 
-    session, console = repeating.prepare_training(recipe, options), terminal()
+    session, console = run.prepare_training(recipe, options), terminal()
     name = session.config.search.metric
-    if before := repeating.find_complete(session, recipe):
+    if before := run.find_complete(session, recipe):
         console.print(f"trial {before.number} has this recipe: {name} {before.values[0]:.4f}")
         return
     try:
-        trial = repeating.train_recipe(session, recipe, console)
+        trial = run.train_recipe(session, recipe, console)
     except KeyboardInterrupt:
         requeue_lost(session.study, session.store)
         console.print("interrupted; the same command goes on from there")
@@ -142,6 +142,6 @@ def train(
 def importance(study: Study = "main", storage: Storage = None) -> None:
     """Tell which choices and values mattered, and the best ones."""
     from automask.importance import show_importance
-    from automask.session import Options, find_study
+    from automask.study.session import Options, find_study
 
     show_importance(find_study(Options(study, storage))[2], terminal())

@@ -14,7 +14,7 @@ from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
 from automask.diagnostics.label_errors import Audit
 from automask.errors import UserError
-from automask.session import Session
+from automask.study.session import Session
 
 #: The best trials whose mean is asked, and how many suspects and classes are printed.
 BEST, ROWS, CLASSES = 5, 20, 15

@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from automask import mirroring
 from automask.data.dataset import test_fingerprint
 from automask.ensembling import PLAIN, Member
 from automask.members import explain_other_weights, is_head_alone, rebuild_network
-from automask.session import Session
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
+from automask.study import flips
+from automask.study.session import Session
 from automask.training.features import IN_TRAINING_ALONE
 from automask.training.network import Network, in_batches
 from automask.training.task import Task
@@ -36,7 +36,7 @@ def candidates(session: Session, say: Callable[[str], None]) -> list[str]:
     """
     every = list(registry.plugins("tta"))
     turning = {name for name in every if mirrors_images(_plugin(name))}
-    if not turning or mirroring.mirroring_keeps_class(session, lambda note: say(note.text)):
+    if not turning or flips.mirroring_keeps_class(session, lambda note: say(note.text)):
         return every
     return [name for name in every if name not in turning]
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from automask import opening, session
 from automask.data import config
 from automask.data.description import find_reader
 from automask.data.image_files import decode
 from automask.data.tables import Tables
 from automask.diagnostics import audit, near_duplicates
 from automask.machine import setup_process
+from automask.study import opening, session
 from benchmarks import tasks
 
 SHARED = Path("../shared").resolve()

@@ -13,10 +13,11 @@ from pathlib import Path
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-from automask import ensembling, members, overview, viewing
+from automask import ensembling, members, viewing
 from automask.ensembling import AUTO, PLAIN, Ensemble
-from automask.session import Options, Session, open_session
 from automask.storage.disk import TOP
+from automask.study import summary
+from automask.study.session import Options, Session, open_session
 
 DOCS = Path(__file__).parents[1] / "docs" / "ensembles.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -41,7 +42,7 @@ def main() -> None:
 
 def section(name: str, session: Session, count: int) -> str:
     """A task's table, and a line for what else was chosen."""
-    states, found = overview.overview(session).states, members.load_members(session)
+    states, found = summary.overview(session).states, members.load_members(session)
     begin = time.process_time()
     plain = blended(session, {PLAIN: found})
     seconds = time.process_time() - begin

@@ -26,9 +26,9 @@ from automask import ensembling, members, submission
 from automask.data.dataset import one_hot
 from automask.data.synthetic import competition
 from automask.ensembling import PLAIN, Member
-from automask.session import Options, Session, open_session
 from automask.space import registry
 from automask.storage.disk import TOP
+from automask.study.session import Options, Session, open_session
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "honesty.json"

@@ -13,9 +13,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from automask import ensembling, members, session
+from automask import ensembling, members
 from automask.scoring import score
-from automask.session import Options
+from automask.study import session
+from automask.study.session import Options
 from automask.training.features import Features
 
 

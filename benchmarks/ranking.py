@@ -22,7 +22,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 from filelock import FileLock
 from scipy.stats import spearmanr
 
-from automask import adapting, scoring
+from automask import scoring
 from automask.diagnostics import linear_probe
 from automask.diagnostics.model_ranking import candidates, rank
 from automask.machine import setup_process
@@ -31,6 +31,7 @@ from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.trial_store import TrialStore
+from automask.study import adaptation
 from automask.training.task import Task
 from automask.training.trial import fit
 from benchmarks import subsamples
@@ -88,8 +89,8 @@ def measure(name: str, cache: Path) -> None:
 
 def searched(task: Task) -> Space:
     """The default space with the shared weights, at these sizes and epochs."""
-    chosen, _ = adapting.drop_unavailable(space_file.load("default"), dict(task.weights), {})
-    chosen, _ = adapting.adapt(chosen, task.data, dict(task.weights), task.device.type)
+    chosen, _ = adaptation.drop_unavailable(space_file.load("default"), dict(task.weights), {})
+    chosen, _ = adaptation.adapt(chosen, task.data, dict(task.weights), task.device.type)
     return chosen.with_training(
         image_size=Categorical(*SIZES), epochs=Int(4, 20), batch_size=Categorical(BATCH)
     )

@@ -80,10 +80,10 @@ def search(folder: Path, trials: int, workers: int, study: str = "main", folds: 
 
 def outside_training() -> Figure:
     """Seconds a trial that proposing, storing and saving take, in a study that trains only heads."""
-    from automask import opening
     from automask.hpo.searcher import Limits, Searcher
-    from automask.session import Options
     from automask.storage.trial_store import TrialStore
+    from automask.study import opening
+    from automask.study.session import Options
     from automask.training.trial import fit
 
     trials, inside = 50, 0.0

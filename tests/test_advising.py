@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from conftest import SPACE, automask, refused
 
-from automask import advising, opening
 from automask.diagnostics import linear_probe
 from automask.diagnostics.advice import measure, probe_recipe
 from automask.diagnostics.linear_probe import Estimate, Probe, discriminants, shuffle_units
@@ -12,8 +11,9 @@ from automask.diagnostics.transfer_matrix import CASES, MATTERS, Evidence, decid
 from automask.hpo import trials
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
-from automask.session import Options
 from automask.space import registry, space_file
+from automask.study import opening, run
+from automask.study.session import Options
 
 MACRO_F1 = registry.get("metric", "macro_f1").function
 
@@ -213,7 +213,7 @@ def test_pretrained_weights_are_held_against_random_ones(inside):
     assert found.lift is not None and found.rows == 30
     again = linear_probe.draw(opened.task())
     assert measure(again, recipe, again.features(recipe)) == found
-    advice = advising.measure_advice(opened)
+    advice = run.measure_advice(opened)
     assert any(line.startswith("similar? the pretraining gains") for line in advice.lines)
     assert 1 <= len(advice.kept["advice"]["recipes"]) <= 4
 
@@ -228,7 +228,7 @@ def test_a_probe_that_fails_for_a_reason_stops_no_search(inside):
     save_file(state, inside / "weights/test_resnet.safetensors")
     (inside / "space.toml").write_text(SPACE.replace("pretrained = false", "pretrained = true"))
     opened = opening.survey(Options(space="space.toml", folds=3, weights="weights"))
-    advice = advising.measure_advice(opened)
+    advice = run.measure_advice(opened)
     assert advice.lines[0].startswith("no advice: no features of test_resnet")
     assert advice.kept["advice"]["recipes"] == []
 

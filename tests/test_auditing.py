@@ -14,9 +14,9 @@ from automask.data.tables import Rows
 from automask.diagnostics import audit, image_matching, leakage, near_duplicates
 from automask.diagnostics.groups import describe_joined, join_groups
 from automask.diagnostics.near_duplicates import SIDE, Pairs
-from automask.opening import begin, open_or_survey
-from automask.session import Options, open_session
 from automask.storage.study_store import RUNS, StudyStore
+from automask.study.opening import begin, open_or_survey
+from automask.study.session import Options, open_session
 
 
 def picture(seed, size=(120, 100)):

@@ -16,7 +16,7 @@ from conftest import automask, refused
 from filelock import FileLock
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
 
-from automask import deadline, machine, opening, workers
+from automask import deadline, machine
 from automask.errors import UserError
 from automask.hpo import cost, optuna_study, pruners, sampler
 from automask.hpo import searcher as searcher_module
@@ -24,11 +24,12 @@ from automask.hpo.cost import Cost
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
 from automask.hpo.trials import ANYWAY, PASSES, finished_trials
-from automask.session import Options
 from automask.space import ranges
 from automask.space.ranges import Categorical, Float, Int
 from automask.space.recipe import Choice, Recipe
 from automask.storage.trial_store import TrialStore
+from automask.study import opening, workers
+from automask.study.session import Options
 from automask.training import flops
 from automask.training.trial import fit
 

@@ -14,12 +14,11 @@ from conftest import SPACE, automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import cli, ensembling, members, opening, repeating, session, workers
+from automask import cli, ensembling, members
 from automask.errors import DiskError
 from automask.hpo import optuna_study
 from automask.hpo import trials as trials_module
 from automask.hpo.searcher import Limits, Note
-from automask.session import Options
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage import locks
@@ -27,6 +26,8 @@ from automask.storage.arrays import open_array, write_array
 from automask.storage.disk import DiskBudget, Item, files_to_remove, out_of_space
 from automask.storage.files import atomic_write
 from automask.storage.study_store import StudyStore
+from automask.study import opening, run, session, workers
+from automask.study.session import Options
 from automask.units import format_bytes
 
 SEARCH = ("search", "--space", "space.toml", "--folds", "3", "--workers", "1")
@@ -264,7 +265,7 @@ def test_fewer_workers_train_where_the_maps_of_more_have_no_room(inside):
 def test_a_recipe_given_by_hand_keeps_to_the_cap_of_its_study(inside):
     opened = opening.begin(Options(space="space.toml", folds=3, disk=400_000))
     recipe = opened.space.default()[0]
-    assert repeating.prepare_training(recipe, Options()).cap == 400_000
+    assert run.prepare_training(recipe, Options()).cap == 400_000
     assert session.open_session(Options()).cap == 400_000
 
 

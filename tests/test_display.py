@@ -11,7 +11,7 @@ from test_training import recipe
 from automask.display import Display
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Event
-from automask.overview import Ended, Overview
+from automask.study.summary import Ended, Overview
 
 NOW = 1e9
 

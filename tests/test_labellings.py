@@ -12,18 +12,19 @@ from hypothesis.extra.numpy import arrays
 from test_data import tables
 from test_training import quiet, recipe
 
-from automask import adapting, submission
+from automask import submission
 from automask.data import config, dataset
 from automask.data.bins import band_names
 from automask.data.synthetic.competition import draw_competition, draw_table
 from automask.data.tables import Numeric
 from automask.errors import PluginError, TrialError, UserError
-from automask.opening import begin
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import table
-from automask.session import Options
 from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore
+from automask.study import adaptation
+from automask.study.opening import begin
+from automask.study.session import Options
 from automask.training import heads, trial
 from automask.training import task as task_module
 from automask.training.fold import FoldTrainer
@@ -264,7 +265,7 @@ def test_only_data_with_a_number_search_labellings(tmp_path, inside):
     without = begin(Options(space="space.toml", folds=3)).data
     for name, numbers in (("full", {}), ("full", people([20, 40, 70]).numbers)):
         with_numbers = replace(without, numbers=numbers)
-        chosen, _ = adapting.adapt(space_file.load(name), with_numbers, {}, "cpu")
+        chosen, _ = adaptation.adapt(space_file.load(name), with_numbers, {}, "cpu")
         wanted = {"as_scored", "shifted", "banded"} if numbers else {"as_scored"}
         assert set(chosen.competitors["labelling"]) == wanted
     (inside / "moved.toml").write_text(SPACE)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from conftest import draw_table
 
-from automask import mirroring, opening, workers
 from automask.data import config, description
 from automask.data.synthetic.competition import draw_arrows
 from automask.diagnostics import flip_test
 from automask.hpo.searcher import Limits
-from automask.session import Options
 from automask.space import space, space_file
+from automask.study import adaptation, opening, workers
+from automask.study import flips as flips_module
+from automask.study.session import Options
 
 FOLDS = 3
 
@@ -53,45 +54,45 @@ def flips(opened):
 
 def test_arrows_that_point_left_or_right_lose_their_class(opened):
     begun, told = opened(arrows("left", "right")), []
-    decided = mirroring.settle_flips(begun, told.append)
+    decided = flips_module.settle_flips(begun, told.append)
     assert flips(begun) == (False, True) and flips(decided) == (False,)
     assert "lose their class" in told[0].text and "no flips" in told[0].text
-    assert not mirroring.has_open_flips(decided.space)
+    assert not adaptation.has_open_flips(decided.space)
     assert decided.space.competitors["augmentation"]["none"] == {}
 
 
 def test_two_classes_of_four_are_enough(opened):
     begun, told = opened(arrows("left", "up", "right", "down", rows=200)), []
-    assert flips(mirroring.settle_flips(begun, told.append)) == (False,)
+    assert flips(flips_module.settle_flips(begun, told.append)) == (False,)
     assert "; left: " in told[0].text or "; right: " in told[0].text
 
 
 @pytest.mark.parametrize("draw", [arrows("up", "down"), draw_table], ids=["arrows", "colours"])
 def test_arrows_up_and_down_and_plain_colours_keep_theirs(opened, draw):
     opened_, told = opened(lambda folder: folder.mkdir() or draw(folder)), []
-    assert flips(mirroring.settle_flips(opened_, told.append)) == (False, True)
+    assert flips(flips_module.settle_flips(opened_, told.append)) == (False, True)
     assert "keep their class" in told[0].text
 
 
 def test_a_study_that_goes_on_keeps_the_decision_without_measuring(opened, monkeypatch):
     told = []
-    mirroring.settle_flips(opened(arrows("left", "right")), told.append)
-    monkeypatch.delattr(mirroring, "_measured")
-    assert flips(mirroring.settle_flips(opened.again(), told.append)) == (False,)
+    flips_module.settle_flips(opened(arrows("left", "right")), told.append)
+    monkeypatch.delattr(flips_module, "_measured")
+    assert flips(flips_module.settle_flips(opened.again(), told.append)) == (False,)
     assert told[0] == told[1]
 
 
 def test_a_space_of_the_users_own_is_taken_at_its_word(opened, monkeypatch):
     begun = opened(arrows("left", "right", rows=30), adapts=False)
-    monkeypatch.delattr(mirroring, "_measured")
-    assert mirroring.settle_flips(begun, None) is begun
+    monkeypatch.delattr(flips_module, "_measured")
+    assert flips_module.settle_flips(begun, None) is begun
 
 
 def test_nothing_is_measured_where_no_flip_is_to_be_chosen(opened, monkeypatch):
     begun = opened(arrows("left", "right", rows=30))
-    monkeypatch.delattr(mirroring, "_measured")
-    fixed = space.replace(begun, space=mirroring.without_flips(begun.space))
-    assert mirroring.settle_flips(fixed, None) is fixed
+    monkeypatch.delattr(flips_module, "_measured")
+    fixed = space.replace(begun, space=adaptation.without_flips(begun.space))
+    assert flips_module.settle_flips(fixed, None) is fixed
 
 
 def test_workers_search_the_space_that_was_decided(opened, monkeypatch):
@@ -113,14 +114,14 @@ def test_a_class_of_few_images_proves_nothing_and_many_do():
         labels, found = np.zeros(count, int), np.ones(count, bool)
         lost = np.zeros(count, bool)
         sure = flip_test.losses(found, lost, labels, np.arange(count))
-        assert (sure[0] > mirroring.SPARED) == proven
+        assert (sure[0] > flips_module.SPARED) == proven
     # Forty images of one group are one case, not forty.
-    assert flip_test.losses(found, lost, labels, np.zeros(40, int))[0] <= mirroring.SPARED
+    assert flip_test.losses(found, lost, labels, np.zeros(40, int))[0] <= flips_module.SPARED
 
 
 def test_a_sample_is_of_whole_groups():
     groups = np.random.default_rng(0).integers(0, 400, 3000)
-    rows = mirroring._sample(groups, 0)
+    rows = flips_module._sample(groups, 0)
     assert flip_test.ROWS <= len(rows) < flip_test.ROWS + np.bincount(groups).max()
     left = np.setdiff1d(np.arange(3000), rows)
     assert not set(groups[rows]) & set(groups[left])

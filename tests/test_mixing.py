@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from test_training import Narrow, heads_of, quiet, recipe, same_results
 from torch import nn
 
-from automask import opening
 from automask.data.dataset import Attributes
 from automask.errors import TrialError
-from automask.session import Options
 from automask.space import kinds, registry, space_file
 from automask.storage.trial_store import TrialStore
+from automask.study import opening
+from automask.study.session import Options
 from automask.training import batches, heads, mixing, network, stacked_heads, trial
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer

@@ -5,8 +5,9 @@ import torch
 from conftest import SPACE
 from torch import nn
 
-from automask import adapting, opening, session, testing
+from automask import testing
 from automask.space import registry, space_file
+from automask.study import adaptation, opening, session
 from automask.training import hardware
 from automask.training.network import Network, parameter_groups
 
@@ -250,7 +251,7 @@ def test_only_a_space_of_ones_own_asks_for_muon_where_bfloat16_is_emulated(insid
         own = opening.begin(session.Options(space="space.toml", folds=3))
         assert set(own.space.competitors["optimizer"]) == {"muon"}
         assert not [note for note in own.notes if "muon" in note]
-        full, notes = adapting.adapt(space_file.load("full"), own.data, {}, "cpu")
+        full, notes = adaptation.adapt(space_file.load("full"), own.data, {}, "cpu")
         assert ("muon" in full.competitors["optimizer"]) != emulated
         assert bool([note for note in notes if "muon left out" in note]) == emulated
         assert {"adamw", "sgd", "lamb"} <= set(full.competitors["optimizer"])

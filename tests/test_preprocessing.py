@@ -12,17 +12,18 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_training import quiet, recipe
 
-from automask import opening, preprocessing
-from automask.adapting import map_bytes
+from automask import preprocessing
 from automask.data import boxes
 from automask.data.preprocessing import TrainingPart, from_json, is_fitted, to_json
 from automask.data.tables import Rows
 from automask.errors import UserError
-from automask.session import Options
 from automask.space import registry
 from automask.space.ranges import Float
 from automask.space.recipe import Choice
 from automask.storage.trial_store import TrialStore
+from automask.study import opening
+from automask.study.adaptation import map_bytes
+from automask.study.session import Options
 from automask.training import heads, trial
 from automask.training.features import Features
 

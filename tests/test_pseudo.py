@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_training import FAST, Memory, noise_task, quiet, recipe
 
-from automask import opening, pseudo, scoring, workers
+from automask import scoring
 from automask.errors import UserError
 from automask.hpo.searcher import Limits
-from automask.session import Options
 from automask.storage.trial_store import FoldResult, TrialStore
+from automask.study import opening, pseudo_labels, workers
+from automask.study.session import Options
 from automask.training import network
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer
@@ -84,11 +85,11 @@ def test_the_folds_are_those_of_the_earlier_study_and_the_rows_are_told(source, 
 
 def test_a_folds_labels_do_not_depend_on_networks_that_saw_its_rows(source):
     metric = source.metric
-    before = pseudo.make(source, metric)
+    before = pseudo_labels.make(source, metric)
     garbage = np.random.default_rng(1).dirichlet(np.ones(3), TEST)
-    for trial in pseudo._complete(source):
+    for trial in pseudo_labels._complete(source):
         trial.replace_test(1, garbage, trial.test_key(1))
-    after = pseudo.make(source, metric)
+    after = pseudo_labels.make(source, metric)
     for fold in (0, 2):
         np.testing.assert_array_equal(before.probability[fold], after.probability[fold])
         np.testing.assert_array_equal(before.rows(fold), after.rows(fold))
@@ -96,9 +97,11 @@ def test_a_folds_labels_do_not_depend_on_networks_that_saw_its_rows(source):
 
 
 def test_nor_does_what_counts_as_sure_go_by_the_labels_of_its_rows(source):
-    before = pseudo.make(source, source.metric)
+    before = pseudo_labels.make(source, source.metric)
     labels = np.where(source.folds == 1, (source.data.labels + 1) % 3, source.data.labels)
-    after = pseudo.make(replace(source, data=replace(source.data, labels=labels)), source.metric)
+    after = pseudo_labels.make(
+        replace(source, data=replace(source.data, labels=labels)), source.metric
+    )
     assert before.confidence[1] == after.confidence[1]
     np.testing.assert_array_equal(before.probability[1], after.probability[1])
     assert after.confidence[0] == after.confidence[2] == np.inf
@@ -112,17 +115,17 @@ def test_from_the_confidence_on_predictions_are_as_often_right_as_asked(rows):
         above = confidence >= limit
         return (right[above].sum() + 1) / (above.sum() + 2)
 
-    found = pseudo.precision_threshold(confidence, right)
-    good = [limit for limit in np.unique(confidence) if often(limit) >= pseudo.PRECISION]
+    found = pseudo_labels.precision_threshold(confidence, right)
+    good = [limit for limit in np.unique(confidence) if often(limit) >= pseudo_labels.PRECISION]
     assert found == (good[0] if good else np.inf)
 
 
 def test_a_few_right_rows_and_pure_chance_prove_nothing():
-    assert pseudo.precision_threshold(np.ones(17), np.ones(17, bool)) == np.inf
-    assert pseudo.precision_threshold(np.ones(18), np.ones(18, bool)) == 1
+    assert pseudo_labels.precision_threshold(np.ones(17), np.ones(17, bool)) == np.inf
+    assert pseudo_labels.precision_threshold(np.ones(18), np.ones(18, bool)) == 1
     rng = np.random.default_rng(0)
     for _ in range(20):
-        assert pseudo.precision_threshold(rng.random(300), rng.random(300) < 0.5) == np.inf
+        assert pseudo_labels.precision_threshold(rng.random(300), rng.random(300) < 0.5) == np.inf
 
 
 @pytest.mark.parametrize("freeze", ["full", "head_only"])
@@ -210,22 +213,22 @@ def test_a_resumed_study_equals_one_that_ran_through(source):
     through = searched(opening.begin(options(study="a", pseudo="main")), 3)
     searched(opening.begin(options(study="b", pseudo="main")), 1)
     # What the earlier study has become meanwhile doesn't matter, nor whether it is named again.
-    for store in pseudo._complete(source):
+    for store in pseudo_labels._complete(source):
         store.remove()
     resumed = opening.begin(options(study="b"))
     assert searched(resumed, 3) == through
-    assert "out of fold 1.0000 → " in pseudo.verdict(resumed)
-    assert "not kept: run automask ensemble --study main" in pseudo.verdict(resumed)
+    assert "out of fold 1.0000 → " in pseudo_labels.verdict(resumed)
+    assert "not kept: run automask ensemble --study main" in pseudo_labels.verdict(resumed)
 
 
 def test_a_gain_counts_where_it_is_beyond_its_standard_error(learning):
-    assert pseudo.verdict(learning) == ""
+    assert pseudo_labels.verdict(learning) == ""
     plant(learning)
     worse = np.full_like(learning.pseudo.before, 1 / 3)
-    said = pseudo.verdict(replace(learning, pseudo=replace(learning.pseudo, before=worse)))
+    said = pseudo_labels.verdict(replace(learning, pseudo=replace(learning.pseudo, before=worse)))
     assert said.startswith("pseudo-labels: 9 test rows a fold at confidence ≥ 0.8")
     assert said.endswith(", kept: run automask ensemble --study next")
-    assert "(+0.0000, standard error 0.0000), not kept" in pseudo.verdict(learning)
+    assert "(+0.0000, standard error 0.0000), not kept" in pseudo_labels.verdict(learning)
 
 
 def test_the_standard_error_of_a_difference_is_paired_and_by_group():
@@ -261,14 +264,14 @@ def test_what_cannot_be_learned_from_is_told(source, learning):
     plant(opening.begin(options(study="bare")), key="others")
     refused("other test rows", study="x", pseudo="bare")
     with pytest.raises(UserError, match="no test table"):
-        pseudo.make(replace(source, data=replace(source.data, test=None)), source.metric)
+        pseudo_labels.make(replace(source, data=replace(source.data, test=None)), source.metric)
     with pytest.raises(UserError, match="of other test rows than there are now"):
-        pseudo.load(learning.store, "others")
+        pseudo_labels.load(learning.store, "others")
     assert not (source.store.folder.parent / "x").exists()
 
 
 def test_a_study_that_is_sure_of_nothing_is_told(source):
-    for store in pseudo._complete(source):
+    for store in pseudo_labels._complete(source):
         for fold in range(FOLDS):
             result = store.load(fold)
             flat = np.full_like(result.validation, 1 / 3)

@@ -8,7 +8,6 @@ import timm
 from conftest import SPACE, automask
 from safetensors.torch import save_file
 
-from automask import advising, opening
 from automask.diagnostics import linear_probe
 from automask.diagnostics.advice import follow_ranking, leading
 from automask.diagnostics.linear_probe import Estimate
@@ -25,9 +24,10 @@ from automask.hpo import trials
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
 from automask.hpo.trials import finished_trials
-from automask.session import Options
 from automask.space import space_file
 from automask.space.ranges import Int
+from automask.study import opening, run
+from automask.study.session import Options
 from automask.training.features import Features
 
 SIZES = SPACE.replace("image_size = 32", "image_size = [32, 64]")
@@ -63,7 +63,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
         return features(self, recipe)
 
     monkeypatch.setattr(linear_probe.Sample, "features", counted)
-    advice = advising.measure_advice(opened)
+    advice = run.measure_advice(opened)
     scores = dict(advice.kept["probe"]["scores"])
     wanted = {f"{model} at {size} px" for model in MODELS for size in (32, 64)}
     assert set(scores) == wanted
@@ -73,7 +73,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
     assert {name for name, own in asked if own} == wanted
     (line,) = [line for line in advice.notes if line.startswith("networks by")]
     assert "(all 4, " in line and line.index(max(scores, key=scores.get)) < len(line) / 2
-    again, passes = dict(advising.measure_advice(opened).kept), dict(advice.kept)
+    again, passes = dict(run.measure_advice(opened).kept), dict(advice.kept)
     told = again.pop("passes"), passes.pop("passes")
     assert again == passes
     # Every network at every size was timed.
@@ -124,7 +124,7 @@ def test_a_range_of_sizes_is_ranked_in_steps(pretrained):
 def test_a_network_that_cannot_be_built_is_told_and_the_others_ranked(pretrained):
     state = timm.create_model("test_convnext").state_dict()
     save_file(state, pretrained / "weights/test_resnet.safetensors")
-    advice = advising.measure_advice(opening.survey(options()))
+    advice = run.measure_advice(opening.survey(options()))
     scores = dict(advice.kept["probe"]["scores"])
     assert set(scores) == {"test_convnext at 32 px", "test_convnext at 64 px"}
     for size in (32, 64):
@@ -133,11 +133,11 @@ def test_a_network_that_cannot_be_built_is_told_and_the_others_ranked(pretrained
 
 def test_nothing_pretrained_is_said_and_a_single_network_is_not(inside):
     (inside / "space.toml").write_text(SIZES)
-    advice = advising.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
+    advice = run.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
     assert "networks aren't ranked: the space has nothing pretrained" in advice.notes[-1]
     assert "probe" not in advice.kept
     (inside / "space.toml").write_text(SPACE)
-    advice = advising.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
+    advice = run.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
     assert not any("networks" in note for note in advice.notes)
 
 
@@ -167,7 +167,7 @@ def pretend(recipe, report):
 
 def test_the_queue_is_default_advice_best_networks_then_others(pretrained):
     opened = opening.begin(options())
-    for name, kept in advising.measure_advice(opened).kept.items():
+    for name, kept in run.measure_advice(opened).kept.items():
         opened.study.set_user_attr(name, kept)
     known = opened.study.user_attrs
     advised, best = (len(known[name]["recipes"]) for name in ("advice", "probe"))

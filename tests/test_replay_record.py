@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from automask import opening
-from automask.session import Options
 from automask.space import registry
 from automask.space.kinds import SEARCHED
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
+from automask.study import opening
+from automask.study.session import Options
 from automask.training.trial import fit
 from benchmarks.replay import record
 

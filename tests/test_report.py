@@ -17,8 +17,8 @@ from automask import calibration, charts, evaluation, looked, markup, report
 from automask.data.dataset import Attributes
 from automask.diagnostics import audit
 from automask.diagnostics.audit import Finding
-from automask.session import Options, open_session
 from automask.space.recipe import Choice, Recipe
+from automask.study.session import Options, open_session
 from automask.training.network import Backbone, Network, build
 
 NASTY = "</style><script>alert('x')</script> & \"{{body}}\""

@@ -13,13 +13,13 @@ from test_plugins import FOCAL
 from test_search import FOLDS, HOLD, recipes, searcher, states
 from test_study import with_loss
 
-from automask import adapting, opening
 from automask.errors import UserError
 from automask.hpo import migration, optuna_study, sampler, trials
 from automask.hpo.progress import Step
 from automask.hpo.trials import JOINED, LEFT, OUTSIDE, complete_trials, finished_trials
-from automask.session import Options
 from automask.space.space_file import parse
+from automask.study import adaptation, opening
+from automask.study.session import Options
 from automask.training import pretrained
 
 WIDER = SPACE + "\n[loss.soft_f1]\n\n[loss.ldam]\n"
@@ -299,7 +299,7 @@ def test_larger_images_are_decoded_and_smaller_ones_stay_as_they_were(inside):
     narrow = opened(inside)
     assert [one.largest for one in (study, wide, narrow)] == [32, 48, 48]
     assert narrow.study.user_attrs["largest"] == 48
-    at_most = [adapting.map_bytes(narrow.space, narrow.data, 3, 1, size) for size in (0, 32, 48)]
+    at_most = [adaptation.map_bytes(narrow.space, narrow.data, 3, 1, size) for size in (0, 32, 48)]
     assert at_most[0] == at_most[1] < at_most[2]
     assert narrow.caches > study.caches
 
@@ -324,11 +324,11 @@ def test_a_model_that_joins_the_space_is_asked_for_and_those_before_are_kept(mon
 
     monkeypatch.setattr(pretrained, "reachable", reachable)
     kept = {
-        adapting.MODELS: [["timm", "resnet18"]],
-        adapting.ASKED: [["timm", "resnet18"], ["timm", "resnet34"]],
+        adaptation.MODELS: [["timm", "resnet18"]],
+        adaptation.ASKED: [["timm", "resnet18"], ["timm", "resnet34"]],
     }
     grown = space("resnet50", "test_vit", "resnet18", "resnet34")
-    chosen, notes = adapting.drop_unavailable(grown, {}, kept)
+    chosen, notes = adaptation.drop_unavailable(grown, {}, kept)
     assert asked == [["resnet50", "test_vit"]]
     assert chosen.models() == [("timm", "test_vit"), ("timm", "resnet18")]
     assert "left out: resnet50, resnet34" in notes[0]

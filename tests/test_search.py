@@ -15,15 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from automask import opening, units, workers
+from automask import units
 from automask.errors import TrialError, UserError
 from automask.hpo import optuna_study, proposer, pruners
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
 from automask.hpo.trials import finished_trials
-from automask.session import Options
-from automask.space import ranges, space, space_file
+from automask.space import ranges, space_file
 from automask.space.ranges import Categorical, Float, Int
+from automask.study import adaptation, opening, workers
+from automask.study.session import Options
 
 FOLDS = 3
 
@@ -368,7 +369,7 @@ def test_clipping_gives_a_value_inside(low, length, value):
     st.lists(st.integers(16, 400), max_size=2),
 )
 def test_some_image_size_always_fits(sizes, longest, trained):
-    fitting = space.fitting_sizes(sizes, longest, trained)
+    fitting = adaptation.fitting_sizes(sizes, longest, trained)
     assert fitting
     assert set(fitting) <= set(sizes)
 

@@ -6,10 +6,10 @@ import numpy as np
 import optuna
 import pytest
 
-from automask import opening, sofar
 from automask.hpo.searcher import Limits, Searcher
-from automask.session import Options
 from automask.storage.trial_store import FoldResult
+from automask.study import opening, summary
+from automask.study.session import Options
 
 FOLDS = 3
 
@@ -52,7 +52,7 @@ def knows(study, right, wrong=()):
 def test_trials_that_complement_each_other_raise_it_and_a_weak_one_does_no_harm(study):
     tables = [knows(study, [0]), knows(study, [1, 2], [0]), knows(study, [], [0, 1, 2])]
     search(study, tables, 3)
-    scores = sofar.scores_so_far(study)
+    scores = summary.scores_so_far(study)
     assert scores[0] == study.metric(study.data.labels, tables[0])
     assert scores[1] == 1 > max(study.metric(study.data.labels, table) for table in tables)
     assert scores[2] == scores[1]
@@ -60,26 +60,26 @@ def test_trials_that_complement_each_other_raise_it_and_a_weak_one_does_no_harm(
 
 def test_only_what_is_new_is_computed(study, monkeypatch):
     search(study, [knows(study, [0]), knows(study, [1])], 2)
-    before, sizes, score = sofar.scores_so_far(study), [], sofar._score
-    monkeypatch.setattr(sofar, "_score", lambda s, t: sizes.append(len(t)) or score(s, t))
+    before, sizes, score = summary.scores_so_far(study), [], summary._score
+    monkeypatch.setattr(summary, "_score", lambda s, t: sizes.append(len(t)) or score(s, t))
     search(study, [knows(study, [2])], 3)
-    assert list(sofar.scores_so_far(study).items())[:2] == list(before.items())
+    assert list(summary.scores_so_far(study).items())[:2] == list(before.items())
     assert sizes == [3]
 
 
 def test_a_study_without_a_complete_trial_has_none(study):
-    assert sofar.scores_so_far(study) == {}
+    assert summary.scores_so_far(study) == {}
     assert not study.store.so_far.exists()
 
 
 def test_what_was_kept_of_a_study_that_is_gone_is_not_believed(study):
     search(study, [knows(study, [0])], 1)
-    kept = sofar.scores_so_far(study)
+    kept = summary.scores_so_far(study)
     known = study.study.get_trials()[0].user_attrs
     recipe = study.space.nearest({"loss": "focal"})[0]
     other = {**known, "recipe": recipe.to_dict(), "hash": recipe.hash}
     anew = optuna.create_study(direction="maximize")
     anew.add_trial(optuna.trial.create_trial(value=0.1, user_attrs=other))
     begun = replace(study, study=anew)
-    assert sofar.scores_so_far(begun)[0] != kept[0]
-    assert sofar.scores_so_far(study) == kept
+    assert summary.scores_so_far(begun)[0] != kept[0]
+    assert summary.scores_so_far(study) == kept

@@ -14,16 +14,17 @@ from rich.console import Console
 from test_search import FOLDS, pretend, searcher, states
 from test_training import recipe
 
-from automask import cli, members, opening, repeating, session, status
+from automask import cli, members, status
 from automask.errors import UserError
 from automask.hpo import importance, optuna_study, trials
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Pruned
 from automask.hpo.trials import OUTSIDE, complete_trials, finished_trials
 from automask.importance import show_importance
-from automask.session import Options
 from automask.space import recipe_file
 from automask.space.recipe import Choice, Recipe
+from automask.study import opening, run, session
+from automask.study.session import Options
 from automask.trials import show_trial, write_csv
 
 OPTIONS = Options(space="space.toml", folds=FOLDS)
@@ -182,7 +183,7 @@ def test_an_interrupted_one_goes_on_with_its_own_recipe_by_either_command(study)
 
 def test_one_from_outside_joins_the_ensemble(study):
     made = with_loss(study.space.default()[0], "soft_f1")
-    trial = repeating.train_recipe(study, made, Console(file=io.StringIO()))
+    trial = run.train_recipe(study, made, Console(file=io.StringIO()))
     assert trial.state == TrialState.COMPLETE
     (member,) = members.load_members(session.open_session(Options()))
     assert member.number == trial.number

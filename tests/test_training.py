@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from automask import opening
 from automask.data.dataset import Attributes
 from automask.errors import TrialError, UserError
-from automask.session import Options
 from automask.space import kinds, registry
 from automask.space.kinds import SEARCHED
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
+from automask.study import opening
+from automask.study.session import Options
 from automask.training import fold as fold_module
 from automask.training import hardware, heads, network, optim, stacked_heads, trial
 from automask.training.features import Features

@@ -8,10 +8,11 @@ import torch
 from conftest import automask
 from test_training import quiet, recipe
 
-from automask import members, mirroring, opening, session, viewing
+from automask import members, viewing
 from automask.ensembling import Member
-from automask.session import Options
 from automask.space import kinds, registry
+from automask.study import flips, opening, session
+from automask.study.session import Options
 from automask.training import trial
 from automask.training.network import build, predict
 
@@ -162,11 +163,11 @@ def test_a_member_without_its_weights_stays_as_it_is(begun):
 
 def test_what_mirrors_is_no_candidate_where_mirrored_images_lose_their_class(begun, monkeypatch):
     kept = {"kept": False, "note": "mirrored images lose their class"}
-    monkeypatch.setattr(mirroring, "_measured", lambda session: kept)
+    monkeypatch.setattr(flips, "_measured", lambda session: kept)
     told = []
     assert viewing.candidates(begun, told.append) == ["none", "multi_crop", "multi_scale"]
     assert told == ["mirrored images lose their class"]
-    begun.study.set_user_attr(mirroring.ATTRIBUTE, {"kept": True, "note": "they keep it"})
+    begun.study.set_user_attr(flips.ATTRIBUTE, {"kept": True, "note": "they keep it"})
     assert viewing.candidates(begun, told.append) == EVERY
 
 

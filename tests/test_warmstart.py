@@ -7,12 +7,13 @@ import pytest
 from conftest import automask, refused
 from test_search import FOLDS, recipes, searcher
 
-from automask import opening, warmstart
 from automask.hpo import trials
 from automask.hpo.trials import complete_trials
 from automask.hpo.warm_start import Earlier, portfolio, predicted
-from automask.session import Options
 from automask.space.recipe import Recipe
+from automask.study import opening, session
+from automask.study.run import queue_earlier
+from automask.study.session import Options
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_they_come_after_default_and_advice_and_a_resumed_study_needs_no_flag(st
     other = opening.begin(Options(space="space.toml", folds=FOLDS, study="other"))
     advised = other.space.nearest({**FOCAL, **NORM, "loss.focal.gamma": 1.234})
     other.study.set_user_attr("advice", {"recipes": [advised[1]]})
-    told = warmstart.queue_earlier(other, [warmstart.read_earlier("main", other.options)])
+    told = queue_earlier(other, [session.read_earlier("main", other.options)])
     assert "5 best recipes of earlier studies first (5 of main)" in told
     searcher(other, 3)[0].run()
     again = opening.begin(Options(space="space.toml", folds=FOLDS, study="other"))
@@ -99,9 +100,7 @@ def test_they_come_after_default_and_advice_and_a_resumed_study_needs_no_flag(st
     origins = [trials.origin(again.study, trial) for trial in again.study.trials]
     assert origins[0] == "the default recipe" and "advice" in origins[1]
     assert set(origins[2:]) == {"a best recipe of study main"}
-    assert "adds nothing" in warmstart.queue_earlier(
-        again, [warmstart.read_earlier("main", other.options)]
-    )
+    assert "adds nothing" in queue_earlier(again, [session.read_earlier("main", other.options)])
 
 
 def test_the_command_line(project, tmp_path_factory):

@@ -16,7 +16,7 @@ from automask.errors import DiskError, UserError
 from automask.storage.disk import out_of_space
 
 if TYPE_CHECKING:
-    from automask.session import Session
+    from automask.study.session import Session
 
 
 #: The edge in pixels of what a probe sees where no pretrained weights are at hand.

@@ -93,17 +93,17 @@ def migrate(study: optuna.Study, store: StudyStore, space: Space, told: str) -> 
 
 def _decided(study: optuna.Study, space: Space) -> Space:
     """The space as it will be searched, after what was measured of flips."""
-    from automask import mirroring
+    from automask.study import adaptation, flips
 
-    measured = study.user_attrs.get(mirroring.ATTRIBUTE)
+    measured = study.user_attrs.get(flips.ATTRIBUTE)
     if (
         measured is None
         or measured["kept"]
         or not space.adapts
-        or not mirroring.has_open_flips(space)
+        or not adaptation.has_open_flips(space)
     ):
         return space
-    return mirroring.without_flips(space)
+    return adaptation.without_flips(space)
 
 
 def find_newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:

@@ -8,7 +8,6 @@ mentioned keeps the range that the plugin declares. ``[training]`` has what belo
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from automask.errors import UserError
 from automask.space import registry, rules
 from automask.space.kinds import SEARCHED
-from automask.space.ranges import Categorical, Int, Range, clip
+from automask.space.ranges import Categorical, Range, clip
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 
 Suggest = Callable[[str, Range], Any]
@@ -132,33 +131,6 @@ def sorted_items(value: Any) -> Any:
     if isinstance(value, Mapping):
         return tuple(sorted((key, sorted_items(item)) for key, item in value.items()))
     return value if isinstance(value, str) else repr(value)
-
-
-def fitting_sizes(sizes: Iterable[int], longest_side: int, trained: Iterable[int]) -> list[int]:
-    """The image sizes worth trying, in pixels; at least one is left.
-
-    None beyond the images themselves, and none further than a factor of 1.5 from a size that
-    pretrained weights were made at: upscaling costs time and gives nothing.
-    """
-    sizes = sorted(sizes)
-    low = min(trained, default=0) / 1.5
-    high = min(max(trained, default=longest_side) * 1.5, longest_side)
-    fitting = [size for size in sizes if low <= size <= high]
-    return fitting or [min(sizes, key=lambda size: abs(size - high))]
-
-
-def fitting_epochs(epochs: Range, rows: int) -> Range:
-    """A shipped space's epochs, which are meant for 1,000 rows, for another number of rows.
-
-    They go by the inverse square root, at most doubled or halved: twice the rows make more steps an
-    epoch, and need more steps in all.
-    """
-    factor = min(2.0, max(0.5, math.sqrt(1000 / rows)))
-    values: list[Any] = list(epochs.corners())
-    scaled = [max(1, round(value * factor)) for value in values]
-    if isinstance(epochs, Int):
-        return Int(min(scaled), max(scaled), epochs.log)
-    return Categorical(*dict.fromkeys(scaled))
 
 
 def competing_domains(

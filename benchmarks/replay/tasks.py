@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from automask import adapting
 from automask.diagnostics import advice
 from automask.space import space_file
 from automask.space.ranges import Categorical, Int, Range
 from automask.space.recipe import Recipe
 from automask.space.space import Space
+from automask.study import adaptation
 from automask.training.task import Task
 from benchmarks import subsamples
 from benchmarks.replay import ranges
@@ -44,8 +44,8 @@ def cheap(of: Task) -> Space:
     """The full space, adapted to the task as a search does it, with `CHEAP` training and without what
     is `LEFT_OUT`."""
     checkpoints = dict(of.weights)
-    chosen, _ = adapting.drop_unavailable(space_file.load("full"), checkpoints, None)
-    chosen, _ = adapting.adapt(chosen, of.data, checkpoints, of.device.type)
+    chosen, _ = adaptation.drop_unavailable(space_file.load("full"), checkpoints, None)
+    chosen, _ = adaptation.adapt(chosen, of.data, checkpoints, of.device.type)
     kind, out = LEFT_OUT
     kept = {name: ranges for name, ranges in chosen.competitors[kind].items() if name != out}
     return replace(chosen, competitors={**chosen.competitors, kind: kept}).with_training(**CHEAP)

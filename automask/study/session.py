@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from automask import adapting, machine
+from automask import machine
 from automask.data import dataset
 from automask.data.config import FILE, Config, load, read
 from automask.data.csv_file import quoted
 from automask.data.dataset import Dataset
 from automask.data.images import Images
 from automask.errors import UserError, did_you_mean
+from automask.hpo.warm_start import Earlier
 from automask.space import registry
+from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.disk import DiskBudget
 from automask.storage.study_store import RESERVED, RUNS, StudyStore
+from automask.study import adaptation
 from automask.training import pretrained
 from automask.training.pretrained import Checkpoint
 from automask.training.task import Task
@@ -96,8 +99,8 @@ class Session:
         if not self.space:
             return 0
         folds = int(self.folds.max()) + 1
-        tables = folds if any(adapting.fitted_preprocessings(self.space).values()) else 1
-        maps = adapting.map_bytes(self.space, self.data, folds, self.workers, self.largest)
+        tables = folds if any(adaptation.fitted_preprocessings(self.space).values()) else 1
+        maps = adaptation.map_bytes(self.space, self.data, folds, self.workers, self.largest)
         return maps * (4 + tables) // 4
 
     def room(self, say: Callable[[str], None] = lambda text: None) -> DiskBudget:
@@ -239,3 +242,34 @@ def with_study_groups(data: Dataset, store: StudyStore) -> Dataset:
     """The data with the groups that the study's folds were drawn with."""
     kept = store.load_groups()
     return data if kept is None else replace(data, groups=kept)
+
+
+def read_earlier(where: str, options: Options) -> Earlier:
+    """The study of that name, in the storage of `options`, or in that folder of another project.
+
+    Raises `UserError` where there is none, or where it has no complete trial.
+    """
+    from automask.hpo.trials import complete_trials
+
+    if len(Path(where).parts) > 1:
+        found = _elsewhere(Path(where))
+    else:
+        found = find_study(replace(options, study=where))[2]
+    trials = complete_trials(found)
+    if not trials:
+        raise UserError(f"--warm-start {where}: that study has no complete trial to begin with")
+    recipes = tuple(Recipe.from_dict(trial.user_attrs["recipe"]) for trial in trials)
+    return Earlier(where, recipes, np.array([trial.values[0] for trial in trials]))
+
+
+def _elsewhere(folder: Path) -> optuna.Study:
+    """The study in a folder `runs/NAME` of any project."""
+    from automask.hpo import optuna_study
+
+    file = folder / "study.db"
+    if not file.is_file():
+        known = [beside.parent.name for beside in folder.parent.glob("*/study.db")]
+        raise UserError(
+            f"--warm-start {folder}: no study.db there{did_you_mean(folder.name, known)}"
+        )
+    return optuna_study.open_study(f"sqlite:///{file}", folder.resolve().name, 0, 2, make=False)

@@ -1,4 +1,4 @@
-"""TODO mirroring."""
+"""TODO study/flips."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from automask.diagnostics.flip_test import ROWS, SIZE, compare, losses, template
 from automask.hpo.searcher import Note
 from automask.hpo.trials import complete_trials
 from automask.machine import setup_process
-from automask.session import Session
-from automask.space.ranges import Categorical
-from automask.space.space import Space
+from automask.study.adaptation import has_open_flips, without_flips
+from automask.study.session import Session
 
 #: A class may lose this share of its recognised images; a probe loses a little to anything new.
 SPARED = 0.1
@@ -47,23 +46,6 @@ def mirroring_keeps_class(session: Session, tell: Callable[[Note], None]) -> boo
             session.study.set_user_attr(ATTRIBUTE, known)
     tell(Note(known["note"]))
     return bool(known["kept"])
-
-
-def has_open_flips(space: Space) -> bool:
-    """Does an augmentation of the space have a `flip` to choose?"""
-    return any(
-        len(getattr(ranges.get("flip"), "choices", ())) > 1
-        for ranges in space.competitors["augmentation"].values()
-    )
-
-
-def without_flips(space: Space) -> Space:
-    """The space with every augmentation's `flip` fixed to False."""
-    augmentations = {
-        name: {**ranges, "flip": Categorical(False)} if "flip" in ranges else ranges
-        for name, ranges in space.competitors["augmentation"].items()
-    }
-    return replace(space, competitors={**space.competitors, "augmentation": augmentations})
 
 
 def _measured(session: Session) -> dict[str, Any]:

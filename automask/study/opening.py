@@ -8,13 +8,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from automask import adapting
 from automask.data import boxes, corrections, dataset
 from automask.data.config import FILE, Config, load, read
 from automask.data.dataset import Dataset
 from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
-from automask.session import (
+from automask.space import space_file
+from automask.storage.study_store import RUNS, StudyStore
+from automask.study import adaptation
+from automask.study.session import (
     Options,
     Session,
     open_session,
@@ -23,8 +25,6 @@ from automask.session import (
     study_store,
     with_study_groups,
 )
-from automask.space import space_file
-from automask.storage.study_store import RUNS, StudyStore
 from automask.training import pretrained
 
 
@@ -34,9 +34,9 @@ def begin(options: Options, file: Path = FILE) -> Session:
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
     the storage, or a study that was begun with something else.
     """
-    from automask import pseudo
     from automask.hpo import migration
     from automask.hpo.optuna_study import check_identity
+    from automask.study import pseudo_labels
 
     config, store = override(load(file), options), study_store(options)
     source = _source(options, store, file)
@@ -47,7 +47,9 @@ def begin(options: Options, file: Path = FILE) -> Session:
     chosen, folds = ready.space, ready.folds
     assert chosen is not None
     test_key = dataset.test_fingerprint(ready.data)
-    made = pseudo.make(source, ready.metric) if source else pseudo.load(store, test_key)
+    made = (
+        pseudo_labels.make(source, ready.metric) if source else pseudo_labels.load(store, test_key)
+    )
     study = ready.study or open_study(config, options, store)
     settings = {
         "folds": str(config.search.folds),
@@ -65,16 +67,16 @@ def begin(options: Options, file: Path = FILE) -> Session:
     if told:
         study = open_study(config, options, store)
     if source and made:
-        pseudo.save(store, made)
+        pseudo_labels.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(corrections.FILE)
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", ready.largest)
     study.set_user_attr("disk", ready.cap)
-    kept = adapting.may_be_pretrained(chosen) and not ready.weights
-    study.set_user_attr(adapting.MODELS, chosen.models() if kept else None)
+    kept = adaptation.may_be_pretrained(chosen) and not ready.weights
+    study.set_user_attr(adaptation.MODELS, chosen.models() if kept else None)
     study.set_user_attr(
-        adapting.ASKED, space_file.load(config.search.space).models() if kept else None
+        adaptation.ASKED, space_file.load(config.search.space).models() if kept else None
     )
     notes = made.notes(ready.data.attributes) if made else ()
     notes = (*ready.notes, *notes, *filter(None, [told]))
@@ -98,11 +100,11 @@ def open_or_survey(options: Options, file: Path = FILE) -> Session:
         return survey(options, file)
     opened = open_session(options, file)
     known = opened.study.user_attrs
-    chosen, _ = adapting.drop_unavailable(
+    chosen, _ = adaptation.drop_unavailable(
         space_file.load(opened.config.search.space), opened.weights, known
     )
     if chosen.adapts:
-        chosen, _ = adapting.adapt(chosen, opened.data, opened.weights, options.device)
+        chosen, _ = adaptation.adapt(chosen, opened.data, opened.weights, options.device)
     return replace(opened, space=chosen)
 
 
@@ -120,13 +122,13 @@ def _ready(
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.load_folds() is not None else None
     known = begun.user_attrs if begun is not None else {}
-    chosen, notes = adapting.drop_unavailable(chosen, checkpoints, known)
+    chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, known)
     data = dataset.prepare(read(config))
     if chosen.adapts:
-        chosen, more = adapting.adapt(chosen, data, checkpoints, options.device)
+        chosen, more = adaptation.adapt(chosen, data, checkpoints, options.device)
         notes += more
-    adapting.refuse_idle(chosen, data)
-    if any(adapting.fitted_preprocessings(chosen).values()):
+    adaptation.refuse_idle(chosen, data)
+    if any(adaptation.fitted_preprocessings(chosen).values()):
         boxes.read(data.train)
     from automask.hpo.trials import outranked_hashes
 
@@ -134,7 +136,7 @@ def _ready(
     room = store.room(cap, outranked=lambda: outranked_hashes(begun) if begun else ())
     # Images stay as they were decoded for a space that had larger ones.
     largest = max(known.get("largest", 0), *chosen.training["image_size"].corners())
-    needed = adapting.map_bytes(chosen, data, config.search.folds, 1, largest)
+    needed = adaptation.map_bytes(chosen, data, config.search.folds, 1, largest)
     if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
     if source is None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from automask import mirroring, opening, overview
+from automask.diagnostics.advice import Advice, advice
 from automask.display import Display, decode
 from automask.errors import UserError
 from automask.hpo.optuna_study import is_alive
-from automask.hpo.trials import find_trial, trained_trials
-from automask.session import Options, Session, options_of
+from automask.hpo.trials import ADVICE, PROBE, WARM, find_trial, trained_trials
+from automask.hpo.warm_start import Earlier, portfolio
 from automask.space.recipe import Recipe
-from automask.workers import run_one
+from automask.study import flips, opening, summary
+from automask.study.session import Options, Session, options_of
+from automask.study.workers import run_one
 
 
 def prepare_training(recipe: Recipe, options: Options) -> Session:
@@ -39,11 +43,40 @@ def train_recipe(session: Session, recipe: Recipe, console: Console) -> FrozenTr
 
     Nothing stops it early but Ctrl-C, after which it waits in the queue.
     """
-    before = overview.overview(session)
+    before = summary.overview(session)
     folds = session.config.search.folds
     display = Display(console, before, len(before.counted) + 1, folds=folds)
     decode(session, display)
-    session = mirroring.settle_flips(session, display.tell)
+    session = flips.settle_flips(session, display.tell)
     with display:
         number = run_one(session, recipe, display.tell)
     return find_trial(session.study, number)
+
+
+def measure_advice(session: Session, deadline: float | None = None) -> Advice:
+    """Measure what a search of the session begins with, before the deadline (Unix time) if any."""
+    assert session.space is not None
+    return advice(session.task(), session.space, deadline)
+
+
+def queue_earlier(session: Session, earlier: Sequence[Earlier]) -> str:
+    """Have a study that has no trial yet try recipes of earlier ones; what was done, as a sentence."""
+    study, space = session.study, session.space
+    assert space is not None
+    if study.trials:
+        return (
+            f"study '{study.study_name}' is under way, so that --warm-start adds nothing; "
+            "begin another with --study NAME"
+        )
+    known = [space.default()[1]]
+    for source in (ADVICE, PROBE):
+        known += study.user_attrs.get(source, {}).get("recipes", ())
+    chosen = portfolio(earlier, space, known)
+    names = [name for name, _ in chosen]
+    kept = {"studies": names, "recipes": [free for _, free in chosen]}
+    study.set_user_attr(WARM, kept)
+    counts = Counter(names)
+    told = ", ".join(f"{counts[one.name]} of {one.name}" for one in earlier)
+    return (
+        f"warm start: a search tries {len(chosen)} best recipes of earlier studies first ({told})"
+    )

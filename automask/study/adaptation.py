@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -12,9 +13,9 @@ from automask.data.dataset import Dataset
 from automask.data.image_files import longest_side
 from automask.data.preprocessing import is_fitted
 from automask.errors import UserError
-from automask.space import registry, space
+from automask.space import registry
 from automask.space.kinds import SEARCHED
-from automask.space.ranges import Categorical, Int
+from automask.space.ranges import Categorical, Int, Range
 from automask.space.recipe import Choice
 from automask.space.space import Space
 from automask.training.pretrained import Checkpoint, reachable
@@ -72,14 +73,14 @@ def adapt(
     trained = [w.input_size for w in checkpoints.values() if w.input_size]
     if sizes:
         longest = longest_side(data.train.paths)
-        fitting = space.fitting_sizes(sizes, longest, trained)
+        fitting = fitting_sizes(sizes, longest, trained)
         if len(fitting) < len(sizes):
             notes.append(
                 f"image sizes {', '.join(map(str, fitting))}: others of the space don't fit images "
                 f"of {longest} px" + (f" and weights made at {max(trained)} px" if trained else "")
             )
         chosen = chosen.with_training(image_size=Categorical(*fitting))
-    epochs = space.fitting_epochs(chosen.training["epochs"], len(data.train))
+    epochs = fitting_epochs(chosen.training["epochs"], len(data.train))
     notes.append(f"epochs {epochs}, for {len(data.train):,} train images")
     chosen = chosen.with_training(epochs=epochs)
     heads = chosen.competitors["head"]
@@ -144,3 +145,47 @@ def fitted_preprocessings(chosen: Space) -> dict[str, bool]:
         name: is_fitted(Choice(name, registry.get("preprocessing", name).defaults))
         for name in chosen.competitors["preprocessing"]
     }
+
+
+def has_open_flips(space: Space) -> bool:
+    """Does an augmentation of the space have a `flip` to choose?"""
+    return any(
+        len(getattr(ranges.get("flip"), "choices", ())) > 1
+        for ranges in space.competitors["augmentation"].values()
+    )
+
+
+def without_flips(space: Space) -> Space:
+    """The space with every augmentation's `flip` fixed to False."""
+    augmentations = {
+        name: {**ranges, "flip": Categorical(False)} if "flip" in ranges else ranges
+        for name, ranges in space.competitors["augmentation"].items()
+    }
+    return replace(space, competitors={**space.competitors, "augmentation": augmentations})
+
+
+def fitting_sizes(sizes: Iterable[int], longest_side: int, trained: Iterable[int]) -> list[int]:
+    """The image sizes worth trying, in pixels; at least one is left.
+
+    None beyond the images themselves, and none further than a factor of 1.5 from a size that
+    pretrained weights were made at: upscaling costs time and gives nothing.
+    """
+    sizes = sorted(sizes)
+    low = min(trained, default=0) / 1.5
+    high = min(max(trained, default=longest_side) * 1.5, longest_side)
+    fitting = [size for size in sizes if low <= size <= high]
+    return fitting or [min(sizes, key=lambda size: abs(size - high))]
+
+
+def fitting_epochs(epochs: Range, rows: int) -> Range:
+    """A shipped space's epochs, which are meant for 1,000 rows, for another number of rows.
+
+    They go by the inverse square root, at most doubled or halved: twice the rows make more steps an
+    epoch, and need more steps in all.
+    """
+    factor = min(2.0, max(0.5, math.sqrt(1000 / rows)))
+    values: list[Any] = list(epochs.corners())
+    scaled = [max(1, round(value * factor)) for value in values]
+    if isinstance(epochs, Int):
+        return Int(min(scaled), max(scaled), epochs.log)
+    return Categorical(*dict.fromkeys(scaled))

@@ -16,15 +16,15 @@ from typing import Any, cast
 
 import optuna
 
-from automask import mirroring
 from automask.deadline import TimeUp, until
 from automask.errors import UserError
 from automask.hpo.searcher import LATE, Event, Limits, Note, Searcher
 from automask.machine import cores
-from automask.session import Options, Session, open_study
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
 from automask.storage.study_store import RUNS
+from automask.study import flips
+from automask.study.session import Options, Session, open_study
 from automask.units import format_bytes
 
 #: Seconds after the deadline at which a worker that is still at it is killed.
@@ -56,9 +56,7 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
     """
     try:
         with until(limits.deadline):
-            session = mirroring.settle_flips(
-                _fitting(replace(session, workers=workers), tell), tell
-            )
+            session = flips.settle_flips(_fitting(replace(session, workers=workers), tell), tell)
     except TimeUp:
         return LATE
     if session.workers == 1:
@@ -139,7 +137,7 @@ def _fitting(session: Session, tell: Tell) -> Session:
 
 
 def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
-    from automask.sofar import scores_so_far
+    from automask.study.summary import scores_so_far
     from automask.training import flops
     from automask.training.trial import fit
 

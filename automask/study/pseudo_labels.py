@@ -24,7 +24,7 @@ from automask.storage.trial_store import TrialStore
 from automask.training.task import Pseudo
 
 if TYPE_CHECKING:
-    from automask.session import Session
+    from automask.study.session import Session
 
 
 Blend = Callable[[np.ndarray], np.ndarray]
