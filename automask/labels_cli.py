@@ -26,12 +26,13 @@ def suspects(
     """
     from automask import submission, suspecting
     from automask.diagnostics import label_errors
+    from automask.ensembles import members
     from automask.study.session import Options, open_session
 
     console = terminal()
     session = open_session(Options(study, storage))
     data, folds = session.data, session.folds
-    probability = suspecting.mean_of_best(
+    probability = members.mean_of_best(
         session, lambda text: console.print(text, markup=False, soft_wrap=True)
     )
     suspecting.show_suspects(data, probability, folds, console)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.hpo.trials import complete_trials
-from automask.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import TrialStore
 from automask.study.session import Session

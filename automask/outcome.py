@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automask import calibration, priors, rescoring
 from automask.data.dataset import Dataset
-from automask.ensembling import PLAIN, Ensemble
+from automask.ensembles import calibration, corrected_scores
+from automask.ensembles.blend import changed_predictions, class_shares
+from automask.ensembles.ensemble import PLAIN, Ensemble
 from automask.scoring import ClassScore, by_attribute, by_class
 from automask.study.session import Session
 
@@ -38,7 +39,7 @@ def show_ensemble(session: Session, blended: Ensemble, console: Console) -> None
         scores = by_attribute(metric, data.labels, blended.honest, data.attributes, data.groups)
         for attribute, value in scores.items():
             lines.add_row(Text(f"{attribute} alone"), Text(str(value)))
-    if other := rescoring.on_other_labels(session, blended.honest):
+    if other := corrected_scores.on_other_labels(session, blended.honest):
         lines.add_row(*map(Text, other))
     seen = "" if blended.view == PLAIN else f" of view '{blended.view}'"
     console.print(f"{blended.method} ensemble{seen}, {name} with 95 % intervals:", markup=False)
@@ -48,30 +49,6 @@ def show_ensemble(session: Session, blended: Ensemble, console: Console) -> None
     _show_members(blended, name, console)
     _show_rest(data, blended, console)
     show_classes(data, blended.honest, console, class_shares(data, blended))
-
-
-def class_shares(data: Dataset, blended: Ensemble) -> dict[str, np.ndarray]:
-    """Shares of the classes `[C]`: in train, as predicted (of the test rows where there are some), and
-    among the test rows as their probabilities tell together."""
-    train = data.counts / data.counts.sum()
-    probability = blended.test if len(blended.test) else blended.honest
-    said = np.bincount(probability.argmax(1), minlength=len(train)) / len(probability)
-    found = {"train": train, "predicted": said}
-    if len(blended.test):
-        test = blended.test
-        if blended.biases is not None:
-            # The biases aren't what the rows look like: they come off again.
-            test = priors.reweight(test, np.exp(-blended.biases / (blended.temperature or 1)))
-        found["estimated"] = priors.estimate(test, train)
-    return found
-
-
-def changed_predictions(blended: Ensemble, found: dict[str, np.ndarray]) -> int | None:
-    """How many test rows would be given another class if their classes were as common as estimated."""
-    if "estimated" not in found:
-        return None
-    shifted = priors.reweight(blended.test, found["estimated"] / found["train"])
-    return int((shifted.argmax(1) != blended.test.argmax(1)).sum())
 
 
 def _show_methods(blended: Ensemble, name: str, console: Console) -> None:

@@ -12,22 +12,14 @@ from typing import Any
 import numpy as np
 from optuna.trial import TrialState
 
-from automask import (
-    blending,
-    cards,
-    ensembling,
-    evaluation,
-    looked,
-    markup,
-    members,
-    page,
-    submission,
-)
+from automask import cards, evaluation, looked, markup, page, submission
 from automask.data import dataset
 from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
 from automask.diagnostics.audit import findings
-from automask.ensembling import PLAIN
+from automask.ensembles import ensemble, members
+from automask.ensembles.blend import blend_facts
+from automask.ensembles.ensemble import PLAIN
 from automask.errors import UserError
 from automask.hpo.importance import LEAST, factors
 from automask.machine import cores
@@ -185,10 +177,10 @@ def _blend(session: Session, say: Callable[[str], None]) -> tuple[Facts, np.ndar
     data = session.data
     # Test rows take no part here, and rows that are new need not be predicted for a report.
     still = [replace(member, test=_first_row(member.validation)) for member in found]
-    blended = ensembling.fit(
+    blended = ensemble.fit(
         {PLAIN: still}, data.labels, session.folds, data.groups, session.metric, "greedy", TOP
     )
-    return blending.blend_facts(session, blended), blended.honest, False
+    return blend_facts(session, blended), blended.honest, False
 
 
 def _first_row(table: np.ndarray) -> Callable[[], np.ndarray]:

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automask import members
 from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
 from automask.diagnostics.label_errors import Audit
-from automask.errors import UserError
-from automask.study.session import Session
-
-#: The best trials whose mean is asked, and how many suspects and classes are printed.
-BEST, ROWS, CLASSES = 5, 20, 15
-
-
-def mean_of_best(session: Session, say: Callable[[str], None]) -> np.ndarray:
-    """`[N, C]` mean out-of-fold probabilities of the best trials; `UserError` where there are none."""
-    found = members.load_members(session, say)
-    if not found:
-        raise UserError(
-            f"study '{session.options.study}' has no complete trial yet: run automask search first"
-        )
-    return np.mean([member.validation for member in found[:BEST]], axis=0)
+from automask.ensembles.members import CLASSES, ROWS
 
 
 def show_suspects(

@@ -13,8 +13,8 @@ from pathlib import Path
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-from automask import ensembling, members, viewing
-from automask.ensembling import AUTO, PLAIN, Ensemble
+from automask.ensembles import ensemble, members, tta
+from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble
 from automask.storage.disk import TOP
 from automask.study import summary
 from automask.study.session import Options, Session, open_session
@@ -48,8 +48,8 @@ def section(name: str, session: Session, count: int) -> str:
     seconds = time.process_time() - begin
     best, names = found[: count or TOP], [PLAIN]
     if count:
-        names = viewing.candidates(session, print)
-    views = viewing.member_views(session, best, names, print)
+        names = tta.candidates(session, print)
+    views = tta.member_views(session, best, names, print)
     seen = blended(session, views)
     lines = [
         f"## {name}",
@@ -62,9 +62,9 @@ def section(name: str, session: Session, count: int) -> str:
     return "\n\n".join(lines)
 
 
-def blended(session: Session, views: dict[str, list[ensembling.Member]]) -> Ensemble:
+def blended(session: Session, views: dict[str, list[ensemble.Member]]) -> Ensemble:
     data = session.data
-    return ensembling.fit(views, data.labels, session.folds, data.groups, session.metric, AUTO, TOP)
+    return ensemble.fit(views, data.labels, session.folds, data.groups, session.metric, AUTO, TOP)
 
 
 def rows(plain: Ensemble, seen: Ensemble) -> list[str]:

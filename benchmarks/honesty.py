@@ -22,10 +22,11 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import numpy as np
 import pandas as pd
 
-from automask import ensembling, members, submission
+from automask import submission
 from automask.data.dataset import one_hot
 from automask.data.synthetic import competition
-from automask.ensembling import PLAIN, Member
+from automask.ensembles import ensemble, members
+from automask.ensembles.ensemble import PLAIN, Member
 from automask.space import registry
 from automask.storage.disk import TOP
 from automask.study.session import Options, Session, open_session
@@ -141,7 +142,7 @@ def record(
     seed: int,
 ) -> dict[str, Any]:
     data = session.data
-    blended = ensembling.fit(
+    blended = ensemble.fit(
         {PLAIN: found}, data.labels, session.folds, data.groups, session.metric, method, TOP
     )
     # `[K, T, M, C]`: a fold's networks saw as few rows as those behind the nested score.

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from automask import ensembling, members
+from automask.ensembles import ensemble, members
 from automask.scoring import score
 from automask.study import session
 from automask.study.session import Options
@@ -26,7 +26,7 @@ def main() -> None:
     opened = session.open_session(Options(study=parser.parse_args().study))
     task, data, metric = opened.task(), opened.data, opened.metric
     found = members.load_members(opened)
-    blended = ensembling.fit(
+    blended = ensemble.fit(
         {"none": found}, data.labels, opened.folds, data.groups, metric, "greedy", top=20
     )
     print(f"ensemble, nested       {blended.nested}")

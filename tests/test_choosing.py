@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_ensemble import macro_f1, noisy
 
-from automask import calibration, choosing, ensembling, priors
-from automask.choosing import Pool
 from automask.data.dataset import one_hot
-from automask.ensembling import Member
+from automask.ensembles import calibration, ensemble, priors, selection
+from automask.ensembles.ensemble import Member
+from automask.ensembles.selection import Pool
 from automask.errors import UserError
 from automask.scoring import simplest_best
 from automask.space import registry
@@ -41,7 +41,7 @@ def members_of(table, test=None):
 
 
 def fit(table, target, method="auto", metric=macro_f1, groups=None, folds=5, top=20, test=None):
-    return ensembling.fit(
+    return ensemble.fit(
         {"none": members_of(table, test)},
         target,
         np.arange(len(target)) % folds,
@@ -135,7 +135,7 @@ def test_without_cmaes_a_sentence_says_what_to_install_and_auto_does_without(mon
     with pytest.raises(UserError, match=r"pip install 'automask\[cma\]'"):
         fit(table, target, "cma")
     pool = Pool({"none": table}, target, np.arange(60) % 3, None, accuracy, 20, 0)
-    methods, notes = ensembling._methods(pool, "auto")
+    methods, notes = ensemble._methods(pool, "auto")
     assert "cma" not in methods and "mean" in methods
     assert len(notes) == 1 and "automask[cma]" in notes[0]
 
@@ -201,7 +201,7 @@ def test_on_noise_the_nested_score_of_auto_is_chance(quick):
 def test_a_choice_that_sees_all_rows_would_fail_that(quick, monkeypatch):
     """The same with a leak put in: members and blends are fitted to all rows."""
     honest = Pool.fit
-    everything = choosing.EVERYTHING
+    everything = selection.EVERYTHING
     monkeypatch.setattr(
         Pool,
         "fit",
@@ -218,7 +218,7 @@ def test_a_fold_does_not_move_what_is_chosen_and_predicted_for_it(quick):
     folds = np.arange(100) % 5
     changed = np.where(folds == 0, (target + 1) % 3, target)
     one, other = (
-        choosing.nested_choice(Pool({"none": table}, t, folds, None, macro_f1, 3, 0), QUICK)[0]
+        selection.nested_choice(Pool({"none": table}, t, folds, None, macro_f1, 3, 0), QUICK)[0]
         for t in (target, changed)
     )
     np.testing.assert_array_equal(one[folds == 0], other[folds == 0])
@@ -232,7 +232,7 @@ def test_a_view_is_taken_where_it_clearly_helps():
 
     def chosen(other):
         views = {"none": members_of(table), "flips": members_of(other)}
-        return ensembling.fit(views, target, folds, None, macro_f1, "mean", 20)
+        return ensemble.fit(views, target, folds, None, macro_f1, "mean", 20)
 
     taken, left = chosen(better), chosen(table * 0.999 + 0.001 / 3)
     assert (taken.view, left.view) == ("flips", "none")
@@ -246,12 +246,12 @@ def test_a_view_is_taken_where_it_clearly_helps():
 def test_two_folds_are_halved_so_that_some_are_left_to_choose_by(groups):
     target, table = crowd(60, 2, [1.5, 1.5])
     folds = np.arange(60) // 4 % 2
-    halves = choosing.split_in_half(folds, groups)
+    halves = selection.split_in_half(folds, groups)
     assert sorted(set(halves.tolist())) == [0, 1, 2, 3]
     assert (halves // 2 == folds).all()
     if groups is not None:
         assert len(np.unique(np.stack([groups, halves]), axis=1).T) == 15
-    found = ensembling.fit({"none": members_of(table)}, target, folds, groups, accuracy, "mean", 20)
+    found = ensemble.fit({"none": members_of(table)}, target, folds, groups, accuracy, "mean", 20)
     assert found.nested.value > 0.7
 
 
@@ -265,7 +265,7 @@ def test_what_a_member_adds_and_how_it_differs():
     twins = fit(np.stack([table[0], table[0]]), target, "mean")
     assert twins.disagreement == 0
     assert [part.adds for part in twins.parts] == [0, 0]
-    assert ensembling.disagreement(np.array([[0, 1], [0, 0], [0, 1]])) == pytest.approx(1 / 3)
+    assert ensemble.disagreement(np.array([[0, 1], [0, 0], [0, 1]])) == pytest.approx(1 / 3)
 
 
 # Biases and priors
@@ -291,7 +291,7 @@ def test_biases_are_kept_where_classes_are_skewed_and_dropped_on_noise():
     for seed in range(3):
         target, table = noise(seed)
         pool = Pool({"none": table[:1]}, target, folds[:80], None, macro_f1, 1, 0)
-        crossed = choosing.choose_blend(pool, ["mean"])
+        crossed = selection.choose_blend(pool, ["mean"])
         assert crossed.biases is None
 
 

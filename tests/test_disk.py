@@ -14,7 +14,8 @@ from conftest import SPACE, automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import cli, ensembling, members
+from automask import cli
+from automask.ensembles import ensemble, members
 from automask.errors import DiskError
 from automask.hpo import optuna_study
 from automask.hpo import trials as trials_module
@@ -374,15 +375,13 @@ def test_who_cannot_predict_is_never_in_the_blend_and_does_not_move_the_nested_s
 
     def blended(gone):
         made = [
-            ensembling.Member(
+            ensemble.Member(
                 k, None, table[k], asked if k in gone else lambda: np.ones((2, 3)), k not in gone
             )
             for k in range(4)
         ]
         metric = registry.get("metric", "accuracy").function
-        return ensembling.fit(
-            {"none": made}, target, np.arange(90) % 3, None, metric, "mean", top=2
-        )
+        return ensemble.fit({"none": made}, target, np.arange(90) % 3, None, metric, "mean", top=2)
 
     everyone = blended(())
     best = everyone.members[0].number

@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 from test_data import tables
 
-from automask import ensembling, outcome, scoring, submission
+from automask import outcome, scoring, submission
 from automask.data import dataset
 from automask.data.tables import Rows
-from automask.ensembling import Member
+from automask.ensembles import ensemble
+from automask.ensembles.ensemble import Member
 from automask.errors import UserError
 from automask.space import registry
 
@@ -43,7 +44,7 @@ def crowd():
 
 def fit(crowd, method, top=8):
     target, members, folds = crowd
-    return ensembling.fit({"none": members}, target, folds, None, macro_f1, method, top)
+    return ensemble.fit({"none": members}, target, folds, None, macro_f1, method, top)
 
 
 def test_greedy_beats_its_best_member_on_data_where_errors_differ(crowd):
@@ -73,7 +74,7 @@ def test_the_nested_score_is_blind_to_the_rows_scored():
         Member(k, None, rng.dirichlet([1, 1], 60), lambda: np.zeros((0, 2))) for k in range(60)
     ]
     accuracy = registry.get("metric", "accuracy").function
-    blended = ensembling.fit(
+    blended = ensemble.fit(
         {"none": members}, target, np.arange(60) % 5, None, accuracy, "greedy", 60
     )
     assert blended.plain.value > 0.75

@@ -11,11 +11,12 @@ from conftest import automask, refused
 from rich.console import Console
 from test_data import tables
 
-from automask import comparing, expecting, rescoring
+from automask import comparing, expecting
 from automask.data import corrections, dataset
 from automask.data.csv_file import read_csv
 from automask.data.tables import Numeric, Rows
 from automask.diagnostics import label_errors
+from automask.ensembles import corrected_scores
 from automask.errors import UserError
 from automask.storage.study_store import StudyStore
 
@@ -200,8 +201,8 @@ def test_the_number_behind_a_label_moves_with_it(tmp_path):
 
 def test_labels_of_other_data_are_classes_of_the_study_or_come_after_them():
     before, after = made(["a", "b", "c", "b"]), made(["a", "b", "b", "b"])
-    assert rescoring.labels_of(after, before)[0].tolist() == [0, 1, 1, 1]
-    found, classes = rescoring.labels_of(before, after)
+    assert corrected_scores.labels_of(after, before)[0].tolist() == [0, 1, 1, 1]
+    found, classes = corrected_scores.labels_of(before, after)
     assert found.tolist() == [0, 1, 2, 1] and classes == 3
 
 

@@ -330,7 +330,7 @@ def _by_weights(task, used, store, fold, value):
 
 
 def test_later_test_rows_are_predicted_on_each_folds_map(started, task, tmp_path, monkeypatch):
-    from automask import members
+    from automask.ensembles import members
 
     monkeypatch.setattr(type(started), "task", lambda self: task)
     used, store = recipe(preprocessing=("level", {})), TrialStore(tmp_path)

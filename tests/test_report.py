@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from automask import calibration, charts, evaluation, looked, markup, report
+from automask import charts, evaluation, looked, markup, report
 from automask.data.dataset import Attributes
 from automask.diagnostics import audit
 from automask.diagnostics.audit import Finding
+from automask.ensembles import calibration
 from automask.space.recipe import Choice, Recipe
 from automask.study.session import Options, open_session
 from automask.training.network import Backbone, Network, build

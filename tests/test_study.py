@@ -14,7 +14,8 @@ from rich.console import Console
 from test_search import FOLDS, pretend, searcher, states
 from test_training import recipe
 
-from automask import cli, members, status
+from automask import cli, status
+from automask.ensembles import members
 from automask.errors import UserError
 from automask.hpo import importance, optuna_study, trials
 from automask.hpo.progress import Step

@@ -8,8 +8,9 @@ import torch
 from conftest import automask
 from test_training import quiet, recipe
 
-from automask import members, viewing
-from automask.ensembling import Member
+from automask.ensembles import members
+from automask.ensembles import tta as tta_module
+from automask.ensembles.ensemble import Member
 from automask.space import kinds, registry
 from automask.study import flips, opening, session
 from automask.study.session import Options
@@ -66,7 +67,7 @@ def test_views_of_one_value_are_of_that_value_and_each_shows_what_it_should(imag
 
 
 def test_who_mirrors_is_found_by_trying():
-    assert [name for name in EVERY if viewing.mirrors_images(tta(name))] == ["flip"]
+    assert [name for name in EVERY if tta_module.mirrors_images(tta(name))] == ["flip"]
 
 
 def test_an_image_and_its_mirror_image_get_one_probability_under_flip(begun):
@@ -77,7 +78,7 @@ def test_an_image_and_its_mirror_image_get_one_probability_under_flip(begun):
 
     def both(views):
         return [
-            viewing.predict(network, some, rows, task.device, views)
+            tta_module.predict(network, some, rows, task.device, views)
             for some in (pixels, np.ascontiguousarray(pixels[:, :, ::-1]))
         ]
 
@@ -101,8 +102,8 @@ RECIPES = [
 def test_rebuilt_networks_predict_what_was_stored(begun, monkeypatch):
     """Under a view that changes nothing: whole networks, heads alone, stages, fitted preprocessing."""
     found = trained(begun, *RECIPES)
-    monkeypatch.setattr(viewing, "PLAIN", "")
-    seen = viewing.member_views(begun, found, ["none"])["none"]
+    monkeypatch.setattr(tta_module, "PLAIN", "")
+    seen = tta_module.member_views(begun, found, ["none"])["none"]
     for before, after in zip(found, seen, strict=True):
         assert after.validation is not before.validation
         np.testing.assert_allclose(after.validation, before.validation, atol=1e-5)
@@ -113,22 +114,22 @@ def test_heads_and_networks_average_the_views_alike_and_a_second_time_nothing_is
     begun, monkeypatch
 ):
     found, told, done = trained(begun, *RECIPES[1:3]), [], []
-    seen = viewing.member_views(begun, found, EVERY, told.append, lambda *n: done.append(n))
+    seen = tta_module.member_views(begun, found, EVERY, told.append, lambda *n: done.append(n))
     assert list(seen) == EVERY and seen["none"] == found
     assert done == [(k, 6) for k in range(1, 7)]
     assert told[0].startswith("predicting 2 trials under flip, multi_crop, multi_scale")
     task = begun.task()
     for place, made in enumerate(RECIPES[1:3]):
         for fold in range(3):
-            state = viewing.load_file(begun.store.trial(made).weights(fold))
+            state = tta_module.load_file(begun.store.trial(made).weights(fold))
             network = members.rebuild_network(task, made, state, fold)
             _, rows = task.fold_rows(fold)
             pixels = task.pixels(made, fold)
-            by_hand = viewing.predict(network, pixels, rows, task.device, tta("multi_crop"))
+            by_hand = tta_module.predict(network, pixels, rows, task.device, tta("multi_crop"))
             shown = seen["multi_crop"][place].validation[rows]
             np.testing.assert_allclose(shown, by_hand, atol=1e-5)
-    monkeypatch.delattr(viewing, "_predict_all")
-    again = viewing.member_views(begun, found, EVERY, told.append)
+    monkeypatch.delattr(tta_module, "_predict_all")
+    again = tta_module.member_views(begun, found, EVERY, told.append)
     for name in EVERY:
         for one, other in zip(seen[name], again[name], strict=True):
             np.testing.assert_array_equal(one.validation, other.validation)
@@ -137,26 +138,26 @@ def test_heads_and_networks_average_the_views_alike_and_a_second_time_nothing_is
 
 def test_a_plugin_that_changed_and_other_test_rows_are_predicted_anew(begun, monkeypatch):
     found, told = trained(begun, RECIPES[2]), []
-    viewing.member_views(begun, found, ["flip"])
+    tta_module.member_views(begun, found, ["flip"])
     fewer = replace(begun.data.test, ids=begun.data.test.ids[:4], paths=begun.data.test.paths[:4])
     other = replace(begun, data=replace(begun.data, test=fewer))
-    assert viewing.member_views(other, found, ["flip"], told.append)["flip"][0].test().shape == (
+    assert tta_module.member_views(other, found, ["flip"], told.append)["flip"][0].test().shape == (
         4,
         3,
     )
     without = replace(begun, data=replace(begun.data, test=None))
-    assert viewing.member_views(without, found, ["flip"])["flip"][0].test().shape == (0, 3)
+    assert tta_module.member_views(without, found, ["flip"])["flip"][0].test().shape == (0, 3)
     assert told
     monkeypatch.setattr(kinds.Plugin, "digest", "changed")
     told.clear()
-    viewing.member_views(other, found, ["flip"], told.append)
+    tta_module.member_views(other, found, ["flip"], told.append)
     assert told
 
 
 def test_a_member_without_its_weights_stays_as_it_is(begun):
     found, told = trained(begun, RECIPES[2], recipe(freeze=("head_only", {}))), []
     begun.store.trial(RECIPES[2]).weights(1).unlink()
-    seen = viewing.member_views(begun, found, ["none", "flip"], told.append)["flip"]
+    seen = tta_module.member_views(begun, found, ["none", "flip"], told.append)["flip"]
     assert seen[0] is found[0] and seen[1] is not found[1]
     assert "trials 0 stay as they are" in told[0]
 
@@ -165,15 +166,15 @@ def test_what_mirrors_is_no_candidate_where_mirrored_images_lose_their_class(beg
     kept = {"kept": False, "note": "mirrored images lose their class"}
     monkeypatch.setattr(flips, "_measured", lambda session: kept)
     told = []
-    assert viewing.candidates(begun, told.append) == ["none", "multi_crop", "multi_scale"]
+    assert tta_module.candidates(begun, told.append) == ["none", "multi_crop", "multi_scale"]
     assert told == ["mirrored images lose their class"]
     begun.study.set_user_attr(flips.ATTRIBUTE, {"kept": True, "note": "they keep it"})
-    assert viewing.candidates(begun, told.append) == EVERY
+    assert tta_module.candidates(begun, told.append) == EVERY
 
 
 def test_after_a_search_of_a_space_that_is_taken_at_its_word_mirroring_is_measured(inside):
     out = automask(inside, "search", "--space", "space.toml", "--folds", "3", "--trials", "1")
     assert out.returncode == 0, out.stderr
     told = []
-    assert viewing.candidates(session.open_session(Options()), told.append) == EVERY
+    assert tta_module.candidates(session.open_session(Options()), told.append) == EVERY
     assert "keep their class" in told[0]

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from automask.data.dataset import test_fingerprint
-from automask.ensembling import PLAIN, Member
-from automask.members import explain_other_weights, is_head_alone, rebuild_network
+from automask.ensembles.ensemble import PLAIN, Member
+from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automask.data import dataset
-from automask.ensembling import Member
+from automask.ensembles.ensemble import Member
 from automask.errors import UserError
 from automask.hpo.trials import complete_trials
 from automask.space.recipe import Recipe
@@ -121,3 +121,17 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
         network = rebuild_network(task, recipe, state, fold)
         test = predict(network, task.pixels(recipe, fold), task.test_rows, task.device)
         store.replace_test(fold, np.asarray(test), task.test_key)
+
+
+#: The best trials whose mean is asked, and how many suspects and classes are printed.
+BEST, ROWS, CLASSES = 5, 20, 15
+
+
+def mean_of_best(session: Session, say: Callable[[str], None]) -> np.ndarray:
+    """`[N, C]` mean out-of-fold probabilities of the best trials; `UserError` where there are none."""
+    found = load_members(session, say)
+    if not found:
+        raise UserError(
+            f"study '{session.options.study}' has no complete trial yet: run automask search first"
+        )
+    return np.mean([member.validation for member in found[:BEST]], axis=0)

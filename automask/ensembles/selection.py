@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from automask import calibration, priors
+from automask.ensembles import calibration, priors
 from automask.scoring import Metric, Score, score, simplest_best
 from automask.space import registry
 

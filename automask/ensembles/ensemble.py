@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask import calibration, choosing, priors
-from automask.choosing import Blend, Pool
+from automask.ensembles import calibration, priors, selection
+from automask.ensembles.selection import Blend, Pool
 from automask.errors import UserError
 from automask.scoring import Metric, Score
 from automask.space import registry
@@ -125,16 +125,16 @@ def fit(
         for view, found in views.items()
     }
     if len(np.unique(folds)) == 2:
-        folds = choosing.split_in_half(folds, groups)
+        folds = selection.split_in_half(folds, groups)
     pool = Pool(tables, target, folds, groups, metric, top, seed)
     methods, notes = _methods(pool, method)
-    honest, choices = choosing.nested_choice(pool, methods)
-    choice = choosing.choose_blend(pool, methods)
+    honest, choices = selection.nested_choice(pool, methods)
+    choice = selection.choose_blend(pool, methods)
     table, members = tables[choice.view], views[choice.view]
     able = [index for index, member in enumerate(views[plain]) if member.able]
 
     def blended(among: Sequence[int]) -> tuple[list[int], Blend, np.ndarray]:
-        indices, blend = pool.fit(choice.view, choice.method, choosing.EVERYTHING, among)
+        indices, blend = pool.fit(choice.view, choice.method, selection.EVERYTHING, among)
         return indices, blend, priors.add_biases(blend(table[indices]), choice.biases)
 
     indices, blend, validation = blended(able)
@@ -157,7 +157,7 @@ def fit(
     test = priors.add_biases(
         blend(np.stack([members[index].test() for index in indices])), choice.biases
     )
-    calibrated, temperature = choosing.calibrate(pool, honest)
+    calibrated, temperature = selection.calibrate(pool, honest)
     return Ensemble(
         asked=method,
         method=choice.method,
@@ -202,6 +202,6 @@ def _methods(pool: Pool, asked: str) -> tuple[list[str], list[str]]:
 
 def _scores(pool: Pool, method: str, able: Sequence[int]) -> MethodScores:
     """Without class biases, on the plain view."""
-    members, blend = pool.fit(pool.plain, method, choosing.EVERYTHING, able)
+    members, blend = pool.fit(pool.plain, method, selection.EVERYTHING, able)
     seen = blend(pool.views[pool.plain][members])
     return MethodScores(pool.score(pool.crossed(pool.plain, method)), pool.score(seen))
