@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from automask import outcome, submission
+from automask import outcome
 from automask.ensembles.blend import blend_facts, candidate_views
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, fit
+from automask.report import submission
 from automask.space import registry
 from automask.study.session import Session
 

@@ -1,146 +1,15 @@
-"""Submissions kept with what is known of them, and their scores on the leaderboard."""
+"""TODO kept."""
 
 from __future__ import annotations
 
 import math
-import re
-import subprocess
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from itertools import count
-from pathlib import Path
-from typing import Any
+from datetime import datetime
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automask import answers, submission
-from automask.data.csv_file import read_csv
-from automask.data.dataset import Dataset
-from automask.errors import UserError, did_you_mean
-from automask.storage.files import file_digest
-from automask.storage.study_store import RUNS, EnsembleFile, StudyStore, find_ensemble
-from automask.storage.submission_store import SubmissionStore
-
-Facts = dict[str, Any]
-KEPT = SubmissionStore()
-PAIRS = 3  # from how many pairs on a correlation is told
-
-
-def archive(file: Path, name: str | None, data: Dataset | None) -> Facts:
-    """Check a submission and keep a copy with what the ensemble that wrote it left; returns that.
-
-    Without data it is checked only by itself. Raises `UserError` where it isn't what the competition
-    wants, where the same file is kept already, or another under that name.
-    """
-    _check(file, data)
-    with KEPT.locked():
-        facts = _facts_of(file, name)
-        KEPT.save(facts["name"], file, facts)
-    return facts
-
-
-def _facts_of(file: Path, name: str | None) -> Facts:
-    """What is known of a submission to be kept, under a name that is free."""
-    sha256, names = file_digest(file), KEPT.names()
-    for other in names:
-        if KEPT.facts(other)["sha256"] == sha256:
-            raise UserError(f"{file} is kept already, as '{other}': the same file counts once")
-    if name is None:
-        name = next(f"s{number}" for number in count(1) if f"s{number}" not in names)
-    elif not re.fullmatch(r"\w[\w.-]*", name):
-        raise UserError(f"--name '{name}': letters, digits, '.', '_' and '-'")
-    elif name in names:
-        raise UserError(f"--name '{name}': another submission is kept under that name")
-    ensemble = find_ensemble(sha256)
-    made: Facts = dict.fromkeys(("study", "metric", "method", "cv", "members"))
-    made |= ensemble.facts() if ensemble else {}
-    date = datetime.now(UTC).isoformat(timespec="microseconds")
-    first: Facts = {"name": name, "date": date, "file": str(file), "sha256": sha256}
-    return first | made | {"commit": _commit(), "leaderboard": None}
-
-
-def _check(file: Path, data: Dataset | None) -> None:
-    table = read_csv(file)
-    form = answers.form_of_data(data)
-    answers.align_answers(table, form or answers.form_of_file(table))
-    if (
-        data is not None
-        and form
-        and (found := submission.mistakes(table.frame(table.columns), data))
-    ):
-        raise UserError(f"{file} isn't what the sample submission asks for: {'; '.join(found)}")
-
-
-def record(name: str, score: float) -> None:
-    """Write down the leaderboard's score of a kept submission."""
-    if not math.isfinite(score):
-        raise UserError(f"--score {score}: a number, as the leaderboard shows it")
-    KEPT.save_facts(name, _facts(name) | {"leaderboard": score})
-
-
-def path(text: str) -> Path:
-    """The file that a person means: a path, or the name of a kept submission."""
-    if Path(text).is_file():
-        return Path(text)
-    names = KEPT.names()
-    if text not in names:
-        raise UserError(
-            f"{text}: no such file, and no kept submission of that name{did_you_mean(text, names)}"
-        )
-    return KEPT.csv(text)
-
-
-def ensemble(paths: Sequence[Path], study: str | None, data: Dataset | None) -> EnsembleFile | None:
-    """The latest ensemble of a study, or without one that which wrote one of the files, if any did.
-
-    Raises `UserError` where the study has none, or where no data say which rows it predicted.
-    """
-    if study is None:
-        found = map(find_ensemble, map(file_digest, paths)) if data else ()
-        return next(filter(None, found), None)
-    if data is None:
-        raise UserError(f"--study {study}: needs the automask.toml of that study here")
-    ensembles = StudyStore(RUNS / study).ensembles()
-    if not ensembles:
-        raise UserError(f"--study {study}: no ensemble in {RUNS / study}; run automask ensemble")
-    return ensembles[-1]
-
-
-def correlations(kept: list[Facts]) -> dict[str, tuple[float, int]]:
-    """Spearman's correlation of nested CV and leaderboard, and the number of pairs, by metric."""
-    pairs = pd.DataFrame(
-        [
-            (facts["metric"], facts["cv"]["nested"]["value"], facts["leaderboard"])
-            for facts in kept
-            if facts["cv"] and facts["leaderboard"] is not None
-        ],
-        columns=["metric", "cv", "leaderboard"],
-    )
-    # A correlation of ranks is Spearman's.
-    return {
-        str(metric): (float(part["cv"].rank().corr(part["leaderboard"].rank())), len(part))
-        for metric, part in pairs.groupby("metric")
-        if len(part) >= PAIRS
-    }
-
-
-def differences(newest: str, others: list[str]) -> dict[str, float | None]:
-    """The share of rows in which each differs from the newest; None where the ids or columns do."""
-    tables = {name: read_csv(KEPT.csv(name)) for name in [newest, *others]}
-    form = answers.form_of_file(tables[newest])
-    frame = answers.align_answers(tables[newest], form)[list(form.labels)]
-    shares: dict[str, float | None] = {}
-    for name in others:
-        try:
-            other = answers.align_answers(tables[name], form)[list(form.labels)]
-        except UserError:
-            shares[name] = None
-        else:
-            shares[name] = float((other != frame).any(axis=1).mean())
-    return shares
+from automask.report.archive import KEPT, correlations, differences
 
 
 def show_submissions(console: Console) -> None:
@@ -179,19 +48,3 @@ def show_submissions(console: Console) -> None:
     if known:
         most = max(known, key=lambda name: known[name])
         console.print(f"{newest} differs most from {most}: in {known[most]:.1%} of the rows")
-
-
-def _facts(name: str) -> Facts:
-    names = KEPT.names()
-    if name not in names:
-        raise UserError(f"no kept submission '{name}'{did_you_mean(name, names)}")
-    return KEPT.facts(name)
-
-
-def _commit() -> str | None:
-    """The commit of the git repository that the folder is in, None where it is in none."""
-    try:
-        out = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
-    except OSError:
-        return None
-    return out.stdout.strip() if out.returncode == 0 else None

@@ -28,17 +28,17 @@ def submit(
 
     The copy goes to runs/submissions with all that is known of it.
     """
-    from automask import answers, kept
+    from automask.report import answers, archive
 
     console = terminal()
     if score is not None:
         if name is not None:
             raise UserError("automask submit --score 0.7525 NAME: without --name")
-        kept.record(file, score)
+        archive.record(file, score)
         console.print(f"{file}: {score:g} on the leaderboard", markup=False)
         return
     data = answers.load_data()
-    facts = kept.archive(Path(file), name, data)
+    facts = archive.archive(Path(file), name, data)
     if data is None:
         console.print("note: no automask.toml here, so that no sample submission could be checked")
     cv = f"{facts['metric']} {facts['cv']['nested']['value']:.4f}" if facts["cv"] else "CV unknown"
@@ -67,23 +67,24 @@ def compare(
     ] = None,
 ) -> None:
     """Show which rows of two submissions differ, and how."""
-    from automask import answers, comparing, expecting, kept
+    from automask import comparing, expecting
+    from automask.report import answers, archive, comparison
 
     console = terminal()
     data = answers.load_data()
     effects: list[str] = []
-    compared = comparing.compare(kept.path(a), kept.path(b), data)
+    compared = comparison.compare(archive.path(a), archive.path(b), data)
     comparing.show_comparison(compared, (a, b), console)
-    ensemble = kept.ensemble(compared.paths, study, data)
-    table = comparing.probability(compared, ensemble) if ensemble else None
+    ensemble = archive.ensemble(compared.paths, study, data)
+    table = comparison.probability(compared, ensemble) if ensemble else None
     if ensemble and table is not None:
         source = f"study '{ensemble.facts()['study']}'"
         comparing.show_confidence(compared, table, source, console)
         effects = expecting.show_expected_gain(compared, ensemble, source, console)
     if html is not None:
-        from automask import page
+        from automask.report import comparison_page
 
-        shown = page.write(compared, (a, b), table, html, effects)
+        shown = comparison_page.write(compared, (a, b), table, html, effects)
         differ = int(compared.differs.sum())
         most = f", {shown} of them, evenly spread," if shown < differ else ""
         console.print(
@@ -101,9 +102,9 @@ def merge(
     ),
 ) -> None:
     """Join files that answer an attribute each by id."""
-    from automask import answers, submission, voting
+    from automask.report import answers, submission, votes
 
-    frame = voting.merge(files, answers.load_data())
+    frame = votes.merge(files, answers.load_data())
     submission.write(frame, output)
     terminal().print(f"wrote {output}: {len(frame):,} rows", markup=False)
 
@@ -120,10 +121,10 @@ def vote(
 
     Of classes with as many votes the one of the earliest file wins.
     """
-    from automask import answers, submission, voting
+    from automask.report import answers, submission, votes
 
     numbers = _numbers(weights) if weights is not None else None
-    result = voting.vote(files, numbers, answers.load_data())
+    result = votes.vote(files, numbers, answers.load_data())
     submission.write(result.frame, output)
     terminal().print(
         f"wrote {output}: {len(result.frame):,} rows, {result.unanimous:,} unanimous, "
@@ -146,13 +147,13 @@ def report(
 
     Nothing is trained.
     """
-    from automask.report import write
+    from automask.report import study_report
     from automask.study.session import Options, open_session
     from automask.units import format_bytes
 
     console = terminal()
     session = open_session(Options(study, storage, device=device))
-    size = write(session, output, lambda text: console.print(text, markup=False))
+    size = study_report.write(session, output, lambda text: console.print(text, markup=False))
     console.print(f"wrote {output}: {format_bytes(size)}", markup=False, soft_wrap=True)
 
 

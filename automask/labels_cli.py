@@ -24,9 +24,10 @@ def suspects(
 
     Confident learning on the out-of-fold probabilities of the best trials; nothing is trained.
     """
-    from automask import submission, suspecting
+    from automask import suspecting
     from automask.diagnostics import label_errors
     from automask.ensembles import members
+    from automask.report import submission
     from automask.study.session import Options, open_session
 
     console = terminal()

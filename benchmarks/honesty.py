@@ -22,11 +22,11 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import numpy as np
 import pandas as pd
 
-from automask import submission
 from automask.data.dataset import one_hot
 from automask.data.synthetic import competition
 from automask.ensembles import ensemble, members
 from automask.ensembles.ensemble import PLAIN, Member
+from automask.report import submission
 from automask.space import registry
 from automask.storage.disk import TOP
 from automask.study.session import Options, Session, open_session

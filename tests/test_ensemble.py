@@ -8,12 +8,13 @@ import pytest
 from rich.console import Console
 from test_data import tables
 
-from automask import outcome, scoring, submission
+from automask import outcome, scoring
 from automask.data import dataset
 from automask.data.tables import Rows
 from automask.ensembles import ensemble
 from automask.ensembles.ensemble import Member
 from automask.errors import UserError
+from automask.report import submission
 from automask.space import registry
 
 macro_f1 = registry.get("metric", "macro_f1").function

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
 
-from automask import answers, cli, comparing, kept, page, voting
+from automask import cli
 from automask.data import config, description
 from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
+from automask.report import answers, archive, comparison, comparison_page
+from automask.report.votes import majority, vote
 from automask.storage.study_store import StudyStore
 from automask.storage.submission_store import SubmissionStore
 
@@ -97,7 +99,7 @@ votes = arrays.arrays(
 
 @given(votes)
 def test_the_vote_is_what_counting_by_hand_gives(table):
-    winner, tied = voting.majority(table, np.ones(len(table)))
+    winner, tied = majority(table, np.ones(len(table)))
     for column, file, tie in zip(table.T.tolist(), winner, tied, strict=True):
         counts = Counter(column)
         most = [label for label in counts if counts[label] == max(counts.values())]
@@ -108,11 +110,11 @@ def test_the_vote_is_what_counting_by_hand_gives(table):
 @given(votes)
 def test_flows_account_for_every_row(table):
     a, b = table[0], table[1]
-    found = comparing.flows(a, b)
+    found = comparison.flows(a, b)
     assert sum(count for *_, count in found) == (a != b).sum()
     assert all(source != target for source, target, _ in found)
     assert [count for *_, count in found] == sorted((c for *_, c in found), reverse=True)
-    for label, (in_a, in_b, both) in enumerate(comparing.by_class(a, b, 4).tolist()):
+    for label, (in_a, in_b, both) in enumerate(comparison.by_class(a, b, 4).tolist()):
         assert in_a - both == sum(count for source, _, count in found if source == label)
         assert in_b - both == sum(count for _, target, count in found if target == label)
 
@@ -128,8 +130,8 @@ def test_a_hundred_thousand_rows_are_voted_and_compared(tmp_path):
         frame = pd.DataFrame({"id": ids[order], "label": labels})
         frame.to_csv(tmp_path / f"{index}.csv", index=False)
         files.append(tmp_path / f"{index}.csv")
-    result = voting.vote(files, None, None)
-    compared = comparing.compare(files[0], files[1], None)
+    result = vote(files, None, None)
+    compared = comparison.compare(files[0], files[1], None)
     assert len(result.frame) == len(compared.differs) == 100_000
     # Three of 18 agree once in 324, and two in one of 18.
     assert result.unanimous == pytest.approx(100_000 / 324, rel=0.3)
@@ -333,7 +335,7 @@ def test_of_submissions_kept_at_once_each_has_its_own_name(masks, tmp_path, monk
         write(f"f{i}.csv", ("ImageID", "ans"), [(name, i) for name in masks]) for i in range(4)
     ]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda file: kept.archive(Path(file), None, None)["name"], files))
+        found = list(pool.map(lambda file: archive.archive(Path(file), None, None)["name"], files))
     assert sorted(found) == sorted(SubmissionStore().names()) == ["s1", "s2", "s3", "s4"]
 
 
@@ -354,10 +356,10 @@ def test_the_correlation_is_spearmans_from_three_pairs_on():
         return {"metric": metric, "cv": {"nested": nested} if cv else None, "leaderboard": score}
 
     pairs = [facts(0.5, 0.3), facts(0.6, 0.31), facts(None, 0.9), facts(0.9, None)]
-    assert kept.correlations(pairs) == {}
-    assert kept.correlations([*pairs, facts(0.99, 0.9, "accuracy")]) == {}
-    assert kept.correlations([*pairs, facts(0.7, 9.0)]) == {"macro_f1": (pytest.approx(1), 3)}
-    assert kept.correlations([*pairs, facts(0.7, 0.1)]) == {"macro_f1": (pytest.approx(-0.5), 3)}
+    assert archive.correlations(pairs) == {}
+    assert archive.correlations([*pairs, facts(0.99, 0.9, "accuracy")]) == {}
+    assert archive.correlations([*pairs, facts(0.7, 9.0)]) == {"macro_f1": (pytest.approx(1), 3)}
+    assert archive.correlations([*pairs, facts(0.7, 0.1)]) == {"macro_f1": (pytest.approx(-0.5), 3)}
 
 
 def test_the_ensembles_facts_follow_its_submission(project, monkeypatch):
@@ -385,8 +387,8 @@ def test_the_ensembles_facts_follow_its_submission(project, monkeypatch):
     assert told not in run("compare", "changed.csv", "changed.csv")
     # The classes of the file are where the stored probabilities are largest.
     data = answers.load_data()
-    compared = comparing.compare(project / "elsewhere.csv", project / "changed.csv", data)
-    table = comparing.probability(compared, StudyStore(project / "runs/main").ensembles()[-1])
+    compared = comparison.compare(project / "elsewhere.csv", project / "changed.csv", data)
+    table = comparison.probability(compared, StudyStore(project / "runs/main").ensembles()[-1])
     assert (table.argmax(1) == compared.classes.rows[0]).all()
     with pytest.raises(UserError, match="no ensemble in"):
         run("compare", "s1", "changed.csv", "--study", "other")
@@ -395,14 +397,14 @@ def test_the_ensembles_facts_follow_its_submission(project, monkeypatch):
 
 def test_bands_of_confidence_hold_every_row_once():
     confidence = np.linspace(0, 1, 23)
-    found = comparing.by_confidence(confidence < 0.5, confidence)
+    found = comparison.by_confidence(confidence < 0.5, confidence)
     assert sum(rows for _, _, rows, _ in found) == 23
     assert [differ for *_, differ in found] == sorted(differ for *_, differ in found)
     assert found[0][1] == 1 and found[-1][0] == 0
 
 
 def test_of_many_rows_some_evenly_spread_are_shown(masks, monkeypatch):
-    monkeypatch.setattr(page, "PICTURES", 3)
+    monkeypatch.setattr(comparison_page, "PICTURES", 3)
     out = run("compare", "a.csv", "b.csv", "--html", "out.html")
     assert "5 rows that differ, 3 of them, evenly spread, with pictures" in out
     with pytest.raises(UserError, match="can't be written"):
@@ -411,7 +413,7 @@ def test_of_many_rows_some_evenly_spread_are_shown(masks, monkeypatch):
 
 def test_what_labels_hold_stays_text():
     nasty = "</script><script>alert('x')</script> & \u2028 <!--"
-    text = page.render([nasty, "{{data}}"], {"cells": [nasty]})
+    text = comparison_page.render([nasty, "{{data}}"], {"cells": [nasty]})
     assert "alert('x')</script>" not in text
     title = text.partition("<title>")[2].partition("</title>")[0]
     assert "<" not in title

@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays
 from test_data import tables
 from test_training import quiet, recipe
 
-from automask import submission
 from automask.data import config, dataset
 from automask.data.bins import band_names
 from automask.data.synthetic.competition import draw_competition, draw_table
@@ -20,6 +19,7 @@ from automask.data.tables import Numeric
 from automask.errors import PluginError, TrialError, UserError
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import table
+from automask.report import submission
 from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore
 from automask.study import adaptation

@@ -11,13 +11,14 @@ from conftest import automask, refused
 from rich.console import Console
 from test_data import tables
 
-from automask import comparing, expecting
+from automask import expecting
 from automask.data import corrections, dataset
 from automask.data.csv_file import read_csv
 from automask.data.tables import Numeric, Rows
 from automask.diagnostics import label_errors
 from automask.ensembles import corrected_scores
 from automask.errors import UserError
+from automask.report import comparison, expected_gain
 from automask.storage.study_store import StudyStore
 
 
@@ -210,22 +211,22 @@ def test_chances_of_true_classes_are_those_that_noise_made_into_the_given():
     true = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]])
     noise = [[0, 1, 0.1], [1, 0, 0.2], [2, 1, 0.3]]
     given = true @ np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0.3, 0.7]])
-    np.testing.assert_allclose(expecting.denoise(given, noise), true, atol=1e-9)
+    np.testing.assert_allclose(expected_gain.denoise(given, noise), true, atol=1e-9)
 
 
 def test_the_expected_gain_is_that_of_the_chances():
     rng = np.random.default_rng(0)
     probability = rng.dirichlet([0.3] * 4, 2000)
     a, b = rng.integers(0, 4, (2, 2000))
-    accuracy, macro_f1 = expecting.effects(a, b, probability)
+    accuracy, macro_f1 = expected_gain.effects(a, b, probability)
     rows = np.arange(2000)
     chance = probability[rows, b] - probability[rows, a]
     assert accuracy.value == pytest.approx(chance.mean(), abs=0.002)
     spread = np.sqrt((probability[rows, b] + probability[rows, a] - chance**2)[a != b].sum()) / 2000
     assert accuracy.high - accuracy.low == pytest.approx(2 * 1.96 * spread, rel=0.15)
-    best = expecting.effects(a, probability.argmax(1), probability)
+    best = expected_gain.effects(a, probability.argmax(1), probability)
     assert all(effect.low > 0 for effect in best) and macro_f1.metric == "macro_f1"
-    assert all(effect.value == 0 for effect in expecting.effects(a, a, probability))
+    assert all(effect.value == 0 for effect in expected_gain.effects(a, a, probability))
 
 
 def test_the_story_of_a_wrong_label(project):
@@ -286,7 +287,7 @@ def compared_by(tmp_path, facts):
     store = StudyStore(tmp_path / "main")
     store.save_ensemble(b, {"study": "main", **facts}, ids, probability, probability[:3])
     console = Console(width=100, record=True, file=io.StringIO())
-    compared = comparing.compare(a, b, prepared)
+    compared = comparison.compare(a, b, prepared)
     sentences = expecting.show_expected_gain(
         compared, store.ensembles()[0], "study 'main'", console
     )

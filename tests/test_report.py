@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from automask import charts, evaluation, looked, markup, report
 from automask.data.dataset import Attributes
 from automask.diagnostics import audit
 from automask.diagnostics.audit import Finding
 from automask.ensembles import calibration
+from automask.report import charts, evaluation, grad_cam, html, study_report
 from automask.space.recipe import Choice, Recipe
 from automask.study.session import Options, open_session
 from automask.training.network import Backbone, Network, build
@@ -49,7 +49,7 @@ def session(studied, monkeypatch):
 
 
 def test_the_page_tells_the_studys_own_numbers(session):
-    facts = report.gather(session)
+    facts = study_report.gather(session)
     json.dumps(facts, allow_nan=False)
     assert [trial["number"] for trial in facts["history"]] == [0, 1]
     best = max(trial["value"] for trial in facts["history"])
@@ -58,24 +58,24 @@ def test_the_page_tells_the_studys_own_numbers(session):
     assert single["value"] == pytest.approx(best, abs=1e-6)
     counts = np.array(facts["tables"][0]["counts"])
     assert counts.sum() == 30 == sum(row["count"] for row in facts["reliability"]["reliability"])
-    assert len(facts["hardest"]) == min(report.HARDEST, 30 - np.trace(counts))
+    assert len(facts["hardest"]) == min(study_report.HARDEST, 30 - np.trace(counts))
     looks = facts["looked"]["rows"]
     assert looks and facts["looked"]["layer"].startswith("backbone.net.")
-    wrong = [row["id"] for row in facts["hardest"]][: report.LOOKED]
+    wrong = [row["id"] for row in facts["hardest"]][: study_report.LOOKED]
     assert [row["id"] for row in looks[: len(wrong)]] == wrong
     text = session.store.folder.parents[1].joinpath("report.html").read_text("utf-8")
     assert f"{facts['scores'][0]['value']:.3f}" in text
 
 
 def test_the_audits_are_sections_with_pictures(session):
-    ids, facts = session.data.train.ids, report.gather(session)
+    ids, facts = session.data.train.ids, study_report.gather(session)
     nothing = facts | {"leaks": None, "suspects": []}
-    pictures = report.pictures(session.data, ids)
-    plain = markup.render(nothing, pictures)
+    pictures = study_report.pictures(session.data, ids)
+    plain = html.render(nothing, pictures)
     assert 'id="leaks"' not in plain and "No label is suspect" in plain
     leak = {"title": NASTY, "sentence": "Two of a kind.", "rows": [[ids[0], ids[1]]]}
     suspect = {"id": ids[2], "given": NASTY, "likely": "01", "probability": 0.97}
-    full = markup.render(nothing | {"leaks": [leak], "suspects": [suspect]}, pictures)
+    full = html.render(nothing | {"leaks": [leak], "suspects": [suspect]}, pictures)
     assert 'id="suspects"' in full and "97%" in full and "Two of a kind." in full
     assert full.count("<img") == plain.count("<img") + 3
     assert "<script" not in full and "&lt;script&gt;" in full
@@ -87,7 +87,7 @@ def test_a_planted_copy_is_in_the_report(session, monkeypatch):
     pair = {"rows": [0, 1], "similarity": 1.0, "mirrored": False, "exact": True}
     found = Finding("copies", "Copies", "One pair.", "", {}, [row, row | {"id": ids[1]}], [pair])
     audit.keep(session, [found])
-    told = report.gather(session)["leaks"]
+    told = study_report.gather(session)["leaks"]
     assert told == [{"title": "Copies", "sentence": "One pair.", "rows": [[ids[0], ids[1]]]}]
 
 
@@ -97,22 +97,22 @@ def test_the_report_tells_what_the_ensemble_told(studied, monkeypatch):
     told = automask(studied, "ensemble")
     assert told.returncode == 0, told.stderr
     monkeypatch.chdir(studied)
-    facts = report.gather(open_session(Options()))
+    facts = study_report.gather(open_session(Options()))
     assert facts["blend"]["run"] and facts["blend"]["asked"] == "auto"
     assert f"{facts['scores'][0]['value']:.4f}" in told.stdout
 
 
 def test_without_captum_a_sentence_says_how_to_get_it(session, monkeypatch):
-    monkeypatch.setattr(looked, "find_spec", lambda name: None)
-    facts = report.gather(session)
+    monkeypatch.setattr(grad_cam, "find_spec", lambda name: None)
+    facts = study_report.gather(session)
     assert facts["looked"]["rows"] == []
-    text = markup.render(facts, {})
+    text = html.render(facts, {})
     assert "pip install &#x27;automask[report]&#x27;" in text
 
 
 def test_weights_that_are_gone_are_told(session, monkeypatch):
-    monkeypatch.setattr(looked, "complete", lambda study: [])
-    assert "weights" in looked.look_at(session, np.array([0]))
+    monkeypatch.setattr(grad_cam, "complete", lambda study: [])
+    assert "weights" in grad_cam.look_at(session, np.array([0]))
 
 
 ATTRIBUTES = Attributes(("label",), (("a", "b"),), np.array([[0], [1]]))
@@ -130,14 +130,14 @@ def network(model):
 def test_the_map_is_the_last_one_with_places(model):
     made = network(model)
     images = torch.rand(2, 64, 64, 3) * 255
-    layer = looked.spatial_layer(made, images)
-    heat, probability = looked.grad_cam(made, layer, images)
+    layer = grad_cam.spatial_layer(made, images)
+    heat, probability = grad_cam.grad_cam(made, layer, images)
     assert heat.shape == (2, 64, 64) and heat.min() >= 0 and heat.max() <= 1
     assert probability.sum(1) == pytest.approx(1, abs=1e-5)
 
 
 def test_tokens_of_a_transformer_have_no_map():
-    assert looked.spatial_layer(network("test_vit"), torch.zeros(1, 64, 64, 3)) == ""
+    assert grad_cam.spatial_layer(network("test_vit"), torch.zeros(1, 64, 64, 3)) == ""
 
 
 def test_the_heat_lies_on_what_the_class_was_said_for():
@@ -151,15 +151,15 @@ def test_the_heat_lies_on_what_the_class_was_said_for():
     images = torch.zeros(2, 32, 32, 3)
     images[0, :8, :8] = 255
     images[1, 24:, 16:24] = 255
-    layer = looked.spatial_layer(made, images)
-    heat, _ = looked.grad_cam(made, layer, images)
+    layer = grad_cam.spatial_layer(made, images)
+    heat, _ = grad_cam.grad_cam(made, layer, images)
     for row, place in enumerate([(slice(0, 8), slice(0, 8)), (slice(24, 32), slice(16, 24))]):
         assert heat[row][place].mean() > 0.6
         rest = heat[row].copy()
         rest[place] = 0
         assert rest.mean() < 0.1
-    look = looked.Look(0, images[0].numpy().astype(np.uint8), heat[0], 0, 1.0)
-    painted = looked.painted(look, 64)
+    look = grad_cam.Look(0, images[0].numpy().astype(np.uint8), heat[0], 0, 1.0)
+    painted = grad_cam.painted(look, 64)
     assert painted.shape == (64, 64, 3) and painted[60, 60].max() < 20 < painted[2, 2].max()
 
 
@@ -199,7 +199,7 @@ def test_the_most_frequent_mistakes_come_first():
 
 def test_what_pruning_saved_goes_by_how_far_a_trial_came():
     trial = {"state": "pruned", "seconds": 10.0, "share": 1 / 5}
-    told = report.pruning([trial, {"state": "complete", "seconds": 50.0, "share": 1.0}])
+    told = study_report.pruning([trial, {"state": "complete", "seconds": 50.0, "share": 1.0}])
     assert told == {"pruned": 1, "spent": 60.0, "saved": pytest.approx(40.0)}
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from automask import submission
 from automask.data import config, dataset
 from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
 from automask.data.dataset import Dataset
 from automask.errors import UserError, did_you_mean
+from automask.report import submission
 
 Cells = tuple[str, ...]
 

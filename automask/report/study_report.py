@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from optuna.trial import TrialState
 
-from automask import cards, evaluation, looked, markup, page, submission
 from automask.data import dataset
 from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
@@ -23,6 +22,8 @@ from automask.ensembles.ensemble import PLAIN
 from automask.errors import UserError
 from automask.hpo.importance import LEAST, factors
 from automask.machine import cores
+from automask.report import evaluation, grad_cam, html, submission
+from automask.report.pictures import EDGE, jpeg, thumbnail
 from automask.scoring import by_attribute
 from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
@@ -40,7 +41,7 @@ def write(session: Session, file: Path, say: Callable[[str], None] = lambda text
     Raises `UserError` where no trial is complete.
     """
     facts = gather(session, say)
-    text = markup.render(facts, pictures(session.data, cards.shown_ids(facts)))
+    text = html.render(facts, pictures(session.data, html.shown_ids(facts)))
     submission.put(file, lambda beside: beside.write_text(text, "utf-8"))
     return file.stat().st_size
 
@@ -159,7 +160,7 @@ def pictures(data: Dataset, ids: Sequence[str]) -> dict[str, str]:
         paths |= dict(zip(data.test.ids, data.test.paths, strict=True))
     known = [id for id in ids if id in paths]
     with ThreadPoolExecutor(cores()) as pool:
-        return dict(zip(known, pool.map(page.thumbnail, (paths[id] for id in known)), strict=True))
+        return dict(zip(known, pool.map(thumbnail, (paths[id] for id in known)), strict=True))
 
 
 def _blend(session: Session, say: Callable[[str], None]) -> tuple[Facts, np.ndarray, bool]:
@@ -221,7 +222,7 @@ def _looked(session: Session, probability: np.ndarray, hard: np.ndarray) -> Fact
     right = right[np.argsort(-probability.max(1)[right], kind="stable")]
     _, first = np.unique(data.labels[right], return_index=True)
     rows = np.concatenate([hard[:LOOKED], right[np.sort(first)[:LOOKED]]])
-    found = looked.look_at(session, rows) if len(rows) else "there are no rows to look at"
+    found = grad_cam.look_at(session, rows) if len(rows) else "there are no rows to look at"
     if isinstance(found, str):
         return {"why": found, "rows": []}
     return {
@@ -235,7 +236,7 @@ def _looked(session: Session, probability: np.ndarray, hard: np.ndarray) -> Fact
                 "given": data.attributes.describe(int(data.labels[look.row])),
                 "said": data.attributes.describe(look.said),
                 "probability": look.probability,
-                "image": page.jpeg(looked.painted(look, page.EDGE)),
+                "image": jpeg(grad_cam.painted(look, EDGE)),
             }
             for look in found.rows
         ],

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from automask import submission
-from automask.comparing import Comparison
-from automask.data.image_files import decode
 from automask.errors import UserError
 from automask.machine import cores
+from automask.report import submission
+from automask.report.comparison import Comparison
+from automask.report.pictures import thumbnail
 from automask.storage.files import file_digest
 
 PICTURES = 500  # of more rows than these, so many are shown
-EDGE = 256
 
 
 def write(
@@ -87,19 +84,3 @@ def render(names: Sequence[str], content: object) -> str:
     before, _, rest = template.partition("{{title}}")
     middle, _, after = rest.partition("{{data}}")
     return before + html.escape(" against ".join(names)) + middle + text + after
-
-
-def thumbnail(path: Path) -> str:
-    """A JPEG of at most `EDGE` pixels a side, as base64."""
-    return jpeg(decode(path, 2 * EDGE))
-
-
-def jpeg(pixels: np.ndarray) -> str:
-    """Pixels uint8 `[H, W, 3]` as a JPEG of at most `EDGE` pixels a side, in base64."""
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    image.thumbnail((EDGE, EDGE))
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=80)
-    return base64.b64encode(out.getvalue()).decode()

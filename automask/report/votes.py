@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from automask import answers, submission
 from automask.data.csv_file import Csv, read_csv
 from automask.data.dataset import Dataset
 from automask.errors import UserError
+from automask.report import answers, submission
 
 
 @dataclass(frozen=True)
