@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from automask.cli import main
+from automask.cli.app import main
 
 main()

@@ -5,7 +5,7 @@ import csv
 import pytest
 from rich.console import Console
 
-from automask import demo
+from automask.cli import demo
 from automask.errors import UserError
 
 

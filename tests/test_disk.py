@@ -14,7 +14,7 @@ from conftest import SPACE, automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask import cli
+from automask.cli import app
 from automask.ensembles import ensemble, members
 from automask.errors import DiskError
 from automask.hpo import optuna_study
@@ -285,7 +285,7 @@ def run_inside(monkeypatch, capsys, *arguments):
     """The command in this process: its exit code, and what it said to stderr."""
     monkeypatch.setattr(sys, "argv", ["automask", *arguments])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     return ended.value.code, capsys.readouterr().err
 
 

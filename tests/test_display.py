@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from test_training import recipe
 
-from automask.display import Display
+from automask.cli.display import Display
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Event
 from automask.study.summary import Ended, Overview
@@ -18,7 +18,7 @@ NOW = 1e9
 
 @pytest.fixture(autouse=True)
 def stopped_clock(monkeypatch):
-    monkeypatch.setattr("automask.display.time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr("automask.cli.display.time", SimpleNamespace(time=lambda: NOW))
 
 
 def nothing(*ended):

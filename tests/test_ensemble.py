@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 from test_data import tables
 
-from automask import outcome, scoring
+from automask import scoring
+from automask.cli.blend import show_classes
 from automask.data import dataset
 from automask.data.tables import Rows
 from automask.ensembles import ensemble
@@ -196,7 +197,7 @@ def test_a_class_is_scored_also_where_it_is_never_said_or_has_no_rows():
 def shown(labels, probability_of):
     prepared = dataset.prepare(tables(labels))
     console = Console(width=80, record=True, file=io.StringIO())
-    outcome.show_classes(prepared, probability_of(prepared), console)
+    show_classes(prepared, probability_of(prepared), console)
     return console.export_text()
 
 

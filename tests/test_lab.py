@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
 
-from automask import cli
+from automask.cli import app
 from automask.data import config, description
 from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
@@ -31,7 +31,7 @@ from automask.storage.submission_store import SubmissionStore
 
 def run(*arguments):
     """A command in this process; its output. A refusal is raised."""
-    result = CliRunner(env={"COLUMNS": "80"}).invoke(cli.app, list(map(str, arguments)))
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(app.app, list(map(str, arguments)))
     if result.exception:
         raise result.exception
     return result.output
@@ -279,7 +279,7 @@ def test_whatever_is_wrong_every_command_says_it(masks, command, what, monkeypat
     before = sorted(Path().rglob("*"))
     monkeypatch.setattr("sys.argv", ["automask", *COMMANDS[command]])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     said = capsys.readouterr()
     assert ended.value.code == 2 and said.err.startswith("error: ")
     assert word in said.err and "bad.csv" in said.err, said.err

@@ -11,7 +11,7 @@ from conftest import automask, refused
 from rich.console import Console
 from test_data import tables
 
-from automask import expecting
+from automask.cli import submission_tables
 from automask.data import corrections, dataset
 from automask.data.csv_file import read_csv
 from automask.data.tables import Numeric, Rows
@@ -288,7 +288,7 @@ def compared_by(tmp_path, facts):
     store.save_ensemble(b, {"study": "main", **facts}, ids, probability, probability[:3])
     console = Console(width=100, record=True, file=io.StringIO())
     compared = comparison.compare(a, b, prepared)
-    sentences = expecting.show_expected_gain(
+    sentences = submission_tables.show_expected_gain(
         compared, store.ensembles()[0], "study 'main'", console
     )
     return console.export_text(), sentences

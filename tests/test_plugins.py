@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import automask
 
-from automask import contracts, listing, testing
+from automask import contracts, testing
+from automask.cli import listing
 from automask.errors import PluginError, UserError
 from automask.space import registry
 from automask.space.kinds import KINDS, Kind

@@ -14,19 +14,18 @@ from rich.console import Console
 from test_search import FOLDS, pretend, searcher, states
 from test_training import recipe
 
-from automask import cli, status
+from automask.cli import app, status
+from automask.cli.trials import show_importance, show_trial, write_csv
 from automask.ensembles import members
 from automask.errors import UserError
 from automask.hpo import importance, optuna_study, trials
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Pruned
 from automask.hpo.trials import OUTSIDE, complete_trials, finished_trials
-from automask.importance import show_importance
 from automask.space import recipe_file
 from automask.space.recipe import Choice, Recipe
 from automask.study import opening, run, session
 from automask.study.session import Options
-from automask.trials import show_trial, write_csv
 
 OPTIONS = Options(space="space.toml", folds=FOLDS)
 
@@ -351,8 +350,8 @@ def test_ctrl_c_before_the_first_trial_says_how_to_go_on(inside, monkeypatch, ca
     def stopped(session, console):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "audit_new_study", stopped)
+    monkeypatch.setattr(app, "audit_new_study", stopped)
     with pytest.raises(typer.Exit) as ended:
-        cli.search(space="space.toml", folds=3, trials=2, workers="1")
+        app.search(space="space.toml", folds=3, trials=2, workers="1")
     assert ended.value.exit_code == 130
     assert "the same command goes on from there" in capsys.readouterr().out

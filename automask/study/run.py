@@ -9,8 +9,8 @@ from dataclasses import replace
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
+from automask.cli.display import Display, decode
 from automask.diagnostics.advice import Advice, advice
-from automask.display import Display, decode
 from automask.errors import UserError
 from automask.hpo.optuna_study import is_alive
 from automask.hpo.trials import ADVICE, PROBE, WARM, find_trial, trained_trials

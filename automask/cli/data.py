@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from automask.arguments import (
+from automask.cli.options import (
     Device,
     Disk,
     Folds,
@@ -53,7 +53,7 @@ def advise(
             disk=size,
         )
     )
-    from automask.display import Display, decode
+    from automask.cli.display import Display, decode
     from automask.study import summary
     from automask.study.run import measure_advice as measured
 
@@ -90,9 +90,9 @@ def audit(
     size = bytes_of(disk) if disk is not None else None
     options = Options(study, storage, space, folds, metric, seed, weights, device, disk=size)
     session = opening.open_or_survey(options)
-    from automask import audited
+    from automask.cli import findings
+    from automask.cli.display import Display, decode
     from automask.diagnostics import audit as audit_module
-    from automask.display import Display, decode
     from automask.study import summary
 
     console = terminal()
@@ -102,6 +102,6 @@ def audit(
     found = audit_module.audit(session)
     if session.study is not None:
         audit_module.keep(session, found)
-    audited.show_findings(console, found)
+    findings.show_findings(console, found)
     if csv is not None:
-        console.print(f"wrote {audited.write_pairs(csv, found):,} pairs to {csv}", markup=False)
+        console.print(f"wrote {findings.write_pairs(csv, found):,} pairs to {csv}", markup=False)

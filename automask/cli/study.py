@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from automask.arguments import Device, Storage, Study, Weights, terminal
+from automask.cli.options import Device, Storage, Study, Weights, terminal
 from automask.errors import UserError
 
 app = typer.Typer()
@@ -16,7 +16,7 @@ app = typer.Typer()
 @app.command()
 def status(study: Study = "main", storage: Storage = None) -> None:
     """Tell how a study is doing, also while it runs elsewhere."""
-    from automask.status import show_status
+    from automask.cli.status import show_status
     from automask.study.session import Options, open_session
 
     show_status(open_session(Options(study, storage)), terminal())
@@ -40,9 +40,9 @@ def list_trials(
     csv: Annotated[Path | None, typer.Option(help="Write them with all values to a file.")] = None,
 ) -> None:
     """List trials by state, values and score."""
+    from automask.cli.trials import trials_table, write_csv
     from automask.hpo.trials import filter_trials, trained_trials
     from automask.study.session import Options, find_study
-    from automask.trials import trials_table, write_csv
 
     opened = find_study(Options(study, storage))[2]
     metric = opened.user_attrs.get("fingerprint", {}).get("metric", "score")
@@ -67,11 +67,11 @@ def show(
     ] = None,
 ) -> None:
     """Tell all of one trial: recipe, scores, time, what is kept."""
+    from automask.cli.trials import show_trial
     from automask.hpo.trials import explain_empty, find_trial, recipe_of
     from automask.space import recipe_file
     from automask.storage.files import atomic_write
     from automask.study.session import Options, find_study
-    from automask.trials import show_trial
 
     _, store, opened = find_study(Options(study, storage))
     trial, folds = find_trial(opened, number), store.load_folds()
@@ -141,7 +141,7 @@ def train(
 @app.command()
 def importance(study: Study = "main", storage: Storage = None) -> None:
     """Tell which choices and values mattered, and the best ones."""
-    from automask.importance import show_importance
+    from automask.cli.trials import show_importance
     from automask.study.session import Options, find_study
 
     show_importance(find_study(Options(study, storage))[2], terminal())

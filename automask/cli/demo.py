@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from automask import blending, scoring
+from automask import scoring
+from automask.cli import blend
+from automask.cli.display import Display
 from automask.data import config, dataset, description
 from automask.data.synthetic import competition
-from automask.display import Display
 from automask.errors import UserError
 from automask.hpo.searcher import Limits
 from automask.hpo.trials import complete_trials
@@ -48,7 +49,7 @@ def run(folder: Path, seed: int, console: Console) -> None:
         _init(console)
         session = _search(seed, console)
         console.rule("automask ensemble", align="left")
-        blended = blending.run_ensemble(session, "auto", TOP, None, console)
+        blended = blend.run_ensemble(session, "auto", TOP, None, console)
         console.rule("the hidden answers", align="left")
         true = _true_score(session)
         told = blended.nested

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from automask.arguments import Storage, Study, terminal
+from automask.cli.options import Storage, Study, terminal
 from automask.errors import UserError
 
 app = typer.Typer()
@@ -50,9 +50,9 @@ def submit(
 @app.command()
 def submissions() -> None:
     """List kept submissions: CV, leaderboard, how they differ."""
-    from automask import kept
+    from automask.cli import submission_tables
 
-    kept.show_submissions(terminal())
+    submission_tables.show_submissions(terminal())
 
 
 @app.command()
@@ -67,20 +67,20 @@ def compare(
     ] = None,
 ) -> None:
     """Show which rows of two submissions differ, and how."""
-    from automask import comparing, expecting
+    from automask.cli import submission_tables
     from automask.report import answers, archive, comparison
 
     console = terminal()
     data = answers.load_data()
     effects: list[str] = []
     compared = comparison.compare(archive.path(a), archive.path(b), data)
-    comparing.show_comparison(compared, (a, b), console)
+    submission_tables.show_comparison(compared, (a, b), console)
     ensemble = archive.ensemble(compared.paths, study, data)
     table = comparison.probability(compared, ensemble) if ensemble else None
     if ensemble and table is not None:
         source = f"study '{ensemble.facts()['study']}'"
-        comparing.show_confidence(compared, table, source, console)
-        effects = expecting.show_expected_gain(compared, ensemble, source, console)
+        submission_tables.show_confidence(compared, table, source, console)
+        effects = submission_tables.show_expected_gain(compared, ensemble, source, console)
     if html is not None:
         from automask.report import comparison_page
 

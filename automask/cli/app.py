@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask import data_cli, lab_cli, labels_cli, study_cli
-from automask.arguments import (
+from automask.cli import data as data_module
+from automask.cli import labels, submissions
+from automask.cli import study as study_module
+from automask.cli.options import (
     Device,
     Disk,
     Folds,
@@ -160,8 +162,8 @@ def search(
     earlier = [read_earlier(where, options) for where in dict.fromkeys(warm_start or ())]
     session = opening.begin(options)
 
+    from automask.cli.display import Display, decode, summary
     from automask.deadline import TimeUp, until
-    from automask.display import Display, decode, summary
     from automask.hpo.optuna_study import requeue_lost
     from automask.hpo.searcher import FAILURES_IN_A_ROW, LATE, Limits
     from automask.hpo.trials import last_failures
@@ -259,14 +261,14 @@ def ensemble(
 
     Nothing is trained again.
     """
-    from automask import blending
+    from automask.cli import blend
     from automask.storage.disk import TOP
     from automask.study.session import Options, open_session
 
     console = terminal()
     size = bytes_of(disk) if disk is not None else None
     session = open_session(Options(study, storage, device=device, disk=size))
-    blending.run_ensemble(session, method, top or TOP, output, console, tta)
+    blend.run_ensemble(session, method, top or TOP, output, console, tta)
 
 
 @app.command()
@@ -280,7 +282,7 @@ def plugins(
 
     `plugins check FILE` probes those of a file.
     """
-    from automask import listing
+    from automask.cli import listing
 
     if kind == "check":
         if what is None:
@@ -305,18 +307,18 @@ def demo(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Draw a competition, search it, hold its score to the truth."""
-    from automask import demo as demo_module
+    from automask.cli import demo as demo_module
 
     demo_module.run(folder, seed, terminal())
 
 
-app.add_typer(data_cli.app)
+app.add_typer(data_module.app)
 
 
-app.add_typer(study_cli.app)
+app.add_typer(study_module.app)
 
 
-app.add_typer(lab_cli.app)
+app.add_typer(submissions.app)
 
 
-app.add_typer(labels_cli.app)
+app.add_typer(labels.app)

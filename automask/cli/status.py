@@ -7,7 +7,7 @@ import time
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from automask.display import SHOWN, Running, progress_lines, trials_table
+from automask.cli.display import SHOWN, Running, progress_lines, trials_table
 from automask.hpo.optuna_study import is_alive
 from automask.hpo.trials import fold_scores
 from automask.space.recipe import Recipe

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from automask.arguments import Storage, Study, terminal
+from automask.cli.options import Storage, Study, terminal
 
 app = typer.Typer()
 
@@ -24,7 +24,7 @@ def suspects(
 
     Confident learning on the out-of-fold probabilities of the best trials; nothing is trained.
     """
-    from automask import suspecting
+    from automask.cli.suspects import show_suspects
     from automask.diagnostics import label_errors
     from automask.ensembles import members
     from automask.report import submission
@@ -36,7 +36,7 @@ def suspects(
     probability = members.mean_of_best(
         session, lambda text: console.print(text, markup=False, soft_wrap=True)
     )
-    suspecting.show_suspects(data, probability, folds, console)
+    show_suspects(data, probability, folds, console)
     if csv is not None:
         frame = label_errors.find_suspects(data, probability, folds)
         submission.write(frame, csv)
