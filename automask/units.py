@@ -47,11 +47,3 @@ def format_bytes(size: float) -> str:
     unit = next((unit for unit, bytes_ in units.items() if size >= bytes_), "KB")
     number = size / units.get(unit, 1e3)
     return f"{number:.3g} {unit}" if number < 999.5 else f"{number:.0f} {unit}"
-
-
-def length(seconds: float) -> str:
-    """Seconds as people say them, such as 1 h 20 min."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

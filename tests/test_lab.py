@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import automask, refused
+from conftest import automask, draw_table, refused
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -411,14 +411,32 @@ def test_of_many_rows_some_evenly_spread_are_shown(masks, monkeypatch):
         run("compare", "a.csv", "b.csv", "--html", "no/such/out.html")
 
 
-def test_what_labels_hold_stays_text():
-    nasty = "</script><script>alert('x')</script> & \u2028 <!--"
-    text = comparison_page.render([nasty, "{{data}}"], {"cells": [nasty]})
-    assert "alert('x')</script>" not in text
-    title = text.partition("<title>")[2].partition("</title>")[0]
-    assert "<" not in title
-    inside = text.partition('id="data">')[2].partition("</script>")[0]
-    assert json.loads(inside) == {"cells": [nasty]}
+def test_whatever_people_name_stays_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nasty = "</script><script>alert('x')</script> & \u2028 <!-- {{ content }}"
+    column, name = f"label {nasty}", "<script>.png"
+    draw_table(tmp_path / "data")
+    for file in ("train.csv", "sample_submission.csv"):
+        path = tmp_path / "data" / file
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table["label"] = table["label"].replace("2", nasty)
+        table.rename(columns={"label": column}).to_csv(path, index=False)
+    (tmp_path / "data/images/t0.png").rename(tmp_path / "data/images" / name)
+    for file in ("test.csv", "sample_submission.csv"):
+        path = tmp_path / "data" / file
+        path.write_text(path.read_text().replace("t0", "<script>"))
+    run("init", "data")
+    ids = [*(f"t{index}" for index in range(1, 9)), "<script>"]
+    write("a.csv", ("id", column), [(id, nasty) for id in ids])
+    write("<script>.csv", ("id", column), [(id, "01") for id in ids])
+    run("compare", "a.csv", "<script>.csv", "--html", "out.html")
+    text = (tmp_path / "out.html").read_text("utf-8")
+    assert text.count("<script") == text.count("</script") == 2  # the data and the page's own
+    assert "<title>a.csv against &lt;script&gt;.csv</title>" in text
+    content = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    assert content["columns"] == ["id", column]
+    assert {row["id"] for row in content["rows"]} == set(ids)
+    assert {kind["label"] for kind in content["classes"]} >= {nasty, "01"}
     assert "http://" not in text and "https://" not in text
 
 

@@ -13,16 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from automask import units
 from automask.data.dataset import Attributes
 from automask.diagnostics import audit
 from automask.diagnostics.audit import Finding
 from automask.ensembles import calibration
-from automask.report import charts, evaluation, grad_cam, html, study_report
+from automask.report import charts, evaluation, grad_cam, study_report
 from automask.space.recipe import Choice, Recipe
 from automask.study.session import Options, open_session
 from automask.training.network import Backbone, Network, build
 
-NASTY = "</style><script>alert('x')</script> & \"{{body}}\""
+NASTY = "</style><script>alert('x')</script> & \"{{ facts }}\""
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +72,35 @@ def test_the_audits_are_sections_with_pictures(session):
     ids, facts = session.data.train.ids, study_report.gather(session)
     nothing = facts | {"leaks": None, "suspects": []}
     pictures = study_report.pictures(session.data, ids)
-    plain = html.render(nothing, pictures)
+    plain = study_report.render(nothing, pictures)
     assert 'id="leaks"' not in plain and "No label is suspect" in plain
     leak = {"title": NASTY, "sentence": "Two of a kind.", "rows": [[ids[0], ids[1]]]}
     suspect = {"id": ids[2], "given": NASTY, "likely": "01", "probability": 0.97}
-    full = html.render(nothing | {"leaks": [leak], "suspects": [suspect]}, pictures)
+    full = study_report.render(nothing | {"leaks": [leak], "suspects": [suspect]}, pictures)
     assert 'id="suspects"' in full and "97%" in full and "Two of a kind." in full
     assert full.count("<img") == plain.count("<img") + 3
-    assert "<script" not in full and "&lt;script&gt;" in full
+
+
+def test_whatever_people_name_stays_text(session):
+    """Classes, columns, files, studies and recipes: every text in the facts, and every name."""
+    facts = study_report.gather(session)
+    facts["suspects"] = [{"id": "a", "given": "b", "likely": "c", "probability": 0.97}]
+    facts["leaks"] = [{"title": "a", "sentence": "b", "rows": [["c", "d"]]}]
+    facts["importance"] = {NASTY: 0.9}
+
+    def spoiled(value):
+        if isinstance(value, dict):
+            keep = ("state", "image")
+            return {key: v if key in keep else spoiled(v) for key, v in value.items()}
+        if isinstance(value, list):
+            return [spoiled(v) for v in value]
+        return NASTY if isinstance(value, str) else value
+
+    text = study_report.render(spoiled(facts), {NASTY: ""})
+    for begin in ("<script", "</style><", "{{ charts", 'alt="picture of </'):
+        assert begin not in text
+    assert text.count("<title>automask: study &lt;/style&gt;&lt;script&gt;") == 1
+    assert text.count("&lt;script&gt;") > 50
 
 
 def test_a_planted_copy_is_in_the_report(session, monkeypatch):
@@ -106,8 +128,8 @@ def test_without_captum_a_sentence_says_how_to_get_it(session, monkeypatch):
     monkeypatch.setattr(grad_cam, "find_spec", lambda name: None)
     facts = study_report.gather(session)
     assert facts["looked"]["rows"] == []
-    text = html.render(facts, {})
-    assert "pip install &#x27;automask[report]&#x27;" in text
+    text = study_report.render(facts, {})
+    assert "pip install &#39;automask[report]&#39;" in text
 
 
 def test_weights_that_are_gone_are_told(session, monkeypatch):
@@ -201,6 +223,11 @@ def test_what_pruning_saved_goes_by_how_far_a_trial_came():
     trial = {"state": "pruned", "seconds": 10.0, "share": 1 / 5}
     told = study_report.pruning([trial, {"state": "complete", "seconds": 50.0, "share": 1.0}])
     assert told == {"pruned": 1, "spent": 60.0, "saved": pytest.approx(40.0)}
+
+
+def test_lengths_of_time_are_said_as_everywhere():
+    texts = [units.duration(seconds) for seconds in (0, 95, 100, 95 * 60, 7500)]
+    assert texts == ["0 s", "95 s", "2 min", "95 min", "2 h 5 min"]
 
 
 # Whole numbers: where torch flushes denormals, floats around 0 can't be drawn.

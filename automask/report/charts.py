@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 WIDTH, HEIGHT = 480, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
@@ -125,13 +126,14 @@ def reliability(bins: Sequence[dict]) -> str:
     return _svg(right, HEIGHT, said, grid + below + line + dots)
 
 
-def confusion(counts: np.ndarray, names: Sequence[str]) -> str:
+def confusion(counts: ArrayLike, names: Sequence[str]) -> str:
     """Rows by their given class (down) and the likeliest (across) `[K, K]`, as shares of the row."""
     size = len(names)
     cell = max(20, min(52, 420 // size))
     margin = 20 + min(110, 7 * max(map(len, names)))
     side = cell * size
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    table = np.asarray(counts)
+    shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     out = []
     for row, name in enumerate(names):
         middle = cell * (row + 0.5)
@@ -142,7 +144,7 @@ def confusion(counts: np.ndarray, names: Sequence[str]) -> str:
             f'<text transform="translate({margin + middle + 4:.1f} {margin - 8}) rotate(-90)" {label}'
         )
         for column in range(size):
-            count, share = int(counts[row, column]), float(shares[row, column])
+            count, share = int(table[row, column]), float(shares[row, column])
             if not count:
                 continue
             at = f'x="{margin + column * cell}" y="{margin + row * cell}"'

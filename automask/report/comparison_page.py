@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import html
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from automask.errors import UserError
 from automask.machine import cores
-from automask.report import submission
+from automask.report import html, submission
 from automask.report.comparison import Comparison
 from automask.report.pictures import thumbnail
 from automask.storage.files import file_digest
@@ -71,16 +68,6 @@ def write(
             for row, picture in zip(rows, pictures, strict=True)
         ],
     }
-    submission.put(file, lambda beside: beside.write_text(render(names, content), "utf-8"))
+    text = html.render("compare.html", content=content)
+    submission.put(file, lambda beside: beside.write_text(text, "utf-8"))
     return len(rows)
-
-
-def render(names: Sequence[str], content: object) -> str:
-    """The page's text; whatever the content holds, it stays data."""
-    template = resources.files("automask").joinpath("compare.html").read_text("utf-8")
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    # In a script element only these could end it or begin a comment.
-    text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    before, _, rest = template.partition("{{title}}")
-    middle, _, after = rest.partition("{{data}}")
-    return before + html.escape(" against ".join(names)) + middle + text + after

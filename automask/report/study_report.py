@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -32,6 +32,7 @@ from automask.study.session import Session
 
 Facts = dict[str, Any]
 HARDEST = 24
+SHOWN = 24  # so many suspects, and groups of a finding, have pictures; the rest are counted
 LOOKED = 6  # so many mistakes, and as many right answers
 
 
@@ -41,9 +42,22 @@ def write(session: Session, file: Path, say: Callable[[str], None] = lambda text
     Raises `UserError` where no trial is complete.
     """
     facts = gather(session, say)
-    text = html.render(facts, pictures(session.data, html.shown_ids(facts)))
+    text = render(facts, pictures(session.data, shown(facts)))
     submission.put(file, lambda beside: beside.write_text(text, "utf-8"))
     return file.stat().st_size
+
+
+def render(facts: Facts, pictures: Mapping[str, str]) -> str:
+    """The page's text; `pictures` are base64 JPEGs by id."""
+    return html.render("report.html", facts=facts, pictures=pictures, shown=SHOWN)
+
+
+def shown(facts: Facts) -> list[str]:
+    """The ids whose pictures the page shows."""
+    ids = [row["id"] for row in [*facts["hardest"], *facts["suspects"][:SHOWN]]]
+    for finding in facts["leaks"] or []:
+        ids += [id for group in finding["rows"][:SHOWN] for id in group]
+    return list(dict.fromkeys(ids))
 
 
 def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> Facts:
@@ -63,7 +77,7 @@ def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> 
         "importance": importance(session),
         "pruning": pruning(trials),
         "tables": evaluation.tables(data, honest),
-        "reliability": blend["calibration"]["after" if blend["temperature"] else "before"],
+        "reliability": reliability(blend),
         "hardest": [evaluation.describe_row(data, honest, row) for row in hard[:HARDEST].tolist()],
         "looked": _looked(session, honest, hard),
         "suspects": suspects(session, honest),
@@ -116,6 +130,15 @@ def pruning(trials: Sequence[Facts]) -> Facts:
         "spent": sum(trial["seconds"] for trial in trials),
         "saved": sum(t["seconds"] * (1 / t["share"] - 1) for t in stopped if t["share"]),
     }
+
+
+def reliability(blend: Facts) -> Facts:
+    """The blend's reliability table and errors as it predicts, and by how much its probabilities are
+    above the share that is right."""
+    table = blend["calibration"]["after" if blend["temperature"] else "before"]
+    bins = table["reliability"]
+    above = sum(row["count"] * (row["confidence"] - row["accuracy"]) for row in bins)
+    return {**table, "overconfidence": above / sum(row["count"] for row in bins)}
 
 
 def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
