@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from automask.data import config
 from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
 from automask.plugins.person_readers import person_folders
@@ -247,6 +248,20 @@ class TestTable:
                     (folder / f"image{row}.jpg").touch()
                     writer.writerow([f"image{row}", label])
             assert table(folder).train.attributes["label"].tolist() == labels
+
+
+def test_automask_toml_keeps_any_name_and_its_comments(task, tmp_path):
+    name = 'la\x7f\\bel "é" #\t[x]'
+    train = tmp_path / "train.csv"
+    train.write_text(train.read_text().replace("label", '"' + name.replace('"', '""') + '"'))
+    tables = table(tmp_path, sample="", target=name)
+    text = config.render(str(tmp_path), "table", tables)
+    assert "how the folder is laid out" in text and "# weights = " in text
+    file = tmp_path / "automask.toml"
+    file.write_text(text, "utf-8")
+    read = config.load(file)
+    assert read.data.model_extra == dict(tables.arguments)
+    assert config.read(read).train.attributes.columns.tolist() == [name]
 
 
 class TestTableRefuses:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -87,14 +86,14 @@ def read(config: Config, corrections: Path | None = corrections_module.FILE) -> 
 
 def render(path: str, reader: str, tables: Tables) -> str:
     """The text of a new file for a folder as the user gave it."""
-    arguments = "\n".join(f"{key} = {_toml(value)}" for key, value in tables.arguments.items())
+    import tomli_w
+
+    data = tomli_w.dumps({"data": {"path": path, "reader": reader, **tables.arguments}})
     return f"""\
 # What automask understood. Change what it got wrong; every key is checked when it is read.
+# The reader is how the folder is laid out.
 
-[data]
-path = {_toml(path)}
-reader = {_toml(reader)}  # how the folder is laid out
-{arguments + chr(10) if arguments else ""}
+{data}
 [search]
 metric = "macro_f1"   # what counts; `automask plugins metric` lists the others
 folds = 5
@@ -137,9 +136,3 @@ def _sentence(mistake: dict[str, Any]) -> str:
     if mistake["type"] == "missing":
         return f"{where}: is missing"
     return f"{where}: {mistake['msg'][0].lower()}{mistake['msg'][1:]}, not {mistake['input']!r}"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(str(value), ensure_ascii=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,10 @@ from automask.space.recipe import Recipe
 
 def recipe_toml(recipe: Recipe) -> str:
     """The recipe as TOML; `read` gives the same recipe again, to the last digit."""
-    tables = {"training": recipe.training}
-    tables |= {f"{kind}.{choice.name}": choice.params for kind, choice in recipe.choices.items()}
-    # TOML writes texts, numbers and truth as JSON does.
-    return "\n".join(
-        "\n".join(
-            [f"[{name}]", *(f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in p.items())]
-        )
-        + "\n"
-        for name, p in tables.items()
-    )
+    import tomli_w
+
+    choices = {kind: {choice.name: choice.params} for kind, choice in recipe.choices.items()}
+    return tomli_w.dumps({"training": recipe.training, **choices})
 
 
 def read_recipe(file: Path) -> Recipe:
