@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 import pytest
 from conftest import automask, draw_table, refused
+from huggingface_hub import constants
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
@@ -25,6 +26,7 @@ from automask.space import ranges, space_file
 from automask.space.ranges import Categorical, Float, Int
 from automask.study import adaptation, opening, workers
 from automask.study.session import Options
+from automask.training import pretrained
 
 FOLDS = 3
 
@@ -433,6 +435,28 @@ def test_a_local_plugin_is_sampled_by_a_shipped_space(tmp_path, monkeypatch):
     )
     assert out.returncode == 0, out.stderr
     assert " focal " in out.stdout
+
+
+def cache(folder, repository, revision="main"):
+    """Put a file of weights into a cache of the hub, as downloading it would."""
+    repository = folder / f"models--timm--{repository}"
+    (repository / "snapshots/c0ffee").mkdir(parents=True)
+    (repository / "snapshots/c0ffee/model.safetensors").touch()
+    (repository / "refs").mkdir()
+    (repository / "refs" / revision).write_text("c0ffee")
+
+
+def test_without_a_hub_the_models_of_its_cache_are_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    cache(tmp_path, "resnet18.a1_in1k")
+    cache(tmp_path, "resnet34.a1_in1k")
+    cache(tmp_path, "resnet50.a1_in1k", revision="other")  # timm would ask the hub for main
+    names = ("resnet18", "resnet18d", "resnet34.a1_in1k", "resnet34.a2_in1k", "resnet50")
+    left = pretrained.reachable([("timm", name) for name in names])
+    assert left == [("timm", "resnet18"), ("timm", "resnet34.a1_in1k")]
+    with pytest.raises(UserError, match=f"HF_HUB_OFFLINE; nothing in {tmp_path}"):
+        pretrained.reachable([("timm", "resnet50")])
 
 
 def test_without_weights_and_without_a_hub_the_ways_out_are_told_at_once(project):

@@ -118,21 +118,22 @@ def reachable(models: Iterable[tuple[str, str]], timeout: float = 1.0) -> list[t
     Decided without importing torch, within about `timeout` seconds: all where the hub answers, else
     those in the caches. Raises `UserError` with the ways out where none is left.
     """
+    from huggingface_hub import constants
+
     models = list(models)
     if not models:
         return []
     tried = []
-    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
+    if constants.HF_HUB_OFFLINE:
         tried.append("the hub is switched off by HF_HUB_OFFLINE")
-    elif _answers(hub, timeout):
+    elif _answers(constants.ENDPOINT, timeout):
         return models
     else:
-        tried.append(f"{hub} doesn't answer")
+        tried.append(f"{constants.ENDPOINT} doesn't answer")
     cached = [pair for pair in models if _cached(*pair)]
     if cached:
         return cached
-    tried.append(f"nothing in {_hub_cache()} or {_torch_cache()}")
+    tried.append(f"nothing in {constants.HF_HUB_CACHE} or {_torch_cache()}")
     names = ", ".join(model for _, model in models)
     raise UserError(
         f"no pretrained weights for {names}: {'; '.join(tried)}.\n"
@@ -167,13 +168,18 @@ def _answers(url: str, timeout: float) -> bool:
 def _cached(library: str, model: str) -> bool:
     if library == "torchvision":
         return any((_torch_cache() / "checkpoints").glob(f"{model}-*.pth"))
-    pattern = f"models--timm--{model}.*/snapshots/*/model.safetensors"
-    return any(_hub_cache().glob(pattern))
+    from huggingface_hub import constants, try_to_load_from_cache
 
-
-def _hub_cache() -> Path:
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    return Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    # A model named without a tag has timm's default one, which is unknown here: any will do.
+    names = [
+        folder.name.removeprefix("models--timm--")
+        for folder in Path(constants.HF_HUB_CACHE).glob(f"models--timm--{model}*")
+    ]
+    return any(
+        isinstance(try_to_load_from_cache(f"timm/{name}", "model.safetensors"), str)
+        for name in names
+        if f"{name}.".startswith(f"{model}.")
+    )
 
 
 def _torch_cache() -> Path:
