@@ -58,20 +58,20 @@ def history(trials: Sequence[dict]) -> str:
             )
         if value is None:
             continue
-        told = f"trial {trial['number']}, {trial['state']}, {value:.4f}: {trial['recipe']}"
+        title = f"trial {trial['number']}, {trial['state']}, {value:.4f}: {trial['recipe']}"
         if trial["state"] == "complete":
             shape = f'<circle class="dot" cx="{at:.1f}" cy="{y(value):.1f}" r="4">'
-            marks.append(f"{shape}<title>{escape(told)}</title></circle>")
+            marks.append(f"{shape}<title>{escape(title)}</title></circle>")
         else:
             cross = f"M{at - 3.5:.1f} {y(value) - 3.5:.1f}l7 7m0 -7l-7 7"
-            marks.append(f'<path class="cross" d="{cross}"><title>{escape(told)}</title></path>')
+            marks.append(f'<path class="cross" d="{cross}"><title>{escape(title)}</title></path>')
     grid = _grid_y([(y(tick), f"{tick:g}") for tick in ticks(low - pad, high + pad)])
     numbers = sorted({round(tick) for tick in ticks(first, last, 6)})
     grid += "".join(_label(x(number), HEIGHT - 16, str(number)) for number in numbers)
     grid += _label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 2, "trial")
     line = f'<path class="line" d="{path}"/>' if path else ""
-    said = f"{len(values)} scores over {len(trials)} trials, the best {high:.4f}"
-    return _svg(WIDTH, HEIGHT, said, grid + line + "".join(marks))
+    label = f"{len(values)} scores over {len(trials)} trials, the best {high:.4f}"
+    return _svg(WIDTH, HEIGHT, label, grid + line + "".join(marks))
 
 
 def whisker(value: float, low: float, high: float, begin: float, end: float) -> str:
@@ -114,16 +114,16 @@ def reliability(bins: Sequence[dict]) -> str:
     for row in bins:
         at, up = x(row["confidence"]), y(row["accuracy"])
         points.append(f"{at:.1f},{up:.1f}")
-        told = f"{row['count']:,} rows said {row['confidence']:.0%}, right {row['accuracy']:.0%}"
+        title = f"{row['count']:,} rows said {row['confidence']:.0%}, right {row['accuracy']:.0%}"
         radius = 2.5 + 7 * math.sqrt(row["count"] / most)
         dots += (
             f'<circle class="dot soft" cx="{at:.1f}" cy="{up:.1f}" r="{radius:.1f}">'
-            f"<title>{told}</title></circle>"
+            f"<title>{title}</title></circle>"
         )
     line = f'<polyline class="line" points="{" ".join(points)}"/>'
-    said = "share of right answers by the probability said, in ten bins"
+    label = "share of right answers by the probability said, in ten bins"
     below = _label((x(0) + x(1)) / 2, HEIGHT - 2, "probability said")
-    return _svg(right, HEIGHT, said, grid + below + line + dots)
+    return _svg(right, HEIGHT, label, grid + below + line + dots)
 
 
 def confusion(counts: ArrayLike, names: Sequence[str]) -> str:
@@ -138,10 +138,10 @@ def confusion(counts: ArrayLike, names: Sequence[str]) -> str:
     for row, name in enumerate(names):
         middle = cell * (row + 0.5)
         short = escape(name if len(name) <= 16 else f"{name[:15]}…")
-        label = f'class="name">{short}<title>{escape(name)}</title></text>'
+        text = f'class="name">{short}<title>{escape(name)}</title></text>'
         out.append(
-            f'<text x="{margin - 8}" y="{margin + middle + 4:.1f}" text-anchor="end" {label}'
-            f'<text transform="translate({margin + middle + 4:.1f} {margin - 8}) rotate(-90)" {label}'
+            f'<text x="{margin - 8}" y="{margin + middle + 4:.1f}" text-anchor="end" {text}'
+            f'<text transform="translate({margin + middle + 4:.1f} {margin - 8}) rotate(-90)" {text}'
         )
         for column in range(size):
             count, share = int(table[row, column]), float(shares[row, column])
@@ -149,10 +149,10 @@ def confusion(counts: ArrayLike, names: Sequence[str]) -> str:
                 continue
             at = f'x="{margin + column * cell}" y="{margin + row * cell}"'
             kind = "right" if row == column else "wrong"
-            told = escape(f"{name} taken for {names[column]}: {count:,} rows, {share:.0%}")
+            title = escape(f"{name} taken for {names[column]}: {count:,} rows, {share:.0%}")
             out.append(
                 f'<rect class="{kind}" {at} width="{cell - 1}" height="{cell - 1}" '
-                f'fill-opacity="{0.06 + 0.94 * share:.3f}"><title>{told}</title></rect>'
+                f'fill-opacity="{0.06 + 0.94 * share:.3f}"><title>{title}</title></rect>'
             )
             strong = " strong" if share > 0.55 else ""
             size_of = 11 if cell >= 30 else 9
@@ -162,8 +162,8 @@ def confusion(counts: ArrayLike, names: Sequence[str]) -> str:
                 f'y="{margin + (row + 0.5) * cell + size_of * 0.36:.1f}">{count}</text>'
             )
     frame = f'<rect class="frame" x="{margin - 0.5}" y="{margin - 0.5}" width="{side}" height="{side}"/>'
-    said = f"rows by given and by likeliest class, {size} classes"
-    return _svg(margin + side + 2, margin + side + 2, said, frame + "".join(out))
+    label = f"rows by given and by likeliest class, {size} classes"
+    return _svg(margin + side + 2, margin + side + 2, label, frame + "".join(out))
 
 
 def _grid_y(lines: Sequence[tuple[float, str]], right: float = WIDTH - RIGHT) -> str:
@@ -178,8 +178,8 @@ def _label(x: float, y: float, text: str) -> str:
     return f'<text class="tick" x="{x:.1f}" y="{y:g}" text-anchor="middle">{escape(text)}</text>'
 
 
-def _svg(width: float, height: float, said: str, inside: str) -> str:
+def _svg(width: float, height: float, label: str, inside: str) -> str:
     return (
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" style="--w: {width:g}px" role="img" '
-        f'aria-label="{escape(said)}">{inside}</svg>'
+        f'aria-label="{escape(label)}">{inside}</svg>'
     )
