@@ -252,8 +252,12 @@ def test_the_wheel_holds_every_module_and_space(tmp_path):
     )
     (wheel,) = tmp_path.glob("*.whl")
     held = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
-    tree = {f"automask/{f.name}" for f in (ROOT / "automask").glob("*.py")}
-    tree |= {f"automask/templates/{f.name}" for f in (ROOT / "automask/templates").iterdir()}
+    package = ROOT / "automask"
+    tree = {
+        str(file.relative_to(ROOT))
+        for pattern in ("*.py", "*.html")
+        for file in package.rglob(pattern)
+    }
     tree |= {f"automask/plugins/{f.name}" for f in (ROOT / "plugins").glob("*.py")}
     tree |= {
         f"automask/search_spaces/{f.name}"

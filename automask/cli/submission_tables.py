@@ -1,4 +1,4 @@
-"""TODO cli/submission_tables."""
+"""Submissions and comparisons as tables in the terminal."""
 
 from __future__ import annotations
 

@@ -80,7 +80,8 @@ def _image_column(train: Csv, images: Images, skip: Container[str | None]) -> tu
         named = [column for column in options if all(map(is_image, probe(train[column])))]
         if not named:
             raise UserError(
-                f"{train.path}: none of its columns {shorten_list(quoted(options), most=20)} names images "
+                f"{train.path}: none of its columns {shorten_list(quoted(options), most=20)} "
+                f"names images "
                 f"in {images.said(images.prefixes('train'))}; say which one does with image = '...'"
             )
         best = named[0]

@@ -70,7 +70,8 @@ class Csv:
         if repeated := repeats(self[column]):
             rows = [row for row, cell in enumerate(self[column]) if cell == repeated[0]]
             raise UserError(
-                f"{self.at(rows)}: {shorten_list(quoted(repeated))} of column '{column}' is there more than "
+                f"{self.at(rows)}: {shorten_list(quoted(repeated))} of column '{column}' is "
+                f"there more than "
                 "once; an id stands for one row, so take the repeats out or name another id column"
             )
 

@@ -76,7 +76,8 @@ class Images:
         if missing := [row for row, files in enumerate(found) if not files]:
             places = [prefix] if len(missing) < len(found) else [prefix, *others]
             raise UserError(
-                f"{table.at(missing)}: no image {shorten_list(quoted(values[row] for row in missing))} of "
+                f"{table.at(missing)}: no image "
+                f"{shorten_list(quoted(values[row] for row in missing))} of "
                 f"column '{column}' in {self.said(places)} ({len(missing)} of {len(found)} rows); "
                 "add the files or take the rows out"
             )

@@ -1,9 +1,9 @@
-"""Whether two thumbnails show one picture: the pixels of the one laid over the other's.
+"""Which pairs of pictures may be one, and whether they are.
 
-Pairs of thumbnails that may show one picture: their spectra correlate and their colours agree.
-
-The spectrum is what a perceptual hash holds the signs of (pHash: Zauner, 2010), kept as numbers, which
-tell look-alikes apart in far fewer pairs, and are compared by one matrix product.
+Pairs of thumbnails are proposed where their spectra correlate and their colours agree, and confirmed by
+laying the pixels of one over the other's. The spectrum is what a perceptual hash holds the signs of
+(pHash: Zauner, 2010), kept as numbers, which tell look-alikes apart in far fewer pairs, and are compared
+by one matrix product.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What features are worth, by a closed-form probe: how much more of the rows help, and other weights.
+"""A sample of rows and what features are worth on it, by a closed-form probe.
 
-The rows that everything before the first trial is measured on, and a probe of them.
+It tells how much more of the rows help, and what other weights are worth.
 """
 
 from __future__ import annotations

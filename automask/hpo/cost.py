@@ -1,4 +1,4 @@
-"""TODO hpo/cost."""
+"""What a recipe costs, as numbers: GFLOPs from recipes, seconds from trials that ended."""
 
 from __future__ import annotations
 

@@ -88,22 +88,7 @@ def migrate(study: optuna.Study, store: StudyStore, space: Space, told: str) -> 
                 f"({known} before, {told} now): wait until that search ends, or stop it"
             )
         requeue_abandoned(study, store)
-        return _rewrite(study, _decided(study, space), told)
-
-
-def _decided(study: optuna.Study, space: Space) -> Space:
-    """The space as it will be searched, after what was measured of flips."""
-    from automask.study import adaptation, flips
-
-    measured = study.user_attrs.get(flips.ATTRIBUTE)
-    if (
-        measured is None
-        or measured["kept"]
-        or not space.adapts
-        or not adaptation.has_open_flips(space)
-    ):
-        return space
-    return adaptation.without_flips(space)
+        return _rewrite(study, space, told)
 
 
 def find_newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:

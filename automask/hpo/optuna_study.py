@@ -1,4 +1,4 @@
-"""TODO hpo/optuna_study."""
+"""A study in its storage: opened, held to what it is about, its abandoned trials queued again."""
 
 from __future__ import annotations
 

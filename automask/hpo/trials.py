@@ -1,4 +1,4 @@
-"""A study in its storage: opened, held to what it is about, its trials by state."""
+"""The trials of a study by state, end and score, and the names of their attributes."""
 
 from __future__ import annotations
 

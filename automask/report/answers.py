@@ -135,7 +135,8 @@ def find_answers(table: Csv, form: Form) -> np.ndarray:
     ids = pd.Index(table[form.id])
     if len(strange := np.flatnonzero(form.ids.get_indexer(ids) < 0)):
         raise UserError(
-            f"{table.at(strange.tolist())}: {shorten_list(quoted(ids[strange]))} is no id of {form.source}"
+            f"{table.at(strange.tolist())}: {shorten_list(quoted(ids[strange]))} is no id of "
+            f"{form.source}"
         )
     rows = ids.get_indexer(form.ids)
     if len(missing := form.ids[rows < 0]):

@@ -1,4 +1,4 @@
-"""TODO report/pictures."""
+"""Small pictures inside a page."""
 
 from __future__ import annotations
 

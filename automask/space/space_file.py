@@ -1,4 +1,4 @@
-"""TODO space/space_file."""
+"""A space read from TOML: the plugins that compete and their ranges, checked and narrowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO storage/arrays."""
+"""Numpy arrays in files: written whole or not at all, opened as memory maps."""
 
 from __future__ import annotations
 

@@ -117,7 +117,8 @@ class DiskBudget:
         # Rounded for reading, it must not come out smaller.
         least = format_bytes(1.01 * (stays + size)).replace(" ", "")
         return DiskError(
-            f"{what}: {format_bytes(size)} needed, and caches and weights may take {format_bytes(self.cap)} in all "
+            f"{what}: {format_bytes(size)} needed, and caches and weights may take "
+            f"{format_bytes(self.cap)} in all "
             f"(--disk; by default a tenth of what is free){kept}: give --disk {least} or more, the "
             "space a smaller image_size, or run automask in a folder on a larger disk"
         )
@@ -134,7 +135,8 @@ class DiskBudget:
             item.path.unlink(missing_ok=True)
         if going:
             self.say(
-                f"caches and weights keep within {format_bytes(self.cap)} (--disk): the weights of trials out "
+                f"caches and weights keep within {format_bytes(self.cap)} (--disk): the "
+                f"weights of trials out "
                 "of the running go first, then the caches used longest ago"
             )
 
@@ -183,7 +185,8 @@ def out_of_space(error: BaseException | None, folder: Path = Path()) -> DiskErro
             where = where if where.is_dir() else Path()
             what = error.strerror if isinstance(error, OSError) else error
             return DiskError(
-                f"the disk that holds {where}/ is full: {what}, {format_bytes(shutil.disk_usage(where).free)} "
+                f"the disk that holds {where}/ is full: {what}, "
+                f"{format_bytes(shutil.disk_usage(where).free)} "
                 "free; free some, or give --disk a smaller size; the same command goes on"
             )
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""TODO storage/locks."""
+"""Files that are locked between processes, and room on the disk that is reserved ahead."""
 
 from __future__ import annotations
 

@@ -106,7 +106,8 @@ class TrialStore:
             for before in range(fold):
                 self.weights(before).unlink(missing_ok=True)
             self.room.say(
-                f"not all weights find room in the {format_bytes(self.room.cap)} of --disk: trials without "
+                f"not all weights find room in the {format_bytes(self.room.cap)} of --disk: "
+                f"trials without "
                 "them count by their probabilities, but can't predict test rows that come later"
             )
 

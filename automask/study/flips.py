@@ -1,4 +1,4 @@
-"""TODO study/flips."""
+"""Whether a study may mirror its images: measured once, and kept with it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import optuna
 
 from automask.diagnostics.flip_test import ROWS, SIZE, compare, losses, templates
 from automask.hpo.searcher import Note
 from automask.hpo.trials import complete_trials
 from automask.machine import setup_process
+from automask.space.space import Space
 from automask.study.adaptation import has_open_flips, without_flips
 from automask.study.session import Session
 
@@ -32,6 +34,14 @@ def settle_flips(session: Session, tell: Callable[[Note], None]) -> Session:
         if mirroring_keeps_class(session, tell)
         else replace(session, space=without_flips(session.space))
     )
+
+
+def measured_flips(study: optuna.Study, space: Space) -> Space:
+    """The space as the study will search it, after what was measured of flips, if it was."""
+    measured = study.user_attrs.get(ATTRIBUTE)
+    if measured is None or measured["kept"] or not space.adapts or not has_open_flips(space):
+        return space
+    return without_flips(space)
 
 
 def mirroring_keeps_class(session: Session, tell: Callable[[Note], None]) -> bool:

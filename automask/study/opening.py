@@ -15,7 +15,7 @@ from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
 from automask.space import space_file
 from automask.storage.study_store import RUNS, StudyStore
-from automask.study import adaptation
+from automask.study import adaptation, flips
 from automask.study.session import (
     Options,
     Session,
@@ -63,7 +63,7 @@ def begin(options: Options, file: Path = FILE) -> Session:
     if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
     check_identity(study, dataset.fingerprint(ready.data, folds), settings)
-    told = migration.migrate(study, store, chosen, settings["space"])
+    told = migration.migrate(study, store, flips.measured_flips(study, chosen), settings["space"])
     if told:
         study = open_study(config, options, store)
     if source and made:

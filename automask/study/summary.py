@@ -1,7 +1,4 @@
-"""What the trials of a study come to: by state, best, blended so far, and what the pruner saved.
-
-What the ensemble of a study is worth while the search goes on.
-"""
+"""What a study comes to: trials by state, the best, the ensemble so far, what the pruner saved."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The rows of an epoch, as a sampling draws them.
+"""The batches of an epoch: rows as a sampling draws them, their pixels on the way into the network.
 
-Pixels on their way into the network: gathered, moved to the device, augmented.
+Pixels are gathered, moved to the device and augmented there.
 """
 
 from __future__ import annotations

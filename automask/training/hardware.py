@@ -1,6 +1,7 @@
-"""Batches that fit the memory, found by running out of it.
+"""What the machine can do: batches that fit its memory, and whether bfloat16 is faster.
 
-Whether bfloat16 is faster here: measured, since some processors are slower in it for small models.
+Both are found out by trying: memory by running out of it, bfloat16 by the clock, since some processors
+are slower in it for small models.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The average of weights over a training's steps.
-
-What every training loop shares: batches, one optimizer step, the learning rate's course.
-"""
+"""What every training loop shares: batches, one optimizer step, the learning rate's course, EMA."""
 
 from __future__ import annotations
 
