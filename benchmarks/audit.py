@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from automask.data import config
+from automask.data.decoding import decode
 from automask.data.description import find_reader
-from automask.data.image_files import decode
 from automask.data.tables import Tables
 from automask.diagnostics import audit, near_duplicates
 from automask.machine import setup_process

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from automask.data.image_files import decode
+from automask.data.decoding import decode
 from automask.space import registry
 from automask.training.batches import Inputs
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from automask.data.image_files import decode
+from automask.data.decoding import decode
 from automask.data.preprocessing import TrainingPart
 from automask.data.tables import Rows
 from automask.space import registry

@@ -144,7 +144,7 @@ def test_metrics_are_those_of_scikit_learn(labels):
 def test_images_become_one_size_upright_and_without_transparency(tmp_path):
     from PIL import Image
 
-    from automask.data.image_files import decode
+    from automask.data.decoding import decode
     from automask.data.images import Images
 
     wide = Image.new("RGB", (40, 20), "red")

@@ -1,14 +1,17 @@
 """Whether mirrored images keep their class, and what follows for the space."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import draw_table
 
+from automask import Categorical
 from automask.data import config, description
 from automask.data.synthetic.competition import draw_arrows
 from automask.diagnostics import flip_test
 from automask.hpo.searcher import Limits
-from automask.space import space, space_file
+from automask.space import space_file
 from automask.study import adaptation, opening, workers
 from automask.study import flips as flips_module
 from automask.study.session import Options
@@ -32,12 +35,12 @@ def opened(tmp_path, monkeypatch):
         listed = space_file.load("demo")
         both = listed.competitors | {
             "augmentation": {
-                "light": {"flip": flip_test.Categorical(False, True)},
+                "light": {"flip": Categorical(False, True)},
                 "none": {},
             }
         }
-        chosen = space.replace(listed, competitors=both, adapts=adapts)
-        monkeypatch.setattr(opening.space, "load", lambda name: chosen)
+        chosen = replace(listed, competitors=both, adapts=adapts)
+        monkeypatch.setattr(opening.space_file, "load", lambda name: chosen)
         return opening.begin(Options(space="demo", folds=FOLDS))
 
     begin.again = start
@@ -91,7 +94,7 @@ def test_a_space_of_the_users_own_is_taken_at_its_word(opened, monkeypatch):
 def test_nothing_is_measured_where_no_flip_is_to_be_chosen(opened, monkeypatch):
     begun = opened(arrows("left", "right", rows=30))
     monkeypatch.delattr(flips_module, "_measured")
-    fixed = space.replace(begun, space=adaptation.without_flips(begun.space))
+    fixed = replace(begun, space=adaptation.without_flips(begun.space))
     assert flips_module.settle_flips(fixed, None) is fixed
 
 

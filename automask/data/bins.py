@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from automask.data.csv_file import Csv, quoted, repeats, shorten_list
-from automask.data.tables import Numeric
 from automask.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from automask.data.tables import Numeric
 
 
 def read_limits(

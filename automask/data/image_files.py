@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from automask.data.csv_file import Csv, normalize_name, quoted, shorten_list
 from automask.errors import UserError
 
@@ -146,43 +144,3 @@ def is_image_folder(name: str) -> bool:
 def probe(values: Sequence[str]) -> Sequence[str]:
     """A few values from all over a column."""
     return values[:: max(1, len(values) // PROBED)]
-
-
-def decode(path: Path, enough: int | None = None) -> np.ndarray:
-    """An image file as uint8 RGB `[H, W, 3]`, upright by its EXIF orientation.
-
-    Where `enough` pixels a side will do, a larger JPEG may come in a half, a quarter or an eighth of
-    its size, but no smaller than that, which its decoder makes in less time. Transparent pixels become
-    white. Raises `UserError` naming a file that can't be decoded.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as file:
-            if enough:
-                file.draft(None, (enough, enough))
-            ImageOps.exif_transpose(file, in_place=True)
-            image: Image.Image = file
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            elif image.mode.startswith("I;16"):
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            return np.asarray(image.convert("RGB"))
-    except Exception as error:  # Pillow's decoders raise nearly everything.
-        raise UserError(f"{path}: can't be read as an image: {error}") from error
-
-
-def longest_side(paths: Sequence[Path], sample: int = 200) -> int:
-    """The median over (a sample of) the images of their longer side, in pixels."""
-    from PIL import Image
-
-    sides = []
-    for path in paths[:: max(1, len(paths) // sample)]:
-        try:
-            with Image.open(path) as image:
-                sides.append(max(image.size))
-        except Exception:
-            continue
-    return int(np.median(sides)) if sides else 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from automask.data.image_files import decode
+from automask.data.decoding import decode
 from automask.errors import UserError
 from automask.machine import cores
 from automask.space import registry

@@ -16,7 +16,7 @@ import numpy as np
 
 from automask.data import boxes
 from automask.data.dataset import Dataset
-from automask.data.image_files import decode
+from automask.data.decoding import decode
 from automask.data.images import Images, Prepared
 from automask.data.tables import Rows
 from automask.space import registry

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automask.diagnostics.model_ranking import Candidate, Ranking
 from automask.diagnostics.transfer_matrix import MATTERS, Case, Evidence, decide, recipes
 from automask.hpo.trials import ADVICE, PASSES, PROBE
 from automask.space.recipe import Recipe
@@ -21,6 +20,7 @@ from automask.training.pretrained import Checkpoint
 
 if TYPE_CHECKING:
     from automask.diagnostics.linear_probe import Estimate, Sample
+    from automask.diagnostics.model_ranking import Candidate, Ranking
     from automask.training.task import Task
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask.data.image_files import decode
+from automask.data.decoding import decode
 from automask.diagnostics import image_matching
 from automask.errors import UserError
 from automask.machine import cores

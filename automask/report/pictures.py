@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from automask.data.image_files import decode
+from automask.data.decoding import decode
 
 EDGE = 256
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from automask import machine
 from automask.data.dataset import Dataset
-from automask.data.image_files import longest_side
+from automask.data.decoding import longest_side
 from automask.data.preprocessing import is_fitted
 from automask.errors import UserError
 from automask.space import registry

@@ -27,12 +27,11 @@ from automask.storage.study_store import RESERVED, RUNS, StudyStore
 from automask.study import adaptation
 from automask.training import pretrained
 from automask.training.pretrained import Checkpoint
-from automask.training.task import Task
 
 if TYPE_CHECKING:
     import optuna
 
-    from automask.training.task import Pseudo
+    from automask.training.task import Pseudo, Task
 
 
 @dataclass(frozen=True)
