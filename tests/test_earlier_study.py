@@ -32,7 +32,7 @@ def run(project, *arguments):
     return " ".join(done.stdout.split())
 
 
-def listed(project):
+def trials(project):
     """The rows of `automask trials --csv` by number."""
     run(project, "trials", "--csv", "trials.csv")
     with open(project / "trials.csv", newline="") as opened:
@@ -41,23 +41,25 @@ def listed(project):
 
 def files(project):
     """The content of what the study keeps, without what any search writes anew."""
-    found = (f for f in (project / "runs").rglob("*") if f.suffix in (".npz", ".safetensors"))
-    kept = {str(f.relative_to(project)): f.read_bytes() for f in found if f.parent.name != "cache"}
-    return kept | {"folds": (project / "runs/main/folds.csv").read_bytes()}
+    arrays = (f for f in (project / "runs").rglob("*") if f.suffix in (".npz", ".safetensors"))
+    contents = {
+        str(f.relative_to(project)): f.read_bytes() for f in arrays if f.parent.name != "cache"
+    }
+    return contents | {"folds": (project / "runs/main/folds.csv").read_bytes()}
 
 
 def test_it_is_read_as_it_was(project):
-    rows = listed(project)
+    rows = trials(project)
     assert {n: float(row["macro_f1"]) for n, row in rows.items() if row["macro_f1"]} == SCORES
     states = {n: row["state"] for n, row in rows.items() if n not in SCORES}
     assert states == {PRUNED: "pruned", INTERRUPTED: "waiting"}
-    told = run(project, "status")
-    assert "7 trials: 6 complete, 1 pruned" in told
-    assert "best 0.6659, since trial 2" in told
-    assert "1 in the queue" in told
-    told = run(project, "show", "2", "--toml", "two.toml")
-    assert "probabilities of 3 of 3 folds" in told
-    assert "weights of 3 of 3 folds" in told
+    output = run(project, "status")
+    assert "7 trials: 6 complete, 1 pruned" in output
+    assert "best 0.6659, since trial 2" in output
+    assert "1 in the queue" in output
+    output = run(project, "show", "2", "--toml", "two.toml")
+    assert "probabilities of 3 of 3 folds" in output
+    assert "weights of 3 of 3 folds" in output
     assert "probabilities of 1 of 3 folds" in run(project, "show", INTERRUPTED)
     # A recipe is known again by its hash, written or read.
     assert "trial 2 has this recipe: macro_f1 0.6659" in run(project, "train", "two.toml")
@@ -68,10 +70,10 @@ def test_it_is_read_as_it_was(project):
 def test_it_goes_on(project):
     before = files(project)
     assert FIRST_FOLD in before
-    told = run(project, "search", "--trials", "9", "--workers", "1")
-    assert "going on after 7 finished trials" in told
-    assert "9 trials are complete or pruned" in told
-    after, rows = files(project), listed(project)
+    output = run(project, "search", "--trials", "9", "--workers", "1")
+    assert "going on after 7 finished trials" in output
+    assert "9 trials are complete or pruned" in output
+    after, rows = files(project), trials(project)
     assert {name: after.get(name) for name in before} == before
     assert {n: float(rows[n]["macro_f1"]) for n in SCORES} == SCORES
     assert sorted(rows) == list(range(9))
@@ -85,9 +87,9 @@ def test_it_goes_on(project):
 
 
 def test_its_blend_and_its_networks_predict_what_they_did(project):
-    recorded = (project / "submission.csv").read_text()
+    submission = (project / "submission.csv").read_text()
     run(project, "ensemble", "--output", "again.csv")
-    assert (project / "again.csv").read_text() == recorded
+    assert (project / "again.csv").read_text() == submission
     # Other test rows are predicted by the stored weights.
     for file in ("test", "sample_submission"):
         lines = (project / f"data/{file}.csv").read_text().splitlines()
@@ -95,5 +97,5 @@ def test_its_blend_and_its_networks_predict_what_they_did(project):
         assert len(left) == len(lines) - 1
         (project / f"data/{file}.csv").write_text("\n".join(left) + "\n")
     run(project, "ensemble", "--output", "fewer.csv")
-    expected = [line for line in recorded.splitlines() if not line.startswith("t4,")]
+    expected = [line for line in submission.splitlines() if not line.startswith("t4,")]
     assert (project / "fewer.csv").read_text().splitlines() == expected
