@@ -109,7 +109,7 @@ Tables = Callable[
 ]
 
 
-def opening(ranges: Mapping[str, Range]) -> Tables | None:
+def text_tables(ranges: Mapping[str, Range]) -> Tables | None:
     """The `tables` of the text among a plugin's ranges that has some."""
     return next((r.tables for r in ranges.values() if isinstance(r, Text) and r.tables), None)
 

@@ -114,34 +114,36 @@ def open_ranges(
     """
     mistakes: list[str] = []
     texts: list[str] = []
-    listed: list[str] = []
+    transforms: list[str] = []
     for text in map(str, ranges["pipeline"].corners()):
         try:
-            texts.append(_identified(text))
-            listed += [] if _is_whole(text) else texts[-1].split(", ")
+            texts.append(_canonical(text))
+            transforms += [] if _is_whole(text) else texts[-1].split(", ")
         except (ValueError, UserError) as error:
             mistakes.append(f"pipeline: {error}")
-    opened = dict(ranges)
+    every = dict(ranges)
     for name, table in tables.items():
-        if name not in listed:
-            mistakes.append(f"{name}: no pipeline lists that transform{did_you_mean(name, listed)}")
-        if name not in listed or name not in names():
+        if name not in transforms:
+            mistakes.append(
+                f"{name}: no pipeline lists that transform{did_you_mean(name, transforms)}"
+            )
+        if name not in transforms or name not in names():
             continue
         for key, wanted in table.items():
             try:
-                opened[f"{name}.{key}"] = _range(name, key, wanted)
+                every[f"{name}.{key}"] = _range(name, key, wanted)
             except ValueError as error:
                 mistakes.append(f"{name}.{key}: {error}")
-    for name in dict.fromkeys(listed):
-        mistakes += _trials(name, tables.get(name, {}), opened)
+    for name in dict.fromkeys(transforms):
+        mistakes += _refusals(name, tables.get(name, {}), every)
     if texts:
-        opened["pipeline"] = Categorical(*texts)
-    return opened, mistakes
+        every["pipeline"] = Categorical(*dict.fromkeys(texts))
+    return every, mistakes
 
 
-def _trials(name: str, table: Mapping[str, Any], opened: Mapping[str, Range]) -> Iterator[str]:
+def _refusals(name: str, table: Mapping[str, Any], ranges: Mapping[str, Range]) -> Iterator[str]:
     """A sentence where a transform can't be had with its first values, or with another one's corner."""
-    own = {key: opened[f"{name}.{key}"].corners() for key in table if f"{name}.{key}" in opened}
+    own = {key: ranges[f"{name}.{key}"].corners() for key in table if f"{name}.{key}" in ranges}
     first = {key: corners[0] for key, corners in own.items()}
     try:
         check([_node(name, first)])
@@ -161,16 +163,16 @@ def _is_whole(text: str) -> bool:
     return text in SHIPPED or text.partition("#")[0].endswith(FILES)
 
 
-def _identified(text: str) -> str:
+def _canonical(text: str) -> str:
     """The text as recipes have it: a file with its digest, transforms with a comma between."""
     if text in SHIPPED:
         return text
     if not _is_whole(text):
-        listed = [name.strip() for name in text.split(",")]
-        if len(listed) == 1 and text not in names():
+        transforms = [name.strip() for name in text.split(",")]
+        if len(transforms) == 1 and text not in names():
             suggestion = near(text, [*SHIPPED, *names()])
             raise ValueError(f"there is no pipeline or transform '{text}'{suggestion}")
-        return ", ".join(listed)
+        return ", ".join(transforms)
     nodes = _read(text)
     try:
         check(nodes)
@@ -212,7 +214,6 @@ def _read(text: str) -> Sequence[Node]:
     import yaml
 
     try:
-        # JSON is YAML as well, but for tabs.
         content = path.read_text("utf-8")
         whole = json.loads(content) if path.suffix == ".json" else yaml.safe_load(content)
     except (ValueError, yaml.YAMLError) as error:
@@ -239,7 +240,9 @@ def _range(name: str, key: str, wanted: Any) -> Range:
     choices = wanted if isinstance(wanted, list) else [wanted]
     if not choices:
         raise ValueError("an empty list leaves nothing to choose from")
-    return Categorical(*(json.dumps(one) if isinstance(one, list) else one for one in choices))
+    return Categorical(
+        *(json.dumps(one, default=str) if isinstance(one, list) else one for one in choices)
+    )
 
 
 def _value(value: Any) -> Any:
