@@ -1,6 +1,6 @@
 """Augmentations: `(image_size) -> transform`, or None for no change.
 
-A transform is an albumentations one, which takes one uint8 image, or any other callable on a uint8
+A transform takes one uint8 image as albumentations' do, or is any other callable on a uint8
 batch `[B, 3, H, W]`, such as torchvision's v2 transforms, which runs on the device. Here each image of
 a batch gets draws of its own, which torch.manual_seed decides.
 
@@ -9,7 +9,8 @@ a batch gets draws of its own, which torch.manual_seed decides.
 
 from __future__ import annotations
 
-from automask import Categorical, Float, Int, augmentation
+from automask import Categorical, Float, Int, Text, augmentation
+from automask.training.augmentation_pipelines import open_ranges
 
 FLIP = Categorical(False, True)
 
@@ -174,3 +175,20 @@ def erase(image_size, *, probability=0.5, share=0.3, flip=False):
         return torch.where(inside, noise, images)
 
     return transform
+
+
+@augmentation(pipeline=Text("geometric", "photometric", "strong", tables=open_ranges), flip=FLIP)
+def albumentations(image_size, *, pipeline="strong", flip=False, **transforms):
+    """A pipeline of albumentations: one of three that ship, a file that it saved, or transforms by name.
+
+    `pipeline` is `geometric` (moves and distortions), `photometric` (colour, CLAHE, noise, blur) or
+    `strong` (random resized crop, colour, CLAHE, coarse dropout), a file of `albumentations.save` (JSON
+    or YAML), or transforms in their order, such as "RandomResizedCrop, CLAHE". The parameters of these
+    are searched too: `[augmentation.albumentations.CLAHE]` with `p = {low = 0.2, high = 0.8}` and
+    `clip_limit = [2.0, [1.0, 4.0]]`, where a list gives choices, of which a pair is one.
+    When to use: a pipeline that you know, or the strong one for long trainings.
+    Buslaev et al. (2020).
+    """
+    from automask.training.augmentation_pipelines import pipeline as made
+
+    return made(pipeline, image_size, flip, transforms)

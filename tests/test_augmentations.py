@@ -42,7 +42,8 @@ def mirrored_share(out, images):
 
 
 MOVING = ["light", "rotate_reflect", "trivial", "policy", "erase"]
-EVERY = sorted(set(registry.plugins("augmentation")) - {"none"})
+#: Those of batches; test_albumentations.py has the one of images.
+EVERY = sorted(set(registry.plugins("augmentation")) - {"none", "albumentations"})
 
 
 def test_a_processor_and_a_gpu_move_and_colour_images_alike():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from automask.errors import PluginError
-from automask.space.ranges import Range
+from automask.space.ranges import Range, text_tables
 
 #: The kinds of plugin that a recipe has one of, and which one where a space says nothing.
 SEARCHED: dict[str, str] = {
@@ -134,7 +134,12 @@ def _checked(kind: Kind, function: Callable[..., Any], ranges: Mapping[str, Rang
     if not (inspect.getdoc(function) or "").strip():
         raise refuse("has no docstring; its first line becomes the description in listings")
     parameters = inspect.signature(function).parameters.values()
-    positional = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+    tables = text_tables(ranges) is not None
+    positional = tuple(
+        p.name
+        for p in parameters
+        if p.kind is not p.KEYWORD_ONLY and not (tables and p.kind is p.VAR_KEYWORD)
+    )
     if positional != kind.contract:
         raise refuse(
             f"takes ({', '.join(positional)}) where a {kind.name} takes "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,15 +78,20 @@ class Categorical:
 class Text:
     """Open text such as a model's name; `examples` are what the contract check tries.
 
-    `many` allows a list of texts too, such as several target columns.
+    `many` allows a list of texts too, such as several target columns. With `tables` the text lists what
+    takes hyperparameters of its own: a space has them in tables beside it, and the plugin takes them by
+    ``**``, as ``TABLE.key``. Called with the plugin's ranges and those tables, it gives all ranges, and
+    a sentence for each thing that is wrong.
     """
 
     examples: tuple[str, ...]
     many: bool
+    tables: Tables | None = field(repr=False, compare=False)
 
-    def __init__(self, *examples: str, many: bool = False) -> None:
+    def __init__(self, *examples: str, many: bool = False, tables: Tables | None = None) -> None:
         object.__setattr__(self, "examples", examples)
         object.__setattr__(self, "many", many)
+        object.__setattr__(self, "tables", tables)
 
     def __contains__(self, value: Any) -> bool:
         return value is None or isinstance(value, str) or (self.many and _is_texts(value))
@@ -98,6 +104,14 @@ class Text:
 
 
 Range = Float | Int | Categorical | Text
+Tables = Callable[
+    [Mapping[str, Range], Mapping[str, Mapping[str, Any]]], tuple[dict[str, Range], list[str]]
+]
+
+
+def text_tables(ranges: Mapping[str, Range]) -> Tables | None:
+    """The `tables` of the text among a plugin's ranges that has some."""
+    return next((r.tables for r in ranges.values() if isinstance(r, Text) and r.tables), None)
 
 
 def narrow(declared: Range, wanted: Any) -> Range:

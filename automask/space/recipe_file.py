@@ -43,5 +43,12 @@ def _open(table: dict[str, Any]) -> Iterator[str]:
             yield f"[{kind}]: a recipe has one {kind}, not {', '.join(listed)}"
         for name, params in {"": listed}.items() if kind == "training" else listed.items():
             for key, value in params.items() if isinstance(params, dict) else ():
-                if isinstance(value, dict | list):
-                    yield f"{'.'.join(filter(None, (kind, name, key)))}: a recipe has one value here"
+                for part, inner in _parts(value).items():
+                    if isinstance(inner, dict | list):
+                        written = ".".join(filter(None, (kind, name, key, part)))
+                        yield f"{written}: a recipe has one value here"
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """A table's values by key, or the value itself; a range isn't a table."""
+    return value if isinstance(value, dict) and not {"low", "high"} <= value.keys() else {"": value}

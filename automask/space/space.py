@@ -58,7 +58,10 @@ class Space:
         choices = {}
         for kind, plugins in self.competitors.items():
             name = chosen[kind] = value(kind, Categorical(*plugins))
-            params = {key: value(f"{kind}.{name}.{key}", r) for key, r in plugins[name].items()}
+            params: dict[str, Any] = {}
+            for key, range_ in plugins[name].items():
+                if _is_taken(key, params):
+                    params[key] = value(f"{kind}.{name}.{key}", range_)
             choices[kind] = Choice(name, params)
         for key, range_ in self.training.items():
             chosen[f"training.{key}"] = value(f"training.{key}", range_)
@@ -83,7 +86,9 @@ class Space:
                 wanted = SEARCHED[kind]
             else:
                 plugin, _, parameter = rest.partition(".")
-                wanted = registry.get(kind, plugin).defaults[parameter]
+                defaults = registry.get(kind, plugin).defaults
+                # What a table adds has no default, and begins at the low end or with the first choice.
+                wanted = defaults[parameter] if parameter in defaults else range_.corners()[0]
             free[name] = clip(range_, wanted)
             return free[name]
 
@@ -141,6 +146,12 @@ def competing_domains(
         **{kind: list(plugins) for kind, plugins in competitors.items()},
         **{key: list(range_.choices) for key, range_ in choices.items()},
     }
+
+
+def _is_taken(key: str, params: Mapping[str, Any]) -> bool:
+    """Is it a hyperparameter of the plugin itself, or of what one of its texts lists by name?"""
+    table, dot, _ = key.partition(".")
+    return not dot or any(table in str(value).split(", ") for value in params.values())
 
 
 def plain_value(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from automask.errors import UserError, collect, did_you_mean
 from automask.space import kinds, registry, rules
 from automask.space.kinds import SEARCHED, Plugin
-from automask.space.ranges import Range, Text, narrow
+from automask.space.ranges import Range, Text, narrow, text_tables
 from automask.space.recipe import TRAINING, TRAINING_DEFAULTS
 from automask.space.space import Space, competing_domains
 
@@ -109,7 +109,13 @@ def _narrowed(
     where: str, declared: Mapping[str, Range], wanted: dict[str, Any], errors: list[str]
 ) -> Mapping[str, Range]:
     ranges = dict(declared)
+    open_ranges = text_tables(declared)
+    tables = {
+        k: v for k, v in wanted.items() if open_ranges and isinstance(v, dict) and k not in declared
+    }
     for key, value in wanted.items():
+        if key in tables:
+            continue
         if key not in declared:
             errors.append(f"{where}.{key}: unknown{did_you_mean(key, declared)}")
             continue
@@ -120,4 +126,7 @@ def _narrowed(
     for key, range_ in ranges.items():
         if isinstance(range_, Text) and key not in wanted:
             errors.append(f"{where}.{key}: is open text; give a name, or a list of them")
+    if open_ranges and not any(isinstance(range_, Text) for range_ in ranges.values()):
+        ranges, mistakes = open_ranges(ranges, tables)
+        errors += [f"{where}.{mistake}" for mistake in mistakes]
     return ranges
