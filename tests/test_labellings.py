@@ -296,7 +296,7 @@ class TestLimitsOfATable:
         monkeypatch.chdir(folder)
         text = config.render(".", "table", table(folder, limits=["age: 30, 60"]))
         assert 'limits = ["age: 30, 60"]' in text
-        config.FILE.write_text(text)
+        (folder / "automask.toml").write_text(text)
         (folder / "space.toml").write_text(SPACE)
         task = begin(Options(space="space.toml", folds=2, threads=1)).task()
         made, store = (

@@ -25,7 +25,8 @@ def opened(tmp_path, monkeypatch):
     def begin(draw, adapts=True):
         draw(tmp_path / "data")
         reader, tables = description.find_reader(tmp_path / "data")
-        config.FILE.write_text(config.render(str(tmp_path / "data"), reader, tables))
+        text = config.render(str(tmp_path / "data"), reader, tables)
+        (tmp_path / "automask.toml").write_text(text)
         return start(adapts)
 
     def start(adapts=True):
@@ -37,7 +38,7 @@ def opened(tmp_path, monkeypatch):
             }
         }
         chosen = space.replace(listed, competitors=both, adapts=adapts)
-        monkeypatch.setattr(opening.space, "load", lambda name: chosen)
+        monkeypatch.setattr(opening.space, "load", lambda *where: chosen)
         return opening.begin(Options(space="demo", folds=FOLDS))
 
     begin.again = start
