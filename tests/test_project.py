@@ -1,5 +1,7 @@
 """Two projects in one process: each has its own data, studies, files and loose plugins."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -12,7 +14,9 @@ from automask.data import config, description
 from automask.ensembles import members
 from automask.errors import PluginError, UserError
 from automask.hpo.searcher import Limits
+from automask.hpo.trials import complete_trials
 from automask.space import registry, rules, space_file
+from automask.space.recipe import Recipe
 from automask.storage.project import Project
 from automask.study import opening, workers
 from automask.study.session import Options, find_study, open_session
@@ -102,16 +106,20 @@ def test_two_projects_are_searched_and_blended_side_by_side(two):
 
 def test_a_worker_has_the_plugins_of_its_project(two):
     a, b = two
-    only = "\n".join(line for line in OWN.splitlines()).replace("[loss.cross_entropy]\n", "")
-    for project in two:
-        text = only.replace("[loss.focal]\ngamma = { low = 0.5, high = 2.0 }\n", "")
-        (project.folder / "spaces/own.toml").write_text(text)
+    (a.plugins / "names.py").write_text("class Name(str): ...\n")
+    text = OWN.replace("[loss.cross_entropy]\n", "").replace("[loss.focal]", "[loss.only_a]")
+    text = text.replace("gamma = { low = 0.5, high = 2.0 }", "").replace("[freeze.full]", "")
+    (a.folder / "spaces/own.toml").write_text(text)
     opened = opening.begin(options(a))
+    name = sys.modules["automask.local.names"].Name(
+        "what workers are sent may be of a plugin's class"
+    )
     opening.begin(options(b))
-    ending = workers.run(replace(opened, cap=10**9), Limits(2), 2, lambda event: None)
-    assert "2" in ending
-    trials = find_study(options(a))[2].trials
-    assert [t.user_attrs["recipe"]["loss"][0] for t in trials if t.values] == ["mine", "mine"]
+    workers.run(replace(opened, cap=10**9, notes=(name,)), Limits(2), 2, lambda event: None)
+    trials = complete_trials(find_study(options(a))[2])
+    assert len(trials) >= 2
+    recipes = [Recipe.from_dict(trial.user_attrs["recipe"]) for trial in trials]
+    assert {recipe["loss"].name for recipe in recipes} <= {"mine", "only_a"}
 
 
 def test_loose_plugins_are_those_of_the_project_that_was_loaded_last(two):
@@ -129,12 +137,12 @@ def test_loose_plugins_are_those_of_the_project_that_was_loaded_last(two):
     assert not rules.rules_about("loss", "only_a")
     (rule,) = rules.rules_about("loss", "mine")
     assert rule.because == "of b doesn't want it"
-    assert "automask.local.more" not in registry.sys.modules
+    assert "automask.local.more" not in sys.modules
     registry.load()
     assert losses()["mine"] == "Cross entropy, of b."
     registry.load(a)
     assert losses()["cross_entropy"] == shipped
-    assert losses()["mine"] == "Cross entropy, of a."
+    assert registry.get("loss", "mine") is made and rules.rules_about("loss", "only_a")
 
 
 def test_a_project_whose_plugins_are_broken_leaves_none(two):
@@ -173,7 +181,7 @@ def test_a_study_is_found_again_from_elsewhere(two, monkeypatch):
     caches = {file.name for file in (a.runs / "cache").iterdir()}
     session = opening.begin(options(a))
     assert len(session.study.trials) == 1
-    session.images().at("stretch", 32)
+    session.images().at(session.space.default()[0]["resize"].name, 32)
     assert {file.name for file in (a.runs / "cache").iterdir()} == caches
 
 
@@ -187,17 +195,29 @@ def test_other_studies_of_the_project_are_named_for_one_that_isnt_there(two):
     assert str(b.runs) in str(caught.value) and "did you mean" not in str(caught.value)
 
 
-def test_importing_looks_at_no_folder(tmp_path):
-    """Not even one that is gone."""
-    import subprocess
-    import sys
+IMPORTS = """
+import importlib, os, pkgutil, sys
 
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    code = (
-        "import os, pkgutil, importlib; os.rmdir(os.getcwd()); import automask\n"
-        "for module in pkgutil.iter_modules(automask.__path__):\n"
-        "    if module.name != '__main__': importlib.import_module(f'automask.{module.name}')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=gone, capture_output=True, text=True)
+def import_all():
+    import automask
+    for module in pkgutil.iter_modules(automask.__path__):
+        if module.name != "__main__":
+            importlib.import_module(f"automask.{module.name}")
+
+def refuse():
+    raise AssertionError("this looks at the working directory")
+
+import_all()  # what others do as they are imported is their affair
+for name in [name for name in sys.modules if name.partition(".")[0] == "automask"]:
+    del sys.modules[name]
+os.getcwd = refuse
+import_all()
+"""
+
+
+def test_importing_looks_at_no_folder(tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/wrong.py").write_text("raise AssertionError('imported unasked')\n")
+    command = [sys.executable, "-c", IMPORTS]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
