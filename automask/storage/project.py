@@ -53,6 +53,8 @@ class Project:
 
     @property
     def submissions(self) -> SubmissionStore:
+        from automask.storage.submission_store import SubmissionStore
+
         return SubmissionStore(self.runs / "submissions")
 
     def study(self, name: str) -> StudyStore:
@@ -60,16 +62,22 @@ class Project:
         if not re.fullmatch(r"\w[\w.-]*", name) or name in RESERVED:
             refused = " or ".join(f"'{word}'" for word in RESERVED)
             raise UserError(f"--study '{name}': letters, digits, '.', '_' and '-', not {refused}")
-        return StudyStore(self.runs / name)
+        return self._store(name)
 
     @property
     def no_study(self) -> StudyStore:
         """In place of a study's store where there is none: it has nothing but the shared cache."""
-        return StudyStore(self.runs / "cache")
+        return self._store("cache")
 
     def studies(self) -> list[str]:
         """The names of those that were begun."""
-        return sorted(f.name for f in self.runs.glob("*") if StudyStore(f).is_begun)
+        return sorted(f.name for f in self.runs.glob("*") if self._store(f.name).is_begun)
+
+    def _store(self, name: str) -> StudyStore:
+        # The registry, which `automask --help` imports, need not wait for numpy.
+        from automask.storage.study_store import StudyStore
+
+        return StudyStore(self.runs / name)
 
     def path(self, text: str) -> Path:
         """What a path in `automask.toml` or in a space means: it is relative to the project."""
