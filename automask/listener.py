@@ -39,7 +39,8 @@ class Listener:
         """News of a search: a `automask.hpo.progress.Event`."""
 
 
-_listener: ContextVar[Listener] = ContextVar("listener", default=Listener())
+_LOG = Listener()
+_listener: ContextVar[Listener] = ContextVar("listener", default=_LOG)  # noqa: B039
 
 
 @contextmanager

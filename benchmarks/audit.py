@@ -6,7 +6,6 @@ chosen with a look at all of these tasks: none of them is held out.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from automask.data.description import find_reader
 from automask.data.tables import Tables
 from automask.diagnostics import audit, near_duplicates
 from automask.machine import setup_process
+from automask.storage.project import Project
 from automask.study import opening, session
 from benchmarks import tasks
 
@@ -129,12 +129,15 @@ def groups() -> None:
 def as_they_are() -> None:
     """The audit of the shared tasks."""
     for task in TASKS:
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        with tempfile.TemporaryDirectory() as folder:
+            project = Project(Path(folder))
             reader, tables = find_reader(SHARED / "data" / task)
-            config.FILE.write_text(config.render(str(SHARED / "data" / task), reader, tables))
+            text = config.render(str(SHARED / "data" / task), reader, tables)
+            project.config.write_text(text)
             begin, used = time.perf_counter(), time.process_time()
+            weights = str(SHARED / "weights")
             opened = opening.open_or_survey(
-                session.Options(weights=str(SHARED / "weights"), device="cpu")
+                session.Options(weights=weights, device="cpu", project=project)
             )
             found = audit.audit(opened)
             took = time.perf_counter() - begin, time.process_time() - used

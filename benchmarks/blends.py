@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from contextlib import chdir
 from pathlib import Path
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -16,6 +15,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 from automask.ensembles import ensemble, members, tta
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble
 from automask.storage.disk import TOP
+from automask.storage.project import Project
 from automask.study import summary
 from automask.study.session import Options, Session, open_session
 
@@ -32,9 +32,8 @@ def main() -> None:
     known = rest.partition(END)[0].strip().split("## ")[1:]
     parts = {part.partition("\n")[0]: f"## {part.strip()}" for part in known}
     for folder in asked.folders:
-        with chdir(folder):
-            name = Path.cwd().name
-            parts[name] = section(name, open_session(Options()), asked.views)
+        name, options = folder.resolve().name, Options(project=Project(folder))
+        parts[name] = section(name, open_session(options), asked.views)
         print(parts[name], flush=True)
     text = "\n\n".join(parts.values())
     DOCS.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", "utf-8")

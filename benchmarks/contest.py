@@ -131,7 +131,7 @@ def run(name: str, seed: int, way: Way, cache_folder: Path) -> dict[str, Any]:
             space,
             store,
             Limits(0),
-            lambda recipe, report: fit(task, recipe, store.trial(recipe), report),
+            lambda recipe, report: fit(task, recipe, store.trial(recipe.hash), report),
             tell,
             seed,
             proposer.cost,
@@ -174,7 +174,7 @@ def _blended(task: Task, store: StudyStore, recipes: Sequence[Recipe]) -> float 
     if not recipes:
         return None
     labels, folds = task.data.labels, task.folds
-    tables = np.stack([store.trial(recipe).out_of_fold(folds) for recipe in recipes])
+    tables = np.stack([store.trial(recipe.hash).out_of_fold(folds) for recipe in recipes])
     without = np.array(
         [
             [task.score(labels[folds != k], table[folds != k]) for k in range(FOLDS)]

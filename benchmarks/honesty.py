@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from automask.ensembles.ensemble import PLAIN, Member
 from automask.report import submission
 from automask.space import registry
 from automask.storage.disk import TOP
+from automask.storage.project import Project
 from automask.study.session import Options, Session, open_session
 
 FOLDER = Path(__file__).parent
@@ -108,12 +108,12 @@ def search(folder: Path, seed: int) -> None:
 
 def measured(folder: Path, seed: int) -> list[dict[str, Any]]:
     """A record for each method: what is printed, and what is true."""
-    if not (folder / "runs" / "main" / "folds.csv").exists():
+    options = Options(project=Project(folder))
+    if not options.store.is_begun:
         return []
-    with chdir(folder):
-        session = open_session(Options())
-        found, true = members.load_members(session), truth(session)
-        return [record(session, found, method, true, seed) for method in methods()]
+    session = open_session(options)
+    found, true = members.load_members(session), truth(session)
+    return [record(session, found, method, true, seed) for method in methods()]
 
 
 def methods() -> list[str]:
@@ -124,7 +124,8 @@ def truth(session: Session) -> Callable[[np.ndarray], float]:
     """The metric by the hidden answers, of test probabilities `[M, C]`."""
     data = session.data
     assert data.test is not None and data.codes is not None
-    answers = pd.read_csv(Path("data", "answers.csv")).set_index("ImageID")["ans"]
+    folder = session.options.project.folder
+    answers = pd.read_csv(folder / "data" / "answers.csv").set_index("ImageID")["ans"]
     target, ids, classes = answers.loc[data.test.ids].to_numpy(), data.test.ids, len(data.codes)
 
     def score(probability: np.ndarray) -> float:
@@ -146,7 +147,7 @@ def record(
         {PLAIN: found}, data.labels, session.folds, data.groups, session.metric, method, TOP
     )
     # `[K, T, M, C]`: a fold's networks saw as few rows as those behind the nested score.
-    single = np.stack([session.store.trial(m.recipe).test(FOLDS) for m in blended.members], 1)
+    single = np.stack([session.store.trial(m.recipe.hash).test(FOLDS) for m in blended.members], 1)
     told = true(blended.test)
     return {
         "seed": seed,

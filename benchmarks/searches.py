@@ -81,6 +81,7 @@ def search(folder: Path, trials: int, workers: int, study: str = "main", folds: 
 def outside_training() -> Figure:
     """Seconds a trial that proposing, storing and saving take, in a study that trains only heads."""
     from automask.hpo.searcher import Limits, Searcher
+    from automask.storage.project import Project
     from automask.storage.trial_store import TrialStore
     from automask.study import opening
     from automask.study.session import Options
@@ -88,14 +89,14 @@ def outside_training() -> Figure:
 
     trials, inside = 50, 0.0
     plain = {"epochs": 10, "batch": 32, "size": 96, "model": "mobilenetv3_small_050"}
-    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+    with tempfile.TemporaryDirectory() as name:
         if SHARED.is_dir():
             prepare(Path(name), str(SHARED), freeze="head_only", augmentation="none", **plain)
             data = "sign-digits"
         else:
             project(Path(name), 486, 100, freeze="head_only", augmentation="none", **plain)
             data = "486 drawn images"
-        opened = opening.begin(Options(space="space.toml"))
+        opened = opening.begin(Options(space="space.toml", project=Project(Path(name))))
         room = opened.room()
         task = opened.task(room)
         assert opened.space is not None
@@ -110,7 +111,7 @@ def outside_training() -> Figure:
 
             begin = time.perf_counter()
             try:
-                store = Timed(opened.store.trial(recipe).folder, room)
+                store = Timed(opened.store.trial(recipe.hash).folder, room)
                 return fit(task, recipe, store, outside.counting(report))
             finally:
                 inside += time.perf_counter() - begin - outside.seconds

@@ -14,7 +14,8 @@ from automask.data.tables import Rows
 from automask.diagnostics import audit, image_matching, leakage, near_duplicates
 from automask.diagnostics.groups import describe_joined, join_groups
 from automask.diagnostics.near_duplicates import SIDE, Pairs
-from automask.storage.study_store import RUNS, StudyStore
+from automask.storage.project import Project
+from automask.storage.study_store import StudyStore
 from automask.study.opening import begin, open_or_survey
 from automask.study.session import Options, open_session
 
@@ -251,7 +252,7 @@ def test_copies_join_the_groups_of_a_study_which_goes_on_with_them(copied):
     assert len(np.unique(groups)) == 30
     assert any("near-duplicates" in note for note in begun.notes)
     # Neither a broken cache nor one that is gone moves anything: the study keeps what it drew.
-    for file in (RUNS / "cache").glob("pairs-*.npz"):
+    for file in (Project().runs / "cache").glob("pairs-*.npz"):
         file.write_bytes(b"PK broken")
     again = begin(options)
     for session in (again, open_session(Options())):
@@ -260,9 +261,12 @@ def test_copies_join_the_groups_of_a_study_which_goes_on_with_them(copied):
 
 
 def test_a_broken_cache_of_pairs_is_made_again(copied):
-    store, paths = StudyStore(RUNS / "main"), sorted((copied / "data/images").glob("*.png"))
+    store, paths = (
+        StudyStore(Project().runs / "main"),
+        sorted((copied / "data/images").glob("*.png")),
+    )
     first = near_duplicates.cached_pairs(paths, store)
-    (file,) = (RUNS / "cache").glob("pairs-*.npz")
+    (file,) = (Project().runs / "cache").glob("pairs-*.npz")
     for broken in (b"", b"PK broken", file.read_bytes()[:200]):
         file.write_bytes(broken)
         assert (near_duplicates.cached_pairs(paths, store).rows == first.rows).all()

@@ -186,7 +186,7 @@ def counted(root):
 def whole(opened):
     """The complete trials, the best first: (their store, are their weights there?)"""
     stores = [
-        opened.store.trial(Recipe.from_dict(trial.user_attrs["recipe"]))
+        opened.store.trial(Recipe.from_dict(trial.user_attrs["recipe"]).hash)
         for trial in trials_module.complete_trials(opened.study)
     ]
     return [(store, store.has_weights(3)) for store in stores]

@@ -25,6 +25,7 @@ from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
 from automask.report import answers, archive, comparison, comparison_page
 from automask.report.votes import majority, vote
+from automask.storage.project import Project
 from automask.storage.study_store import StudyStore
 from automask.storage.submission_store import SubmissionStore
 
@@ -335,8 +336,10 @@ def test_of_submissions_kept_at_once_each_has_its_own_name(masks, tmp_path, monk
         write(f"f{i}.csv", ("ImageID", "ans"), [(name, i) for name in masks]) for i in range(4)
     ]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda file: archive.archive(Path(file), None, None)["name"], files))
-    assert sorted(found) == sorted(SubmissionStore().names()) == ["s1", "s2", "s3", "s4"]
+        found = list(
+            pool.map(lambda file: archive.archive(Project(), Path(file), None, None)["name"], files)
+        )
+    assert sorted(found) == sorted(Project().submissions.names()) == ["s1", "s2", "s3", "s4"]
 
 
 def test_a_commit_is_noted_where_there_is_one(masks, tmp_path):
@@ -386,7 +389,7 @@ def test_the_ensembles_facts_follow_its_submission(project, monkeypatch):
     assert told in run("compare", "changed.csv", "changed.csv", "--study", "main")
     assert told not in run("compare", "changed.csv", "changed.csv")
     # The classes of the file are where the stored probabilities are largest.
-    data = answers.load_data()
+    data = answers.load_data(Project(project))
     compared = comparison.compare(project / "elsewhere.csv", project / "changed.csv", data)
     table = comparison.probability(compared, StudyStore(project / "runs/main").ensembles()[-1])
     assert (table.argmax(1) == compared.classes.rows[0]).all()

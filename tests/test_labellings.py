@@ -295,8 +295,8 @@ class TestLimitsOfATable:
     ):
         monkeypatch.chdir(folder)
         text = config.render(".", "table", table(folder, limits=["age: 30, 60"]))
-        config.FILE.write_text(text)
-        assert config.load().data.model_extra["limits"] == ["age: 30, 60"]
+        assert '"age: 30, 60"' in text
+        (folder / "automask.toml").write_text(text)
         (folder / "space.toml").write_text(SPACE)
         task = begin(Options(space="space.toml", folds=2, threads=1)).task()
         made, store = (

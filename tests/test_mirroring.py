@@ -28,7 +28,8 @@ def opened(tmp_path, monkeypatch):
     def begin(draw, adapts=True):
         draw(tmp_path / "data")
         reader, tables = description.find_reader(tmp_path / "data")
-        config.FILE.write_text(config.render(str(tmp_path / "data"), reader, tables))
+        text = config.render(str(tmp_path / "data"), reader, tables)
+        (tmp_path / "automask.toml").write_text(text)
         return start(adapts)
 
     def start(adapts=True):
@@ -40,7 +41,7 @@ def opened(tmp_path, monkeypatch):
             }
         }
         chosen = replace(listed, competitors=both, adapts=adapts)
-        monkeypatch.setattr(opening.space_file, "load", lambda name: chosen)
+        monkeypatch.setattr(opening.space_file, "load", lambda *where: chosen)
         return opening.begin(Options(space="demo", folds=FOLDS))
 
     begin.again = start

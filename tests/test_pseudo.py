@@ -43,7 +43,7 @@ def plant(begun, trials=2, key=None):
     rng, data = np.random.default_rng(0), begun.data
     for number in range(trials):
         made = recipe(epochs=number + 1)
-        store = begun.store.trial(made)
+        store = begun.store.trial(made.hash)
         store.folder.mkdir(parents=True)
         for fold in range(FOLDS):
             own = data.labels[begun.folds == fold]
@@ -200,7 +200,7 @@ def test_few_train_rows_gain_from_many_test_rows(inside, tmp_path, monkeypatch, 
 
 def test_heads_on_augmented_views_train_on_test_rows_too(learning):
     made = recipe(freeze=("head_only", {}), augmentation=("light", {}), sampling=("smote", {}))
-    score = fit(learning.task(), made, learning.store.trial(made), quiet)
+    score = fit(learning.task(), made, learning.store.trial(made.hash), quiet)
     assert 0 <= score <= 1
 
 

@@ -24,7 +24,7 @@ def trained(study, tables):
     left = iter(tables)
 
     def train(recipe, report):
-        table, store = next(left), study.store.trial(recipe)
+        table, store = next(left), study.store.trial(recipe.hash)
         for fold in range(FOLDS):
             store.save(fold, FoldResult(table[study.folds == fold], np.zeros((0, table.shape[1]))))
         return float(study.metric(study.data.labels, table))

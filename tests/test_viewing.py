@@ -40,7 +40,7 @@ def trained(begun, *recipes):
     """The recipes trained, as members of the study in order."""
     task, found = begun.task(), []
     for number, made in enumerate(recipes):
-        store = begun.store.trial(made)
+        store = begun.store.trial(made.hash)
         trial.fit(task, made, store, quiet)
         found.append(
             Member(number, made, store.out_of_fold(task.folds), lambda s=store: s.test(3).mean(0))
@@ -121,7 +121,7 @@ def test_heads_and_networks_average_the_views_alike_and_a_second_time_nothing_is
     task = begun.task()
     for place, made in enumerate(RECIPES[1:3]):
         for fold in range(3):
-            state = tta_module.load_file(begun.store.trial(made).weights(fold))
+            state = tta_module.load_file(begun.store.trial(made.hash).weights(fold))
             network = members.rebuild_network(task, made, state, fold)
             _, rows = task.fold_rows(fold)
             pixels = task.pixels(made, fold)
@@ -156,7 +156,7 @@ def test_a_plugin_that_changed_and_other_test_rows_are_predicted_anew(begun, mon
 
 def test_a_member_without_its_weights_stays_as_it_is(begun):
     found, told = trained(begun, RECIPES[2], recipe(freeze=("head_only", {}))), []
-    begun.store.trial(RECIPES[2]).weights(1).unlink()
+    begun.store.trial(RECIPES[2].hash).weights(1).unlink()
     seen = tta_module.member_views(begun, found, ["none", "flip"], told.append)["flip"]
     assert seen[0] is found[0] and seen[1] is not found[1]
     assert "trials 0 stay as they are" in told[0]

@@ -50,9 +50,9 @@ def main() -> None:
         _fail(str(error))
     except Exception as error:
         from automask.storage.disk import out_of_space
-        from automask.storage.study_store import RUNS
+        from automask.storage.project import Project
 
-        if told := out_of_space(error, RUNS):
+        if told := out_of_space(error, Project().runs):
             _fail(str(told))
         if not isinstance(error, OSError) or error.filename is None or error.errno is None:
             raise
@@ -75,19 +75,23 @@ def init(
 ) -> None:
     """Look at DATA, write automask.toml, say what was understood."""
     from automask.data import config, description
+    from automask.space import registry
     from automask.storage.files import atomic_write
+    from automask.storage.project import Project
 
-    if config.FILE.exists() and not force:
-        raise UserError(f"{config.FILE} is already here; --force replaces it")
+    project = Project()
+    if project.config.exists() and not force:
+        raise UserError(f"{project.config} is already here; --force replaces it")
+    registry.load(project)
     reader, tables = description.find_reader(data)
     lines = description.describe_tables(tables)
-    with atomic_write(config.FILE) as beside:
+    with atomic_write(project.config) as beside:
         beside.write_text(config.render(str(data), reader, tables), encoding="utf-8")
     console = terminal()
     console.print(f"{data}, read as '{reader}':", markup=False)
     for line in lines:
         console.print(f"  {line}", markup=False, soft_wrap=True)
-    console.print(f"wrote {config.FILE}; look it over, then run: automask search")
+    console.print(f"wrote {project.config}; look it over, then run: automask search")
 
 
 @app.command()
@@ -283,7 +287,10 @@ def plugins(
     `plugins check FILE` probes those of a file.
     """
     from automask.cli import listing
+    from automask.space import registry
+    from automask.storage.project import Project
 
+    registry.load(Project())
     if kind == "check":
         if what is None:
             raise UserError("automask plugins check FILE: which file?")

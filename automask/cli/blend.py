@@ -203,6 +203,8 @@ def run_ensemble(
 
     `tta` is a view that competes with the plain one, or `auto` for all of them.
     """
+    project = session.options.project
+    registry.load(project)
     if method != AUTO:
         registry.get("ensemble", method)
     if tta != AUTO:
@@ -211,7 +213,7 @@ def run_ensemble(
     views = candidate_views(session, tta, top, console)
     blended = fit(views, data.labels, session.folds, data.groups, session.metric, method, top)
     show_ensemble(session, blended, console)
-    file = output or Path("submission.csv" if data.test else "out_of_fold.csv")
+    file = output or (project.submission if data.test else project.out_of_fold)
     if data.test:
         frame = submission.table(data, data.test.ids, blended.test)
         submission.check(frame, data)

@@ -61,16 +61,17 @@ def relabel(
     its first label again takes its correction back.
     """
     from automask.data import config, corrections
+    from automask.storage.project import Project
 
-    console = terminal()
-    tables = config.read(config.load(), None)
-    outcome = corrections.relabel(file, tables, corrections.load())
-    corrections.save(outcome.corrections)
+    console, project = terminal(), Project()
+    tables = config.read(config.load(project), project, None)
+    outcome = corrections.relabel(file, tables, corrections.load(project.corrections))
+    corrections.save(outcome.corrections, project.corrections)
     for (target, old, new), count in sorted(outcome.flows.items(), key=lambda flow: -flow[1]):
         console.print(f"  {target}: {old} → {new} ({count:,})", markup=False)
     console.print(
         f"labels: {outcome.corrected:,} corrected, {outcome.undone:,} put back, {outcome.same:,} as "
-        f"they were; {corrections.FILE} holds {len(outcome.corrections):,}",
+        f"they were; {project.corrections} holds {len(outcome.corrections):,}",
         markup=False,
         soft_wrap=True,
     )

@@ -91,7 +91,7 @@ def _ranges(plugin: Plugin) -> list[str]:
 
 
 def _origin(plugin: Plugin) -> str:
-    return plugin.origin + (f", instead of {plugin.replaces}" * bool(plugin.replaces))
+    return plugin.origin + (f", instead of {plugin.replaces.origin}" if plugin.replaces else "")
 
 
 def markdown_table() -> str:

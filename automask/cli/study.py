@@ -109,11 +109,12 @@ def train(
     A study that isn't there is begun as automask.toml says. What FILE doesn't mention is as the plugins
     have it by default; it may be outside the study's space.
     """
-    from automask.space import recipe_file
+    from automask.space import recipe_file, registry
     from automask.study.session import Options
 
-    recipe = recipe_file.read_recipe(file)
     options = Options(study, storage, space, folds, metric, seed, weights, device)
+    registry.load(options.project)
+    recipe = recipe_file.read_recipe(file)
     from automask.hpo.optuna_study import requeue_lost
     from automask.study import run
 

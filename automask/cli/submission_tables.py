@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from automask.report import comparison
-from automask.report.archive import KEPT, correlations, differences
+from automask.report.archive import correlations, differences
 from automask.report.comparison import FLOWS, Comparison, by_class, by_confidence, flows
 from automask.report.expected_gain import denoise, effects
 from automask.storage.study_store import EnsembleFile
+from automask.storage.submission_store import SubmissionStore
 
 
 def show_comparison(compared: Comparison, names: Sequence[str], console: Console) -> None:
@@ -133,15 +134,15 @@ def show_expected_gain(
     return [*sentences, caveat[0].upper() + caveat[1:] + "."]
 
 
-def show_submissions(console: Console) -> None:
+def show_submissions(store: SubmissionStore, console: Console) -> None:
     """Print those kept, how far CV and leaderboard agree, and which differs most from the newest."""
-    names = KEPT.names()
+    names = store.names()
     if not names:
         console.print("no submission is kept yet: automask submit FILE")
         return
-    kept = [KEPT.facts(name) for name in names]
+    kept = [store.facts(name) for name in names]
     *before, newest = names
-    shares = differences(newest, before)
+    shares = differences(store, newest, before)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("name", "date", "metric"):
         table.add_column(column)

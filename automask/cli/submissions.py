@@ -29,16 +29,17 @@ def submit(
     The copy goes to runs/submissions with all that is known of it.
     """
     from automask.report import answers, archive
+    from automask.storage.project import Project
 
-    console = terminal()
+    console, project = terminal(), Project()
     if score is not None:
         if name is not None:
             raise UserError("automask submit --score 0.7525 NAME: without --name")
-        archive.record(file, score)
+        archive.record(project.submissions, file, score)
         console.print(f"{file}: {score:g} on the leaderboard", markup=False)
         return
-    data = answers.load_data()
-    facts = archive.archive(Path(file), name, data)
+    data = answers.load_data(project)
+    facts = archive.archive(project, Path(file), name, data)
     if data is None:
         console.print("note: no automask.toml here, so that no sample submission could be checked")
     cv = f"{facts['metric']} {facts['cv']['nested']['value']:.4f}" if facts["cv"] else "CV unknown"
@@ -51,8 +52,9 @@ def submit(
 def submissions() -> None:
     """List kept submissions: CV, leaderboard, how they differ."""
     from automask.cli import submission_tables
+    from automask.storage.project import Project
 
-    submission_tables.show_submissions(terminal())
+    submission_tables.show_submissions(Project().submissions, terminal())
 
 
 @app.command()
@@ -69,13 +71,15 @@ def compare(
     """Show which rows of two submissions differ, and how."""
     from automask.cli import submission_tables
     from automask.report import answers, archive, comparison
+    from automask.storage.project import Project
 
-    console = terminal()
-    data = answers.load_data()
+    console, project = terminal(), Project()
+    data = answers.load_data(project)
     effects: list[str] = []
-    compared = comparison.compare(archive.path(a), archive.path(b), data)
+    first, second = (archive.path(project.submissions, name) for name in (a, b))
+    compared = comparison.compare(first, second, data)
     submission_tables.show_comparison(compared, (a, b), console)
-    ensemble = archive.ensemble(compared.paths, study, data)
+    ensemble = archive.ensemble(project, compared.paths, study, data)
     table = comparison.probability(compared, ensemble) if ensemble else None
     if ensemble and table is not None:
         source = f"study '{ensemble.facts()['study']}'"
@@ -103,8 +107,9 @@ def merge(
 ) -> None:
     """Join files that answer an attribute each by id."""
     from automask.report import answers, submission, votes
+    from automask.storage.project import Project
 
-    frame = votes.merge(files, answers.load_data())
+    frame = votes.merge(files, answers.load_data(Project()))
     submission.write(frame, output)
     terminal().print(f"wrote {output}: {len(frame):,} rows", markup=False)
 
@@ -122,9 +127,10 @@ def vote(
     Of classes with as many votes the one of the earliest file wins.
     """
     from automask.report import answers, submission, votes
+    from automask.storage.project import Project
 
     numbers = _numbers(weights) if weights is not None else None
-    result = votes.vote(files, numbers, answers.load_data())
+    result = votes.vote(files, numbers, answers.load_data(Project()))
     submission.write(result.frame, output)
     terminal().print(
         f"wrote {output}: {len(result.frame):,} rows, {result.unanimous:,} unanimous, "

@@ -87,7 +87,7 @@ def show_trial(
         rows.append(("ended", f"{trial.datetime_complete:%Y-%m-%d %H:%M}"))
     rows.append(("came by", origin(study, trial)))
     if recipe:
-        kept = store.trial(recipe)
+        kept = store.trial(recipe.hash)
         named: dict[str, Callable[[int], bool]] = {
             "probabilities": kept.has,
             "weights": lambda fold: kept.weights(fold).exists(),

@@ -12,8 +12,8 @@ from automask.data import corrections as corrections_module
 from automask.data.tables import Tables
 from automask.errors import UserError, collect, did_you_mean
 from automask.space import registry
+from automask.storage.project import Project
 
-FILE = Path("automask.toml")
 SEEDS = 2**31 - 1
 
 
@@ -46,10 +46,15 @@ class Config(BaseModel):
     search: SearchSection = SearchSection()
 
 
-def load(file: Path = FILE) -> Config:
-    """Read and check the file; raises one `UserError` that tells every mistake with its key."""
+def load(project: Project) -> Config:
+    """Read and check a project's file, once its plugins are loaded.
+
+    Raises one `UserError` that tells every mistake with its key.
+    """
+    file = project.config
     if not file.is_file():
         raise UserError(f"no {file} here: run 'automask init DATA' first, DATA being your folder")
+    registry.load(project)
     try:
         table = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -66,11 +71,11 @@ def load(file: Path = FILE) -> Config:
     return config
 
 
-def read(config: Config, corrections: Path | None = corrections_module.FILE) -> Tables:
+def read(config: Config, project: Project, corrections: Path | None) -> Tables:
     """The data folder, read as the file says, with the labels that `corrections` gives, if any."""
     arguments = config.data.model_extra or {}
     tables = registry.get("reader", config.data.reader).function(
-        Path(config.data.path), **arguments
+        project.path(config.data.path), **arguments
     )
     if tables is None:
         raise UserError(

@@ -17,7 +17,6 @@ from automask.data.tables import Numeric, Tables
 from automask.errors import UserError, did_you_mean
 from automask.storage.files import atomic_write, file_digest
 
-FILE = Path("corrections.csv")
 #: A column of a file of suspects: the label as it was when the file was written.
 GIVEN = "given_"
 
@@ -44,7 +43,7 @@ class Correction:
 COLUMNS = tuple(field.name for field in fields(Correction) if field.name != "where")
 
 
-def load(file: Path = FILE) -> list[Correction]:
+def load(file: Path) -> list[Correction]:
     """What was corrected; nothing where there is no such file."""
     if not file.is_file():
         return []
@@ -66,7 +65,7 @@ def load(file: Path = FILE) -> list[Correction]:
     return found
 
 
-def save(corrections: Sequence[Correction], file: Path = FILE) -> None:
+def save(corrections: Sequence[Correction], file: Path) -> None:
     """Write the file, or remove it where nothing is corrected."""
     if not corrections:
         file.unlink(missing_ok=True)
@@ -189,10 +188,10 @@ def relabel(path: Path, tables: Tables, known: Sequence[Correction]) -> Outcome:
     return Outcome(corrections, corrected, undone, same, left_alone, flows)
 
 
-def correction_notes() -> list[str]:
-    """A sentence on how many labels are corrected; none where none is."""
-    count = len(load())
-    return [f"{count:,} label{'s' * (count != 1)} corrected by {FILE}"] if count else []
+def correction_notes(file: Path) -> list[str]:
+    """A sentence on how many labels the file corrects; none where it is none."""
+    count = len(load(file))
+    return [f"{count:,} label{'s' * (count != 1)} corrected by {file}"] if count else []
 
 
 def _id_column(table: Csv, tables: Tables) -> str:

@@ -16,14 +16,15 @@ def on_other_labels(session: Session, probability: np.ndarray) -> tuple[str, str
     They are those that the corrections give now, for a study that was begun with others, and else
     those of the data themselves.
     """
+    project = session.options.project
     own, now = (
         {(c.id, c.target, c.new) for c in corrections.load(file)}
-        for file in (session.store.corrections, corrections.FILE)
+        for file in (session.store.corrections, project.corrections)
     )
     if not own and not now:
         return None
-    file = None if own == now else corrections.FILE
-    other = dataset.prepare(config.read(session.config, file))
+    file = None if own == now else project.corrections
+    other = dataset.prepare(config.read(session.config, project, file))
     target, classes = labels_of(other, session.data)
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
     count = int((target != session.data.labels).sum())

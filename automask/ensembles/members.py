@@ -37,7 +37,7 @@ def load_members(session: Session, say: Callable[[str], None] = lambda text: Non
     found, unable = [], 0
     for rank, trial in enumerate(complete_trials(session.study)):
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
-        store = session.store.trial(recipe)
+        store = session.store.trial(recipe.hash)
         if not all(store.has(fold) for fold in range(count)):
             say(f"trial {trial.number}: its probabilities are gone from {store.folder}; left out")
             continue

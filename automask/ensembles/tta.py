@@ -63,7 +63,7 @@ def member_views(
     wanted = [name for name in names if name != PLAIN]
     able, unable, jobs = set(), [], []
     for member in members:
-        store = session.store.trial(member.recipe)
+        store = session.store.trial(member.recipe.hash)
         if not store.has_weights(len(folds)) or (
             member.recipe.training["pretrained"] and explain_other_weights(session)
         ):
@@ -196,7 +196,7 @@ def _viewed(
 
 def _seen(session: Session, member: Member, name: str) -> Member:
     """The member with what is kept of it under a plugin."""
-    under = _under(session.store.trial(member.recipe), name)
+    under = _under(session.store.trial(member.recipe.hash), name)
     count = int(session.folds.max()) + 1
     return replace(
         member,

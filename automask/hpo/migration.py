@@ -82,7 +82,7 @@ def migrate(study: optuna.Study, store: StudyStore, space: Space, told: str) -> 
     if known == told:
         return ""
     with FileLock(store.lock):
-        if any(is_alive(store, file.stem) for file in store.worker_lock("*").parent.glob("*.lock")):
+        if any(is_alive(store, worker) for worker in store.workers()):
             raise UserError(
                 f"study '{study.study_name}' is being searched now, and its space has changed "
                 f"({known} before, {told} now): wait until that search ends, or stop it"

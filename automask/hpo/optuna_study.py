@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -14,7 +15,7 @@ from automask.errors import UserError
 from automask.hpo import pruners
 from automask.hpo.sampler import ReseededTPE
 from automask.storage.disk import out_of_space
-from automask.storage.study_store import RUNS, StudyStore
+from automask.storage.study_store import StudyStore
 
 
 def open_study(
@@ -24,8 +25,9 @@ def open_study(
     folds: int,
     make: bool = True,
     pruner: str = pruners.DEFAULT,
+    runs: Path = Path(),
 ) -> optuna.Study:
-    """The Optuna study of that name, made if it isn't there.
+    """The Optuna study of that name, made if it isn't there; `runs` is the folder that fills its disk.
 
     Raises `UserError` where the storage can't be opened, or where there is none and `make` is False.
     """
@@ -54,7 +56,7 @@ def open_study(
         reason = str(error.__cause__ or error).splitlines()[0]
         hint = "; it needs pip install 'automask[postgresql]'" if "psycopg" in reason else ""
         other = UserError(f"storage {url}: can't be opened: {reason}{hint}")
-        raise out_of_space(error, RUNS) or other from error
+        raise out_of_space(error, runs) or other from error
 
 
 def _is_error(record: logging.LogRecord) -> bool:

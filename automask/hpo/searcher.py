@@ -34,7 +34,7 @@ from automask.hpo.trials import GIVEN, OUTSIDE, by_end, last_failures, trials_wi
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.disk import out_of_space
-from automask.storage.study_store import RUNS, StudyStore
+from automask.storage.study_store import StudyStore
 
 FAILURES_IN_A_ROW = 10
 LATE = "the time is up"
@@ -126,7 +126,7 @@ class Searcher:
         except optuna.exceptions.OptunaError as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             other = UserError(f"the study's storage: {reason}; the same command goes on")
-            raise out_of_space(error, RUNS) or other from error
+            raise out_of_space(error, self.store.runs) or other from error
 
     def _search(self) -> str:
         while True:
@@ -279,7 +279,7 @@ class Searcher:
             trial.set_user_attr("message", message[:1000])
         self.study.tell(trial, values=value, state=state)
         if state != TrialState.COMPLETE:
-            self.store.trial(recipe).remove()
+            self.store.trial(recipe.hash).remove()
         shown = reason or state.name.lower()
         self.tell(Event("end", trial.number, recipe, None, shown, value, seconds, message))
 

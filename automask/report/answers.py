@@ -14,6 +14,7 @@ from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
 from automask.data.dataset import Dataset
 from automask.errors import UserError, did_you_mean
 from automask.report import submission
+from automask.storage.project import Project
 
 Cells = tuple[str, ...]
 
@@ -74,9 +75,11 @@ class Classes:
     rows: np.ndarray
 
 
-def load_data() -> Dataset | None:
-    """The data of the `automask.toml` that is here; None where there is none."""
-    return dataset.prepare(config.read(config.load())) if config.FILE.is_file() else None
+def load_data(project: Project) -> Dataset | None:
+    """The data of a project; None where it has no `automask.toml`."""
+    if not project.config.is_file():
+        return None
+    return dataset.prepare(config.read(config.load(project), project, project.corrections))
 
 
 def read(paths: Sequence[Path], data: Dataset | None) -> tuple[Form, list[pd.DataFrame]]:

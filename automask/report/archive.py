@@ -18,32 +18,34 @@ from automask.data.dataset import Dataset
 from automask.errors import UserError, did_you_mean
 from automask.report import answers, submission
 from automask.storage.files import file_digest
-from automask.storage.study_store import RUNS, EnsembleFile, StudyStore, find_ensemble
+from automask.storage.project import Project
+from automask.storage.study_store import EnsembleFile, find_ensemble
 from automask.storage.submission_store import SubmissionStore
 
 Facts = dict[str, Any]
-KEPT = SubmissionStore()
 PAIRS = 3  # from how many pairs on a correlation is told
 
 
-def archive(file: Path, name: str | None, data: Dataset | None) -> Facts:
+def archive(project: Project, file: Path, name: str | None, data: Dataset | None) -> Facts:
     """Check a submission and keep a copy with what the ensemble that wrote it left; returns that.
 
     Without data it is checked only by itself. Raises `UserError` where it isn't what the competition
     wants, where the same file is kept already, or another under that name.
     """
     _check(file, data)
-    with KEPT.locked():
-        facts = _facts_of(file, name)
-        KEPT.save(facts["name"], file, facts)
+    store = project.submissions
+    with store.locked():
+        facts = _facts_of(project, file, name)
+        store.save(facts["name"], file, facts)
     return facts
 
 
-def _facts_of(file: Path, name: str | None) -> Facts:
+def _facts_of(project: Project, file: Path, name: str | None) -> Facts:
     """What is known of a submission to be kept, under a name that is free."""
-    sha256, names = file_digest(file), KEPT.names()
+    sha256, store = file_digest(file), project.submissions
+    names = store.names()
     for other in names:
-        if KEPT.facts(other)["sha256"] == sha256:
+        if store.facts(other)["sha256"] == sha256:
             raise UserError(f"{file} is kept already, as '{other}': the same file counts once")
     if name is None:
         name = next(f"s{number}" for number in count(1) if f"s{number}" not in names)
@@ -51,12 +53,12 @@ def _facts_of(file: Path, name: str | None) -> Facts:
         raise UserError(f"--name '{name}': letters, digits, '.', '_' and '-'")
     elif name in names:
         raise UserError(f"--name '{name}': another submission is kept under that name")
-    ensemble = find_ensemble(sha256)
+    ensemble = find_ensemble(project.runs, sha256)
     made: Facts = dict.fromkeys(("study", "metric", "method", "cv", "members"))
     made |= ensemble.facts() if ensemble else {}
     date = datetime.now(UTC).isoformat(timespec="microseconds")
     first: Facts = {"name": name, "date": date, "file": str(file), "sha256": sha256}
-    return first | made | {"commit": _commit(), "leaderboard": None}
+    return first | made | {"commit": _commit(project.folder), "leaderboard": None}
 
 
 def _check(file: Path, data: Dataset | None) -> None:
@@ -71,38 +73,41 @@ def _check(file: Path, data: Dataset | None) -> None:
         raise UserError(f"{file} isn't what the sample submission asks for: {'; '.join(found)}")
 
 
-def record(name: str, score: float) -> None:
+def record(store: SubmissionStore, name: str, score: float) -> None:
     """Write down the leaderboard's score of a kept submission."""
     if not math.isfinite(score):
         raise UserError(f"--score {score}: a number, as the leaderboard shows it")
-    KEPT.save_facts(name, _facts(name) | {"leaderboard": score})
+    store.save_facts(name, _facts(store, name) | {"leaderboard": score})
 
 
-def path(text: str) -> Path:
+def path(store: SubmissionStore, text: str) -> Path:
     """The file that a person means: a path, or the name of a kept submission."""
     if Path(text).is_file():
         return Path(text)
-    names = KEPT.names()
+    names = store.names()
     if text not in names:
         raise UserError(
             f"{text}: no such file, and no kept submission of that name{did_you_mean(text, names)}"
         )
-    return KEPT.csv(text)
+    return store.csv(text)
 
 
-def ensemble(paths: Sequence[Path], study: str | None, data: Dataset | None) -> EnsembleFile | None:
+def ensemble(
+    project: Project, paths: Sequence[Path], study: str | None, data: Dataset | None
+) -> EnsembleFile | None:
     """The latest ensemble of a study, or without one that which wrote one of the files, if any did.
 
     Raises `UserError` where the study has none, or where no data say which rows it predicted.
     """
     if study is None:
-        found = map(find_ensemble, map(file_digest, paths)) if data else ()
+        found = (find_ensemble(project.runs, file_digest(path)) for path in paths if data)
         return next(filter(None, found), None)
     if data is None:
         raise UserError(f"--study {study}: needs the automask.toml of that study here")
-    ensembles = StudyStore(RUNS / study).ensembles()
+    store = project.study(study)
+    ensembles = store.ensembles()
     if not ensembles:
-        raise UserError(f"--study {study}: no ensemble in {RUNS / study}; run automask ensemble")
+        raise UserError(f"--study {study}: no ensemble in {store.folder}; run automask ensemble")
     return ensembles[-1]
 
 
@@ -124,9 +129,9 @@ def correlations(kept: list[Facts]) -> dict[str, tuple[float, int]]:
     }
 
 
-def differences(newest: str, others: list[str]) -> dict[str, float | None]:
+def differences(store: SubmissionStore, newest: str, others: list[str]) -> dict[str, float | None]:
     """The share of rows in which each differs from the newest; None where the ids or columns do."""
-    tables = {name: read_csv(KEPT.csv(name)) for name in [newest, *others]}
+    tables = {name: read_csv(store.csv(name)) for name in [newest, *others]}
     form = answers.form_of_file(tables[newest])
     frame = answers.align_answers(tables[newest], form)[list(form.labels)]
     shares: dict[str, float | None] = {}
@@ -140,17 +145,19 @@ def differences(newest: str, others: list[str]) -> dict[str, float | None]:
     return shares
 
 
-def _facts(name: str) -> Facts:
-    names = KEPT.names()
+def _facts(store: SubmissionStore, name: str) -> Facts:
+    names = store.names()
     if name not in names:
         raise UserError(f"no kept submission '{name}'{did_you_mean(name, names)}")
-    return KEPT.facts(name)
+    return store.facts(name)
 
 
-def _commit() -> str | None:
+def _commit(folder: Path) -> str | None:
     """The commit of the git repository that the folder is in, None where it is in none."""
     try:
-        out = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+        out = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True
+        )
     except OSError:
         return None
     return out.stdout.strip() if out.returncode == 0 else None

@@ -53,7 +53,7 @@ def look_at(session: Session, rows: np.ndarray) -> Looks | str:
     count = int(session.folds.max()) + 1
     for trial in complete_trials(session.study):
         recipe = Recipe.from_dict(trial.user_attrs["recipe"])
-        store = session.store.trial(recipe)
+        store = session.store.trial(recipe.hash)
         if store.has_weights(count):
             return _look(session, trial.number, recipe, store, rows)
     return "no trial's weights are kept, as --disk left no room for them"

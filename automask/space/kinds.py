@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from automask.errors import PluginError
 from automask.space.ranges import Range, text_tables
+from automask.storage.project import active
 
 #: The kinds of plugin that a recipe has one of, and which one where a space says nothing.
 SEARCHED: dict[str, str] = {
@@ -35,8 +36,7 @@ LOCAL = "automask.local"
 class Plugin:
     """A registered function with the ranges of its hyperparameters.
 
-    `replaces` names where the installed plugin of the same name comes from, if this one stands in
-    for it.
+    `replaces` is the installed plugin of the same name, if this one stands in for it.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Plugin:
     ranges: Mapping[str, Range]
     file: str
     origin: str
-    replaces: str = ""
+    replaces: Plugin | None = None
 
     @property
     def summary(self) -> str:
@@ -92,7 +92,7 @@ class Kind:
                         f"from {present.file}; give one of them another name"
                     )
                 near, far = (plugin, present) if is_local(plugin) else (present, plugin)
-                plugin = dataclasses.replace(near, replaces=far.origin)
+                plugin = dataclasses.replace(near, replaces=far)
             self.plugins[plugin.name] = plugin
             return function
 
@@ -159,11 +159,10 @@ def _checked(kind: Kind, function: Callable[..., Any], ranges: Mapping[str, Rang
 
 
 def _whence(function: Callable[..., Any]) -> tuple[str, str]:
-    """The plugin's file, as short as it can be said from here, and its origin for listings."""
-    path = Path(inspect.getfile(function))
-    file = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    """The plugin's file, as short as it can be said, and its origin for listings."""
+    file = str(active().short(Path(inspect.getfile(function))))
     module = function.__module__
-    if module.startswith(f"{LOCAL}."):
+    if within_local(module):
         return file, file
     if module.startswith("automask.plugins."):
         return file, "built in"
@@ -174,5 +173,10 @@ def _whence(function: Callable[..., Any]) -> tuple[str, str]:
 
 
 def is_local(plugin: Plugin) -> bool:
-    """Is it from a file in ``./plugins``?"""
-    return plugin.function.__module__.startswith(f"{LOCAL}.")
+    """Is it from a project's ``plugins/*.py``?"""
+    return within_local(plugin.function.__module__)
+
+
+def within_local(module: str) -> bool:
+    """Is the module of that name loose plugins of a project?"""
+    return module.startswith(f"{LOCAL}.")

@@ -1,40 +1,49 @@
 """The plugin door: kinds, the decorators that register a plugin, and how plugins are found.
 
-Built-ins, other packages and the user's ``./plugins/*.py`` all come in as entry points of the group
-``automask.plugins``. A file in ``./plugins`` stands nearest to the user: it may stand in for an
-installed plugin of the same name, and listings say so. Any other duplicate is refused.
+Built-ins and other packages come in as entry points of the group ``automask.plugins``, after them the
+``plugins/*.py`` of a project, which stand nearest to the user: one may stand in for an installed plugin
+of the same name, and listings say so. Any other duplicate is refused.
+
+Installed plugins are the same for all projects. Of loose ones a process has those of one project at a
+time, the last that `load` was given: whoever goes on with another project loads that one again first.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-import sys
 from collections.abc import Mapping
 
-from automask.errors import PluginError, UserError, did_you_mean
+from automask.errors import UserError, did_you_mean
 from automask.space.kinds import KINDS, Plugin
+from automask.storage.project import Project, activate
+
+
+def load(project: Project | None = None) -> None:
+    """Import every plugin module; with a project its own too, in place of another project's.
+
+    A project's are imported once, until another's replace them. Without a project all stay as they are.
+    Raises `PluginError` naming the file of the first bad one.
+    """
+    if project is not None:
+        activate(project)
+    _load_installed()
+    if project is not None:
+        from automask.space import plugin_modules
+
+        plugin_modules.load_loose(project.plugins.absolute())
 
 
 @functools.cache
-def load() -> None:
-    """Import every plugin module. Raises `PluginError` naming the file of the first bad one."""
+def _load_installed() -> None:
     # Slow to import, and a help page asks for no plugins.
     from importlib.metadata import entry_points
 
-    from automask.space import rules
+    from automask.space import plugin_modules, rules
 
     found = entry_points(group="automask.plugins")
     # Built-ins first: the order of listings, and of a kind's default where nothing else says.
     for entry_point in sorted(found, key=lambda e: (e.name != "builtin", e.name, e.value)):
-        try:
-            entry_point.load()
-        except UserError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"{_innermost_file(error)}: can't be loaded: {type(error).__name__}: {error}"
-            ) from error
+        plugin_modules.run(entry_point.load)
     rules.check()
 
 
@@ -50,12 +59,3 @@ def get(kind: str, name: str) -> Plugin:
     if name not in known:
         raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, known)}")
     return known[name]
-
-
-def _innermost_file(error: BaseException) -> str:
-    """The file to open: where a syntax error is, else the last frame that is not Python's own."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}, line {error.lineno}"
-    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-    mine = [frame for frame in frames if not frame.filename.startswith(("<frozen", sys.prefix))]
-    return f"{mine[-1].filename}, line {mine[-1].lineno}" if mine else "a plugin"

@@ -16,6 +16,7 @@ from automask.errors import PluginError, did_you_mean
 from automask.space.kinds import KINDS, SEARCHED
 from automask.space.ranges import Categorical
 from automask.space.recipe import TRAINING
+from automask.storage.project import active
 
 #: What a recipe may be made of, by the keys that rules use: plugin names and values.
 Domains = Mapping[str, Sequence[Any]]
@@ -23,11 +24,12 @@ Domains = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Rule:
-    """What must not meet (`when`), the reason, and the file that says so."""
+    """What must not meet (`when`), the reason, and the file and module that say so."""
 
     when: tuple[tuple[str, Any], ...]
     because: str
     file: str
+    module: str = ""
 
     def __str__(self) -> str:
         return f"{' never with '.join(_told(*pair) for pair in self.when)}: {self.because}"
@@ -45,9 +47,9 @@ def never(when: Mapping[str, Any], because: str) -> None:
 
     Keys are kinds (a plugin's name) or ``training.NAME`` (a value); `because` is told to users.
     """
-    path = Path(sys._getframe(1).f_code.co_filename)
-    file = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-    rule = Rule(tuple(when.items()), because, file)
+    caller = sys._getframe(1)
+    file = str(active().short(Path(caller.f_code.co_filename)))
+    rule = Rule(tuple(when.items()), because, file, caller.f_globals.get("__name__", ""))
     if rule not in RULES:
         RULES.append(rule)
 

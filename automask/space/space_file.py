@@ -22,18 +22,19 @@ def shipped() -> list[str]:
     return sorted(Path(f.name).stem for f in folder.iterdir() if f.name.endswith(".toml"))
 
 
-def load(name: str) -> Space:
-    """The space of that name, or in that file.
+def load(name: str, folder: Path = Path()) -> Space:
+    """The space of that name, or in that file, whose path is relative to the project's `folder`.
 
     Raises `UserError` with every mistake in it, a line each.
     """
     if name in shipped():
         text = (resources.files("automask.search_spaces") / f"{name}.toml").read_text("utf-8")
         return parse(text, name, adapts=True)
-    if not Path(name).is_file():
+    file = folder / name
+    if not file.is_file():
         raise UserError(f"no search space '{name}'{did_you_mean(name, shipped())}")
     try:
-        return parse(Path(name).read_text("utf-8"), name, adapts=False)
+        return parse(file.read_text("utf-8"), name, adapts=False)
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: isn't UTF-8 text: {error}") from error
 

@@ -182,7 +182,7 @@ def out_of_space(error: BaseException | None, folder: Path = Path()) -> DiskErro
             where, file = folder, getattr(error, "filename", None)
             if isinstance(file, str) and folder.absolute() not in Path(file).absolute().parents:
                 where = Path(file).parent
-            where = where if where.is_dir() else Path()
+            where = where if where.is_dir() else where.parent
             what = error.strerror if isinstance(error, OSError) else error
             return DiskError(
                 f"the disk that holds {where}/ is full: {what}, "

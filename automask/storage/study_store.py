@@ -15,13 +15,9 @@ from typing import Any
 import numpy as np
 
 from automask.errors import UserError
-from automask.space.recipe import Recipe
 from automask.storage.disk import DiskBudget, Item
 from automask.storage.files import atomic_write, file_digest, read_json, write_json
 from automask.storage.trial_store import TrialStore
-
-RUNS = Path("runs")
-RESERVED = ("cache", "submissions")  # folders in it that are no studies
 
 
 @dataclass(frozen=True)
@@ -35,9 +31,19 @@ class StudyStore:
         return self.folder / "study.db"
 
     @property
+    def url(self) -> str:
+        """The address of its database, where none is given."""
+        return f"sqlite:///{self.database}"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of this study and those beside it."""
+        return self.folder.parent
+
+    @property
     def cache(self) -> Path:
         """Maps and features, shared by the studies beside this one."""
-        return self.folder.parent / "cache"
+        return self.runs / "cache"
 
     @property
     def lock(self) -> Path:
@@ -49,7 +55,12 @@ class StudyStore:
         return self.folder / "so_far.json"
 
     def worker_lock(self, worker: str) -> Path:
+        """The file that a worker locks as long as its process lives."""
         return self.folder / "workers" / f"{worker}.lock"
+
+    def workers(self) -> list[str]:
+        """The workers that may be at work: some may have died."""
+        return [file.stem for file in self.worker_lock("*").parent.glob("*.lock")]
 
     @property
     def corrections(self) -> Path:
@@ -64,8 +75,9 @@ class StudyStore:
         with atomic_write(self.corrections) as beside:
             shutil.copyfile(file, beside)
 
-    def trial(self, recipe: Recipe, room: DiskBudget = DiskBudget()) -> TrialStore:
-        return TrialStore(self.folder / "trials" / recipe.hash, room)
+    def trial(self, hash_: str, room: DiskBudget = DiskBudget()) -> TrialStore:
+        """Where the folds of the recipe of that hash are."""
+        return TrialStore(self.folder / "trials" / hash_, room)
 
     def counted(self, outranked: Sequence[str] = ()) -> list[Item]:
         """The caches and weights of this study and those beside it, and what of them may go.
@@ -76,7 +88,7 @@ class StudyStore:
         ranks = {self.folder / "trials" / hash_: rank for rank, hash_ in enumerate(outranked)}
         items = []
         caches = [file for file in self.cache.glob("*") if file.suffix != ".lock"]
-        for file in (*caches, *self.folder.parent.glob("*/trials/*/*fold*.safetensors*")):
+        for file in (*caches, *self.runs.glob("*/trials/*/*fold*.safetensors*")):
             with suppress(FileNotFoundError):
                 facts, rank = file.stat(), ranks.get(file.parent)
                 order: tuple[float, ...] | None = None
@@ -109,6 +121,15 @@ class StudyStore:
         """The bytes of all caches and weights."""
         return sum(item.size for item in self.counted())
 
+    @property
+    def _folds(self) -> Path:
+        return self.folder / "folds.csv"
+
+    @property
+    def is_begun(self) -> bool:
+        """Were its folds drawn?"""
+        return self._folds.is_file()
+
     def create(self) -> None:
         """Make the folders; raises `UserError` where that isn't allowed."""
         for folder in (self.folder / "workers", self.folder / "trials", self.cache):
@@ -120,10 +141,7 @@ class StudyStore:
         """Keep the fold of each train row, and the group that it was drawn with."""
         told = folds if groups is None else groups
         header = ["id", "fold", "group"][: 2 if groups is None else 3]
-        with (
-            atomic_write(self.folder / "folds.csv") as beside,
-            open(beside, "w", newline="") as file,
-        ):
+        with atomic_write(self._folds) as beside, open(beside, "w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(header)
             rows = zip(ids, folds.tolist(), told.tolist(), strict=True)
@@ -131,15 +149,14 @@ class StudyStore:
 
     def load_folds(self) -> np.ndarray | None:
         """The fold of each train row, or None where none were drawn yet."""
-        file = self.folder / "folds.csv"
-        if not file.exists():
+        if not self.is_begun:
             return None
-        with open(file, newline="") as opened:
+        with open(self._folds, newline="") as opened:
             return np.array([int(row["fold"]) for row in csv.DictReader(opened)])
 
     def load_groups(self) -> np.ndarray | None:
         """The group that each train row's fold was drawn with, or None where none were kept."""
-        with open(self.folder / "folds.csv", newline="") as opened:
+        with open(self._folds, newline="") as opened:
             rows = list(csv.DictReader(opened))
         return np.array([int(row["group"]) for row in rows]) if "group" in rows[0] else None
 
@@ -228,9 +245,10 @@ class EnsembleFile:
             return arrays["honest"]
 
 
-def find_ensemble(sha256: str) -> EnsembleFile | None:
-    """The ensemble of any study that wrote a submission of that content, the newest where several."""
-    files = sorted(RUNS.glob(f"*/ensembles/{sha256}.json"), key=lambda f: f.stat().st_mtime_ns)
+def find_ensemble(runs: Path, sha256: str) -> EnsembleFile | None:
+    """The ensemble of any study in a folder of them that wrote a submission of that content, the newest
+    where several did."""
+    files = sorted(runs.glob(f"*/ensembles/{sha256}.json"), key=lambda f: f.stat().st_mtime_ns)
     return EnsembleFile(files[-1]) if files else None
 
 

@@ -12,14 +12,13 @@ from typing import Any
 from filelock import FileLock
 
 from automask.storage.files import atomic_write, read_json, write_json
-from automask.storage.study_store import RUNS
 
 
 @dataclass(frozen=True)
 class SubmissionStore:
     """The folder of kept submissions: NAME.csv as it was submitted, NAME.json with what is known."""
 
-    folder: Path = RUNS / "submissions"
+    folder: Path
 
     @contextmanager
     def locked(self) -> Iterator[None]:

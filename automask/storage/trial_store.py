@@ -1,4 +1,4 @@
-"""TODO storage/trial_store."""
+"""Where a trained recipe's folds lie: probabilities, and weights as far as there is room."""
 
 from __future__ import annotations
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from automask.data import boxes, corrections, dataset
-from automask.data.config import FILE, Config, load, read
+from automask.data.config import Config, load, read
 from automask.data.dataset import Dataset
 from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
 from automask.space import space_file
-from automask.storage.study_store import RUNS, StudyStore
+from automask.storage.study_store import StudyStore
 from automask.study import adaptation, flips
 from automask.study.session import (
     Options,
@@ -22,13 +21,12 @@ from automask.study.session import (
     open_session,
     open_study,
     override,
-    study_store,
     with_study_groups,
 )
 from automask.training import pretrained
 
 
-def begin(options: Options, file: Path = FILE) -> Session:
+def begin(options: Options) -> Session:
     """Read and check everything a search needs before anything trains.
 
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
@@ -38,8 +36,8 @@ def begin(options: Options, file: Path = FILE) -> Session:
     from automask.hpo.optuna_study import check_identity
     from automask.study import pseudo_labels
 
-    config, store = override(load(file), options), study_store(options)
-    source = _source(options, store, file)
+    config, store = override(load(options.project), options), options.store
+    source = _source(options, store)
     taken = store.load_folds() if source is None else source.folds
     if options.pseudo and options.folds is None and taken is not None:
         config = override(config, Options(folds=int(taken.max()) + 1))
@@ -69,40 +67,39 @@ def begin(options: Options, file: Path = FILE) -> Session:
     if source and made:
         pseudo_labels.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
-    store.keep_corrections(corrections.FILE)
+    store.keep_corrections(options.project.corrections)
     study.set_user_attr("weights folder", config.search.weights)
     study.set_user_attr("largest", ready.largest)
     study.set_user_attr("disk", ready.cap)
     kept = adaptation.may_be_pretrained(chosen) and not ready.weights
     study.set_user_attr(adaptation.MODELS, chosen.models() if kept else None)
-    study.set_user_attr(
-        adaptation.ASKED, space_file.load(config.search.space).models() if kept else None
-    )
+    asked = space_file.load(config.search.space, options.project.folder)
+    study.set_user_attr(adaptation.ASKED, asked.models() if kept else None)
     notes = made.notes(ready.data.attributes) if made else ()
     notes = (*ready.notes, *notes, *filter(None, [told]))
     return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
 
 
-def survey(options: Options, file: Path = FILE) -> Session:
+def survey(options: Options) -> Session:
     """What a new study would be about, without making one: nothing but caches is ever written.
 
     Raises `UserError` as `start` does.
     """
-    return _ready(override(load(file), options), options, StudyStore(RUNS / "cache"))
+    config = override(load(options.project), options)
+    return _ready(config, options, options.project.no_study)
 
 
-def open_or_survey(options: Options, file: Path = FILE) -> Session:
+def open_or_survey(options: Options) -> Session:
     """The study of that name where it was begun, else what a new one would be about, as `survey`.
 
     Its own metric, seed and folds hold; the space only says which networks there are.
     """
-    if study_store(options).load_folds() is None:
-        return survey(options, file)
-    opened = open_session(options, file)
+    if not options.store.is_begun:
+        return survey(options)
+    opened = open_session(options)
     known = opened.study.user_attrs
-    chosen, _ = adaptation.drop_unavailable(
-        space_file.load(opened.config.search.space), opened.weights, known
-    )
+    asked = space_file.load(opened.config.search.space, options.project.folder)
+    chosen, _ = adaptation.drop_unavailable(asked, opened.weights, known)
     if chosen.adapts:
         chosen, _ = adaptation.adapt(chosen, opened.data, opened.weights, options.device)
     return replace(opened, space=chosen)
@@ -115,15 +112,14 @@ def _ready(
 
     The folds are those of `source`, where there is one.
     """
-    chosen = space_file.load(config.search.space)
-    checkpoints = (
-        pretrained.read_folder(Path(config.search.weights)) if config.search.weights else {}
-    )
+    project, folder = options.project, config.search.weights
+    chosen = space_file.load(config.search.space, project.folder)
+    checkpoints = pretrained.read_folder(project.path(folder)) if folder else {}
     # A study that goes on keeps its models, whether or not a hub answers today.
-    begun = open_study(config, options, store) if store.load_folds() is not None else None
+    begun = open_study(config, options, store) if store.is_begun else None
     known = begun.user_attrs if begun is not None else {}
     chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, known)
-    data = dataset.prepare(read(config))
+    data = dataset.prepare(read(config, project, project.corrections))
     if chosen.adapts:
         chosen, more = adaptation.adapt(chosen, data, checkpoints, options.device)
         notes += more
@@ -144,7 +140,8 @@ def _ready(
         notes += joined
     else:
         data, folds = with_study_groups(data, source.store), source.folds
-    notes += dataset.warn_rare(data, config.search.folds) + corrections.correction_notes()
+    notes += dataset.warn_rare(data, config.search.folds)
+    notes += corrections.correction_notes(project.corrections)
     return Session(
         config,
         options,
@@ -160,7 +157,7 @@ def _ready(
     )
 
 
-def _source(options: Options, store: StudyStore, file: Path) -> Session | None:
+def _source(options: Options, store: StudyStore) -> Session | None:
     """The study whose predictions a new one is to learn from, if any.
 
     Raises `UserError` where there is none of that name, or where its data or folds were others.
@@ -170,9 +167,9 @@ def _source(options: Options, store: StudyStore, file: Path) -> Session | None:
         raise UserError(
             f"--pseudo {name}: a study can't learn from itself; name the new one with --study"
         )
-    if name is None or store.load_folds() is not None:
+    if name is None or store.is_begun:
         return None
-    source = open_session(replace(options, study=name, pseudo=None), file)
+    source = open_session(replace(options, study=name, pseudo=None))
     if options.folds not in (None, count := int(source.folds.max()) + 1):
         raise UserError(
             f"--folds {options.folds}: study '{name}' has {count} folds, and what it predicts is honest "

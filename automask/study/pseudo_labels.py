@@ -151,7 +151,7 @@ def _complete(session: Session) -> list[TrialStore]:
     """The complete trials whose probabilities are there, the best first."""
     count = int(session.folds.max()) + 1
     trials = complete_trials(session.study)
-    stores = [session.store.trial(Recipe.from_dict(t.user_attrs["recipe"])) for t in trials]
+    stores = [session.store.trial(Recipe.from_dict(t.user_attrs["recipe"]).hash) for t in trials]
     return [store for store in stores if all(store.has(fold) for fold in range(count))]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,8 +12,7 @@ import numpy as np
 
 from automask import machine
 from automask.data import dataset
-from automask.data.config import FILE, Config, load, read
-from automask.data.csv_file import quoted
+from automask.data.config import Config, load, read
 from automask.data.dataset import Dataset
 from automask.data.images import Images
 from automask.errors import UserError, did_you_mean
@@ -23,7 +21,8 @@ from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.disk import DiskBudget
-from automask.storage.study_store import RESERVED, RUNS, StudyStore
+from automask.storage.project import Project
+from automask.storage.study_store import StudyStore
 from automask.study import adaptation
 from automask.training import pretrained
 from automask.training.pretrained import Checkpoint
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says, `disk` in bytes; None leaves it to `automask.toml` or a default.
+    """What the command line says, `disk` in bytes, of a study of `project`; None leaves it to
+    `automask.toml` or a default.
 
     Travels to workers.
     """
@@ -53,6 +53,12 @@ class Options:
     disk: int | None = None
     pseudo: str | None = None
     pruner: str | None = None
+    project: Project = field(default_factory=Project)
+
+    @property
+    def store(self) -> StudyStore:
+        """Where the study's files are; raises `UserError` where it can't be called so."""
+        return self.project.study(self.study)
 
     @property
     def flag(self) -> str:
@@ -141,23 +147,24 @@ class Session:
         )
 
 
-def find_study(options: Options, file: Path = FILE) -> tuple[Config, StudyStore, optuna.Study]:
+def find_study(options: Options) -> tuple[Config, StudyStore, optuna.Study]:
     """A study that was begun, without its data.
 
     Raises `UserError` where there is none of that name.
     """
-    config, store = load(file), study_store(options)
-    if store.load_folds() is None:
-        known = sorted(f.parent.name for f in RUNS.glob("*/folds.csv"))
-        raise UserError(f"no study '{options.study}' in {RUNS}{did_you_mean(options.study, known)}")
+    project = options.project
+    config, store = load(project), options.store
+    if not store.is_begun:
+        near = did_you_mean(options.study, project.studies())
+        raise UserError(f"no study '{options.study}' in {project.runs}{near}")
     return config, store, open_study(config, options, store, make=False)
 
 
-def options_of(options: Options, file: Path = FILE) -> Options:
+def options_of(options: Options) -> Options:
     """The options with what the study was begun with, if it was, where they say nothing else."""
-    if study_store(options).load_folds() is None:
+    if not options.store.is_begun:
         return options
-    study = find_study(options, file)[2]
+    study = find_study(options)[2]
     known = study.user_attrs.get("fingerprint", {})
     told: dict[str, Any] = {
         "space": known.get("space", "").rpartition(" ")[0] or None,
@@ -170,7 +177,7 @@ def options_of(options: Options, file: Path = FILE) -> Options:
     return replace(options, **{k: v for k, v in told.items() if getattr(options, k) is None})
 
 
-def open_session(options: Options, file: Path = FILE) -> Session:
+def open_session(options: Options) -> Session:
     """A study that was searched, for what comes after: its own metric, folds and
     corrected labels hold.
 
@@ -178,19 +185,21 @@ def open_session(options: Options, file: Path = FILE) -> Session:
     """
     from automask.hpo.optuna_study import check_identity
 
-    config, store, study = find_study(options, file)
+    project = options.project
+    config, store, study = find_study(options)
     folds = cast(np.ndarray, store.load_folds())
     identity = study.user_attrs.get("fingerprint", {})
     metric, seed = identity.get("metric"), int(identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)
     config = override(config, begun)
-    data = dataset.prepare(read(config, store.corrections))
+    data = dataset.prepare(read(config, project, store.corrections))
     check_identity(study, dataset.fingerprint(data, folds), {})
     data = with_study_groups(data, store)
     path = study.user_attrs.get("weights folder")
-    if path and not Path(path).is_dir() and config.search.weights:
+    if path and not project.path(path).is_dir() and config.search.weights:
         path = config.search.weights
-    checkpoints = pretrained.read_folder(Path(path)) if path and Path(path).is_dir() else {}
+    folder = project.path(path) if path else None
+    checkpoints = pretrained.read_folder(folder) if folder and folder.is_dir() else {}
     largest = study.user_attrs.get("largest", 0)
     cap = options.disk or study.user_attrs.get("disk") or store.tenth()
     return Session(config, options, data, folds, largest, checkpoints, store, study, cap=cap)
@@ -218,23 +227,13 @@ def open_study(
     """The Optuna study, in the given storage or in the study's folder."""
     from automask.hpo import optuna_study
 
-    url = options.storage or f"sqlite:///{store.database}"
+    url = options.storage or store.url
     if make:
         store.create()
     search = config.search
     return optuna_study.open_study(
-        url, options.study, search.seed, search.folds, make, search.pruner
+        url, options.study, search.seed, search.folds, make, search.pruner, store.runs
     )
-
-
-def study_store(options: Options) -> StudyStore:
-    """Where that study's files are; raises `UserError` where it can't be called so."""
-    if not re.fullmatch(r"\w[\w.-]*", options.study) or options.study in RESERVED:
-        raise UserError(
-            f"--study '{options.study}': letters, digits, '.', '_' and '-', not "
-            f"{' or '.join(quoted(RESERVED))}"
-        )
-    return StudyStore(RUNS / options.study)
 
 
 def with_study_groups(data: Dataset, store: StudyStore) -> Dataset:
@@ -244,14 +243,15 @@ def with_study_groups(data: Dataset, store: StudyStore) -> Dataset:
 
 
 def read_earlier(where: str, options: Options) -> Earlier:
-    """The study of that name, in the storage of `options`, or in that folder of another project.
+    """The study of that name, in the storage of `options`, or in that folder `runs/NAME` of another
+    project, relative to the one of `options`.
 
     Raises `UserError` where there is none, or where it has no complete trial.
     """
     from automask.hpo.trials import complete_trials
 
     if len(Path(where).parts) > 1:
-        found = _elsewhere(Path(where))
+        found = _elsewhere(options.project.path(where))
     else:
         found = find_study(replace(options, study=where))[2]
     trials = complete_trials(found)
@@ -265,10 +265,11 @@ def _elsewhere(folder: Path) -> optuna.Study:
     """The study in a folder `runs/NAME` of any project."""
     from automask.hpo import optuna_study
 
-    file = folder / "study.db"
-    if not file.is_file():
-        known = [beside.parent.name for beside in folder.parent.glob("*/study.db")]
-        raise UserError(
-            f"--warm-start {folder}: no study.db there{did_you_mean(folder.name, known)}"
-        )
-    return optuna_study.open_study(f"sqlite:///{file}", folder.resolve().name, 0, 2, make=False)
+    store = StudyStore(folder)
+    if not store.database.is_file():
+        known = [f.name for f in store.runs.glob("*") if StudyStore(f).database.is_file()]
+        near = did_you_mean(folder.name, known)
+        raise UserError(f"--warm-start {folder}: no {store.database.name} there{near}")
+    return optuna_study.open_study(
+        store.url, folder.resolve().name, 0, 2, make=False, runs=store.runs
+    )

@@ -160,7 +160,7 @@ def _score(session: Session, trials: Sequence[Any]) -> float:
     count = int(session.folds.max()) + 1
     tables: list[np.ndarray] = []
     for trial in sorted(trials, key=lambda trial: (-trial.values[0], trial.number)):
-        store = session.store.trial(Recipe.from_dict(trial.user_attrs["recipe"]))
+        store = session.store.trial(Recipe.from_dict(trial.user_attrs["recipe"]).hash)
         if len(tables) < TOP and all(store.has(fold) for fold in range(count)):
             tables.append(store.out_of_fold(session.folds))
     if not tables:

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import time
 import traceback
@@ -20,9 +21,10 @@ from automask.deadline import TimeUp, until
 from automask.errors import UserError
 from automask.hpo.searcher import LATE, Event, Limits, Note, Searcher
 from automask.machine import cores
+from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
-from automask.storage.study_store import RUNS
+from automask.storage.project import Project
 from automask.study import flips
 from automask.study.session import Options, Session, open_study
 from automask.units import format_bytes
@@ -54,6 +56,7 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
     They are fewer where the caches that so many may need at once have no room. One that dies is
     replaced.
     """
+    registry.load(session.options.project)
     try:
         with until(limits.deadline):
             session = flips.settle_flips(_fitting(replace(session, workers=workers), tell), tell)
@@ -68,7 +71,9 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
         receiving, sending = context.Pipe(duplex=False)
         # The database connection stays here; the rest of the session is what they work on.
         part = replace(session, options=options, study=cast(Any, None))
-        process = context.Process(target=_work, args=(part, limits, sending), daemon=True)
+        # As bytes: classes of the project's plugins can be found once the worker has loaded these.
+        arguments = (options.project, pickle.dumps(part), limits, sending)
+        process = context.Process(target=_work, args=arguments, daemon=True)
         # Workers take Ctrl-C only once they can answer it; until then it ends them through here.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -104,6 +109,7 @@ class _Worker:
 
 def run_one(session: Session, recipe: Recipe, tell: Tell) -> int:
     """Train a recipe that was given, in this process; the number of its trial."""
+    registry.load(session.options.project)
     session.study.pruner = optuna.pruners.NopPruner()
     return _searcher(session, Limits(0), tell).run_one(recipe)
 
@@ -149,7 +155,7 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
         session.space,
         session.store,
         limits,
-        lambda recipe, report: fit(task, recipe, session.store.trial(recipe, room), report),
+        lambda recipe, report: fit(task, recipe, session.store.trial(recipe.hash, room), report),
         tell,
         session.config.search.seed,
         flops.compute_cost(task),
@@ -158,7 +164,7 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
     )
 
 
-def _work(session: Session, limits: Limits, news: Any) -> None:
+def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
     def say(message: object) -> None:
         # Whoever started this may be gone; the searcher sees that by itself.
         with suppress(BrokenPipeError):
@@ -169,7 +175,7 @@ def _work(session: Session, limits: Limits, news: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    def search() -> str:
+    def search(session: Session) -> str:
         signal.signal(signal.SIGINT, interrupt)
         try:
             study = open_study(session.config, session.options, session.store)
@@ -180,13 +186,14 @@ def _work(session: Session, limits: Limits, news: Any) -> None:
 
     message: object
     try:
-        message = search()
+        registry.load(project)
+        message = search(pickle.loads(content))
     except KeyboardInterrupt:
         message = "interrupted"
     except UserError as error:
         message = error
     except Exception as error:
-        message = out_of_space(error, RUNS) or RuntimeError(traceback.format_exc())
+        message = out_of_space(error, project.runs) or RuntimeError(traceback.format_exc())
     say(message)
 
 
