@@ -184,7 +184,7 @@ def test_few_train_rows_gain_from_many_test_rows(inside, tmp_path, monkeypatch, 
     assert fit(told, made, TrialStore(tmp_path / "second"), quiet) > without + 0.2
 
 
-def test_heads_on_augmented_views_train_on_test_rows_too(learning):
+def test_heads_on_augmented_copies_train_on_test_rows_too(learning):
     made = recipe(freeze=("head_only", {}), augmentation=("light", {}), sampling=("smote", {}))
     score = fit(learning.task(), made, learning.store.trial(made), quiet)
     assert 0 <= score <= 1

@@ -117,11 +117,11 @@ class HeadsTrainer:
             for row in self.heads
         ]
 
-    def _head(self, fold: FoldData) -> nn.Module:
+    def _head(self, data: FoldData) -> nn.Module:
         """A fresh one, the same every time."""
         choice, D = self.recipes[0]["head"], self.features.facts.D
         attributes, seed = self.task.data.attributes, self.task.seed
-        return build_head(choice, D, attributes, seed, fold.fold).to(self.task.device)
+        return build_head(choice, D, attributes, seed, data.fold).to(self.task.device)
 
     def _batches(self) -> tuple[EpochRows, np.ndarray]:
         """An epoch's rows `[steps, folds, B]`, and how many of `B` count `[steps, folds]`."""
@@ -141,10 +141,10 @@ class HeadsTrainer:
         for index, course in enumerate(self.courses):
             course.step(rests=len(self.courses) >= folds and resting[index % folds])
 
-    def _result(self, fold: FoldData, head: nn.Module) -> FoldResult:
-        plain, device = self.features.plain(fold.fold), self.task.device
+    def _result(self, data: FoldData, head: nn.Module) -> FoldResult:
+        plain, device = self.features.plain(data.fold), self.task.device
         return FoldResult(
-            validation=predict(head, plain, fold.scored, device),
+            validation=predict(head, plain, data.scored, device),
             test=predict(head, plain, self.task.test_rows, device),
             test_key=self.task.test_key,
             state={f"head.{key}": value.cpu() for key, value in head.state_dict().items()},
