@@ -110,7 +110,7 @@ def at_once(task: Task) -> list[Figure]:
         },
         5,
     )
-    note = f"D {features.D}, {len(task.data.labels)} rows, batches of 32"
+    note = f"D {features.facts.D}, {len(task.data.labels)} rows, batches of 32"
     return [
         ratio(
             "heads of 5 folds x 4 learning rates at once over one by one",
@@ -134,7 +134,7 @@ def one_by_one(task: Task, recipes: list[Recipe], features: Features) -> None:
     table, labels = torch.from_numpy(np.array(features.plain(0))), torch.as_tensor(task.data.labels)
     for recipe in recipes:
         for fold in range(FOLDS):
-            head = nn.Linear(features.D, tasks.CLASSES)
+            head = nn.Linear(features.facts.D, tasks.CLASSES)
             rows, scored = task.fold_rows(fold)
             group = {"params": list(head.parameters()), "stage": 0, "head": True, "decay": True}
             optimizer = call_plugin(recipe, "optimizer", [group])

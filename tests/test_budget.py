@@ -15,6 +15,7 @@ import pytest
 from conftest import automask, refused
 from filelock import FileLock
 from test_search import FOLDS, TINY, pretend, recipes, searcher, states, wait_for
+from test_training import recipe
 
 from automask import deadline, machine
 from automask.errors import UserError
@@ -121,6 +122,31 @@ def test_what_costs_more_is_said_to_cost_more(inside):
     assert gflop(head).gflop < gflop(short).gflop / 3
     assert gflop(head).kind == "cached test_resnet 32px"
     assert gflop(short) == gflop(short)
+
+
+@pytest.mark.parametrize(
+    ("freeze", "images", "kind", "more"),
+    [
+        ("full", 597, "full", {}),
+        ("last_stages", 597, "full", {"mix": ("cutmix", {})}),
+        ("full", 1857, "full", {"sampling": ("undersample", {"copies": 2}), "epochs": 5}),
+        ("norm_and_head", 597, "full", {"augmentation": ("light", {})}),
+        ("head_only", 39, "cached", {}),
+        ("head_only", 129, "cached", {"augmentation": ("light", {}), "mix": ("mixup", {})}),
+        ("head_only", 159, "cached", {"augmentation": ("light", {}), "epochs": 5}),
+        ("head_only", 39, "cached", {"sampling": ("smote", {})}),
+        ("gradual", 456, "full", {}),
+        ("gradual", 477, "full", {"mix": ("cutmix", {}), "augmentation": ("light", {})}),
+        ("probe_then_tune", 546, "full", {"augmentation": ("light", {})}),
+        ("probe_then_tune", 456, "full", {"sampling": ("oversample", {}), "epochs": 4}),
+    ],
+)
+def test_costs_are_those_that_earlier_studies_kept(study, freeze, images, kind, more):
+    """Of 30 train rows in three folds and 9 test rows; trials are compared by them."""
+    made, task = recipe(**{"epochs": 3, "freeze": (freeze, {}), **more}), study.task()
+    told = flops.compute_cost(task)(made)
+    assert told.gflop == pytest.approx(images * flops.forward(task, made))
+    assert told.kind == f"{kind} test_resnet 32px"
 
 
 def test_seconds_are_those_of_the_same_kind_here():

@@ -10,6 +10,7 @@ from automask.training import trial
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer
 from automask.training.network import build, norm_names
+from automask.training.plan import Plan
 
 VIT, RESNET = ("timm", {"model": "test_vit"}), ("timm", {"model": "test_resnet"})
 PLAIN = ("torchvision", {"model": "squeezenet1_1"})
@@ -52,14 +53,16 @@ def test_probe_then_tune_trains_the_head_on_cached_features_and_then_everything(
     monkeypatch,
 ):
     one = trainer(task, freeze=("probe_then_tune", {"head_share": 0.5}), epochs=4)
-    views, view = [], one.features.view
-    monkeypatch.setattr(one.features, "view", lambda *asked: views.append(asked[1]) or view(*asked))
+    read, table = [], one.features.table
+    monkeypatch.setattr(
+        one.features, "table", lambda *asked: read.append(asked[1]) or table(*asked)
+    )
     head = set(one.network.head_names)
     for epoch, wanted in enumerate((head, head, None, None)):
         before = state(one.network)
         one.epoch(epoch)
         assert changed(one.network, before) == (wanted or set(before))
-    assert views == [0, 1]
+    assert read == [0, 1]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
@@ -83,15 +86,16 @@ def test_probe_then_tune_does_both_from_two_epochs_on(share, epochs):
 def test_who_trains_on_cached_features_alone(task, freeze, backbone, cached):  # noqa: F811
     made = recipe(freeze=(freeze, {}), backbone=backbone, image_size=32)
     for _ in range(2):  # found out, then remembered
-        assert trial.trains_only_head(made, Features(task, made)) is cached
+        assert Plan(made, Features(task, made).facts.stages).trains_only_head is cached
 
 
 def test_remembered_names_are_those_of_the_network(task):  # noqa: F811
     made = recipe()
     network = build(made, task.data.attributes, task.weights, task.seed, 0)
     for _ in range(2):
-        told = Features(task, made).stages
+        *told, head = Features(task, made).facts.stages
         own = network.stages[:-1]
+        assert head == ("head",)
         assert [[f"backbone.{n}" for n in stage] for stage in told] == [list(s) for s in own]
         assert [[n.norm for n in stage] for stage in told] == [[n.norm for n in s] for s in own]
     assert {n.norm for stage in told for n in stage} == {True, False}
@@ -112,10 +116,10 @@ def test_what_drops_in_training_alone_shares_the_cached_features(task):  # noqa:
         Features(task, recipe(backbone=("timm", {"model": "test_convnext", **rates})))
         for rates in ({}, {"drop_rate": 0.5, "drop_path_rate": 0.4})
     )
-    assert plain._key(0) == dropping._key(0)
+    assert plain.key(0) == dropping.key(0)
     assert plain.recipe.hash != dropping.recipe.hash
     images = torch.from_numpy(task.pixels(plain.recipe, 0)[:4].copy())
     with torch.no_grad():
         assert torch.equal(plain.backbone(images), dropping.backbone(images))
     other = Features(task, recipe(backbone=("timm", {"model": "test_resnet"})))
-    assert other._key(0) != plain._key(0)
+    assert other.key(0) != plain.key(0)

@@ -25,8 +25,7 @@ from automask.storage.trial_store import TrialStore
 from automask.study import adaptation
 from automask.study.opening import begin
 from automask.study.session import Options
-from automask.training import heads, trial
-from automask.training import task as task_module
+from automask.training import fold_data, heads, trial
 from automask.training.fold import FoldTrainer
 
 LIMITS = np.array([30.0, 60.0])
@@ -123,19 +122,17 @@ def test_numbers_that_are_not_those_of_the_classes_are_refused():
 def test_other_attributes_stay_and_a_combination_without_a_class_keeps_its_own():
     ages, other = [58, 59, 70, 20], ["x", "y", "x", "y"]
     made = people(ages, other)
-    labels = task_module.training_labels(made, np.arange(4), lambda years, _: 1 * (years >= 57))
+    labels = fold_data.training_labels(made, np.arange(4), lambda years, _: 1 * (years >= 57))
     said = [made.attributes.combination(label) for label in labels]
     assert said == [("30-59", "x"), ("30-59", "y"), ("30-59", "x"), ("<30", "y")]
-    up = task_module.training_labels(made, np.arange(4), lambda values, limits: np.full(4, 2))
+    up = fold_data.training_labels(made, np.arange(4), lambda values, limits: np.full(4, 2))
     said = [made.attributes.combination(label) for label in up]
     assert said == [(">=60", "x"), ("30-59", "y"), (">=60", "x"), ("<30", "y")]
 
 
 def test_a_row_left_out_by_one_attribute_is_left_out():
     made = people([20, 40, 70])
-    labels = task_module.training_labels(
-        made, np.array([2, 0]), lambda v, limits: np.array([-1, 0])
-    )
+    labels = fold_data.training_labels(made, np.array([2, 0]), lambda v, limits: np.array([-1, 0]))
     assert labels[0] == -1 and made.attributes.combination(labels[1])[0] == "<30"
 
 
@@ -162,11 +159,15 @@ SHIFT = ("shifted", {"shift": -0.3})
 BAND = ("banded", {"width": 0.3})
 
 
+def training_part(task, **choices):
+    fold = fold_data.fold_data(task, recipe(**choices), 0)
+    return fold.rows, fold.labels
+
+
 def test_the_training_part_alone_has_other_labels(task):
     before = task.data.labels.copy()
     plain, moved, banded = (
-        task.training_part(recipe(labelling=choice), 0)
-        for choice in (("as_scored", {}), SHIFT, BAND)
+        training_part(task, labelling=choice) for choice in (("as_scored", {}), SHIFT, BAND)
     )
     rows, _ = task.fold_rows(0)
     assert (plain[0] == rows).all() and (plain[1] == before[rows]).all()
@@ -188,20 +189,19 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
 ):
     made = recipe(epochs=1, freeze=(freeze, {}), labelling=labelling)
     seen, scored, counted = [set(), set()], [], []
-    parts = [
-        dict(zip(*map(np.ndarray.tolist, task.training_part(made, k)), strict=True)) for k in (0, 1)
-    ]
+    whole = [fold_data.fold_data(task, made, fold) for fold in (0, 1)]
+    parts = [dict(zip(f.rows.tolist(), f.labels.tolist(), strict=True)) for f in whole]
 
     if freeze == "full":
         trainer = FoldTrainer
         backward = trainer._backward
 
-        def spy(self, chosen, view):
-            fold = int(task.folds[self.scored[0]])
-            targets = self.targets[chosen.rows.tolist()].argmax(1).tolist()
-            seen[fold] |= set(zip(self.rows[chosen.rows].tolist(), targets, strict=True))
-            counted.append((fold, self.counts.tolist()))
-            return backward(self, chosen, view)
+        def spy(self, batch, table):
+            fold = self.data.fold
+            targets = self.data.target(batch.rows).argmax(1).tolist()
+            seen[fold] |= set(zip(batch.rows.tolist(), targets, strict=True))
+            counted.append((fold, self.data.class_counts.tolist()))
+            return backward(self, batch, table)
 
         monkeypatch.setattr(trainer, "_backward", spy)
     else:
@@ -209,9 +209,9 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
         losses = stacked._losses
         call = stacked.__call__
 
-        def spy(self, parameters, view, rows, lengths):
+        def spy(self, parameters, table, rows, lengths):
             self.rows_now = rows.rows
-            return call(self, parameters, view, rows, lengths)
+            return call(self, parameters, table, rows, lengths)
 
         def spy_losses(self, logits, target, lengths):
             for fold, length in enumerate(lengths.tolist()):
@@ -242,9 +242,9 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
 
 
 def test_a_labelling_that_leaves_one_class_is_told_apart(task, monkeypatch):
-    monkeypatch.setattr(task_module, "training_labels", lambda data, rows, labelling: 0 * rows)
+    monkeypatch.setattr(fold_data, "training_labels", lambda data, rows, labelling: 0 * rows)
     with pytest.raises(TrialError, match="shifted leaves fold 1 less than two classes"):
-        task.training_part(recipe(labelling=SHIFT), 0)
+        training_part(task, labelling=SHIFT)
 
 
 def test_person_folders_know_the_years(competition):

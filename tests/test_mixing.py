@@ -20,6 +20,7 @@ from automask.study.session import Options
 from automask.training import batches, heads, mixing, network, stacked_heads, trial
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer
+from automask.training.fold_data import fold_data
 from automask.training.optim import Average
 
 
@@ -153,7 +154,7 @@ def test_a_batch_in_parts_is_of_the_same_mixture(task, monkeypatch, name, way):
         )
         built = network.build(made, task.data.attributes, {}, task.seed, 0)
         trainer = FoldTrainer(task, made, Features(task, made), 0, built)
-        trainer.memory_file = task.cache / f"{name}-{way}.json"
+        trainer.micro_batch.file = task.cache / f"{name}-{way}.json"
         trainer.bfloat16 = False
         seen.clear()
         trainer.epoch(0)
@@ -217,6 +218,7 @@ def test_a_mix_of_pixels_goes_through_a_backbone_that_is_frozen_for_now(
         made = recipe(freeze=("gradual", {"head_share": 0.5}), mix=(name, {}), epochs=4)
         built = network.build(made, task.data.attributes, {}, task.seed, 0)
         trainer = FoldTrainer(task, made, Features(task, made), 0, built)
+        assert trainer.plan.cached[0] is (name == "mixup")
         shapes, mixed = [], mixing.mix_batch
 
         def spy(recipe, rng, inputs, target):
@@ -291,7 +293,7 @@ def test_a_head_on_cached_features_is_the_one_trained_by_hand(
     for fold, result in enumerate(results):
         rows, _ = task.fold_rows(fold)
         own, labels = plain[rows], task.data.labels[rows]
-        head = network.build_head(made["head"], features.D, task.data.attributes, 0, fold)
+        head = network.build_head(made["head"], features.facts.D, task.data.attributes, 0, fold)
         draws, mixer = rng([task.seed, fold]), rng([task.seed, fold, 2])
         sampled, courses = registry.get("sampling", sampling).function, []
         for _ in range(3):
@@ -450,8 +452,7 @@ def test_no_sampling_reads_a_row_that_its_fold_is_scored_on(task, monkeypatch, s
         trainer.inputs = lambda *own, read=read, to=seen: to.append(read(*own)) or to[-1]
         trainer.epoch(0)
         assert seen and not any(images.any() for images in seen)
-        side = heads._Side(task, made, features, fold)
-        own = side.draw()
+        own = fold_data(task, made, fold).draw(made, features)
         assert set(own.rows) | set(rows if own.partners is None else own.partners) <= set(rows)
         assert not batches.read_rows(values, *own).any()
         assert (sampling == "smote") == (own.weights is not None and own.weights.any())
@@ -526,11 +527,12 @@ def test_a_rung_is_scored_by_the_average(task):
     built = network.build(made, task.data.attributes, {}, task.seed, 0)
     trainer = FoldTrainer(task, made, Features(task, made), 0, built)
     trainer.epoch(0)
+    scored = trainer.data.scored
     by_average = network.predict(
-        trainer.average.module, trainer.pixels, trainer.scored, task.device
+        trainer.optimization.average.module, trainer.pixels, scored, task.device
     )
-    np.testing.assert_array_equal(trainer.predict(trainer.scored), by_average)
-    by_last = network.predict(built, trainer.pixels, trainer.scored, task.device)
+    np.testing.assert_array_equal(trainer.predict(scored), by_average)
+    by_last = network.predict(built, trainer.pixels, scored, task.device)
     assert not np.allclose(by_average, by_last)
     assert not built.training, "and the next epoch sets what trains again"
     trainer.epoch(1)

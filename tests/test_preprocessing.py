@@ -401,10 +401,10 @@ def test_what_is_not_fitted_makes_one_map_for_all_folds(task):
 
 def test_heads_of_folds_that_share_a_table_gather_from_it_at_once(task):
     features = Features(task, recipe())
-    assert isinstance(features.together(None, 0, 3), np.ndarray)
+    assert isinstance(features.tables(None, 0, 3), np.ndarray)
     own = Features(task, recipe(preprocessing=("level", {})))
     rows = np.arange(6).reshape(3, 2)
-    by_fold = own.together(None, 0, 3)[rows]
+    by_fold = own.tables(None, 0, 3)[rows]
     for fold in range(3):
         np.testing.assert_array_equal(by_fold[fold], own.plain(fold)[rows[fold]])
 
@@ -413,8 +413,8 @@ def test_a_table_a_fold_of_the_same_features_trains_the_same_heads(task, monkeyp
     used = recipe(freeze=("head_only", {}), epochs=3)
     shared = heads.fit_heads(task, [used], Features(task, used), quiet)[0]
     features = Features(task, used)
-    key = Features._key
-    monkeypatch.setattr(Features, "_key", lambda self, fold: f"{key(self, fold)}-{fold}")
+    key = Features.key
+    monkeypatch.setattr(Features, "key", lambda self, fold: f"{key(self, fold)}-{fold}")
     apart = heads.fit_heads(task, [used], features, quiet)[0]
     assert len(features.opened) == 3
     for a, b in zip(shared, apart, strict=True):

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import optuna
 import pytest
-import torch
 from conftest import automask, refused
 from hypothesis import given
 from hypothesis import strategies as st
-from test_training import FAST, Memory, noise_task, quiet, recipe
+from test_training import FAST, noise_task, quiet, recipe, register_memory
 
 from automask import scoring
 from automask.errors import UserError
@@ -17,10 +16,7 @@ from automask.hpo.searcher import Limits
 from automask.storage.trial_store import FoldResult, TrialStore
 from automask.study import opening, pseudo_labels, workers
 from automask.study.session import Options
-from automask.training import network
-from automask.training.features import Features
-from automask.training.fold import FoldTrainer
-from automask.training.heads import _Side
+from automask.training.fold_data import fold_data
 from automask.training.task import Pseudo
 from automask.training.trial import fit
 
@@ -128,25 +124,19 @@ def test_a_few_right_rows_and_pure_chance_prove_nothing():
         assert pseudo_labels.precision_threshold(rng.random(300), rng.random(300) < 0.5) == np.inf
 
 
-@pytest.mark.parametrize("freeze", ["full", "head_only"])
-def test_soft_labels_reach_the_loss_and_hard_ones_the_sampling_and_the_counts(learning, freeze):
-    task, made = learning.task(), recipe(freeze=(freeze, {}))
+def test_soft_labels_reach_the_loss_and_hard_ones_the_sampling_and_the_counts(learning):
+    task, made = learning.task(), recipe()
     count, learned = len(task.data.labels), learning.pseudo
-    rows, labels = task.training_part(made, 1)
+    fold = fold_data(task, made, 1)
+    rows, labels = fold.rows, fold.labels
     own = np.flatnonzero(task.folds != 1)
     assert rows.tolist() == [*own, *range(count, count + TEST)]
     assert labels[len(own) :].tolist() == [0, 1, 2] * 3
-    if freeze == "full":
-        built = network.build(made, task.data.attributes, {}, 0, 1)
-        side = FoldTrainer(task, made, Features(task, made), 1, built)
-        targets = side.targets
-    else:
-        side = _Side(task, made, Features(task, made), 1)
-        targets = side.targets[side.target_of_row[torch.from_numpy(rows)]]
+    targets = fold.target(rows)
     np.testing.assert_array_equal(targets[: len(own)], np.eye(3)[task.data.labels[own]])
     np.testing.assert_array_equal(targets[len(own) :], learned.probability[1])
-    assert side.counts.tolist() == np.bincount(labels).tolist()
-    assert task.prepared(made, 1) is None and len(side.scored) + len(own) == count
+    assert fold.class_counts.tolist() == np.bincount(labels).tolist()
+    assert task.prepared(made, 1) is None and len(fold.scored) + len(own) == count
 
 
 @pytest.mark.parametrize("freeze", ["full", "head_only"])
@@ -162,9 +152,7 @@ def test_noise_stays_noise_though_test_rows_are_copies_of_train_rows(
     rows = type(task.data.train)([f"t{k}" for k in range(60)], paths)
     task = replace(task, data=replace(task.data, test=rows))
     monkeypatch.setattr(type(task), "pixels", lambda self, recipe, fold: pixels)
-    monkeypatch.setattr(network, "build_backbone", lambda *args: Memory())
-    monkeypatch.setattr("automask.training.features.build_backbone", lambda *args: Memory())
-    monkeypatch.setattr(Features, "_key", lambda self, fold: "memory")
+    register_memory(monkeypatch)
     made, first = recipe(freeze=(freeze, {}), **FAST), TrialStore(tmp_path / "first")
     assert fit(task, made, first, quiet) < 0.7
     probability = first.test(3)
@@ -187,9 +175,7 @@ def test_few_train_rows_gain_from_many_test_rows(inside, tmp_path, monkeypatch, 
     rows = type(task.data.train)(["x", "y", "z"], [task.data.train.paths[0]] * 3)
     task = replace(task, data=replace(task.data, test=rows, labels=labels), folds=looks)
     monkeypatch.setattr(type(task), "pixels", lambda self, recipe, fold: pixels)
-    monkeypatch.setattr(network, "build_backbone", lambda *args: Memory())
-    monkeypatch.setattr("automask.training.features.build_backbone", lambda *args: Memory())
-    monkeypatch.setattr(Features, "_key", lambda self, fold: "memory")
+    register_memory(monkeypatch)
     made = recipe(freeze=(freeze, {}), **FAST)
     without = fit(task, made, TrialStore(tmp_path / "first"), quiet)
     probability = np.tile(np.eye(2)[[0, 0, 1]], (3, 1, 1)).astype(np.float32)
@@ -198,7 +184,7 @@ def test_few_train_rows_gain_from_many_test_rows(inside, tmp_path, monkeypatch, 
     assert fit(told, made, TrialStore(tmp_path / "second"), quiet) > without + 0.2
 
 
-def test_heads_on_augmented_views_train_on_test_rows_too(learning):
+def test_heads_on_augmented_copies_train_on_test_rows_too(learning):
     made = recipe(freeze=("head_only", {}), augmentation=("light", {}), sampling=("smote", {}))
     score = fit(learning.task(), made, learning.store.trial(made.hash), quiet)
     assert 0 <= score <= 1

@@ -20,6 +20,7 @@ from automask.study.session import Options
 from automask.training import fold as fold_module
 from automask.training import hardware, heads, network, optim, stacked_heads, trial
 from automask.training.features import Features
+from automask.training.plan import Plan
 
 
 @pytest.fixture
@@ -87,14 +88,22 @@ def memorising(task, monkeypatch):
     pixels = np.zeros((60, 8, 8, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(60)
     monkeypatch.setattr(type(told), "pixels", lambda self, recipe, fold: pixels)
-    monkeypatch.setattr(network, "build_backbone", lambda *args: Memory())
-    monkeypatch.setattr("automask.training.features.build_backbone", lambda *args: Memory())
-    # The cache knows backbones by name, and this one has none.
-    monkeypatch.setattr(Features, "_key", lambda self, fold: "memory")
+    register_memory(monkeypatch)
     return told
 
 
-FAST = {"epochs": 30, "optimizer": ("adamw", {"lr": 0.01})}
+def register_memory(monkeypatch):
+    """Make it a plugin, as which `FAST` has it."""
+    plugin = replace(
+        registry.get("backbone", "timm"),
+        name="memory",
+        function=lambda image_size, pretrained: Memory(),
+        ranges={},
+    )
+    monkeypatch.setitem(kinds.KINDS["backbone"].plugins, "memory", plugin)
+
+
+FAST = {"epochs": 30, "optimizer": ("adamw", {"lr": 0.01}), "backbone": ("memory", {})}
 
 
 @pytest.mark.parametrize("freeze", ["full", "head_only"])
@@ -252,7 +261,7 @@ def replace_head(made):
 def test_only_a_backbone_that_never_trains_is_left_out(task):
     def at_once(freeze, params=None):
         made = recipe(freeze=(freeze, params or {}), epochs=4)
-        return trial.trains_only_head(made, Features(task, made))
+        return Plan(made, Features(task, made).facts.stages).trains_only_head
 
     assert at_once("head_only")
     assert not at_once("full")

@@ -22,9 +22,8 @@ from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
 from automask.study import flips
 from automask.study.session import Session
-from automask.training.features import IN_TRAINING_ALONE
+from automask.training.features import Features
 from automask.training.network import Network, in_batches
-from automask.training.task import Task
 
 Views = Callable[[Tensor], Sequence[Tensor]]
 
@@ -162,17 +161,18 @@ def _predict_all(
     )
     frozen: dict[str, _Frozen] = {}
     # Heads of one backbone after one another: its features need not be held longer.
-    for done, job in enumerate(sorted(jobs, key=lambda job: _backbone(job.recipe)), 1):
+    by_backbone = sorted(jobs, key=lambda job: Features(task, job.recipe).shared_key)
+    for done, job in enumerate(by_backbone, 1):
         state = load_file(job.store.weights(job.fold))
         network = rebuild_network(task, job.recipe, state, job.fold)
         pixels, (_, scored) = task.pixels(job.recipe, job.fold), task.fold_rows(job.fold)
         for name in job.names:
             plugin = _plugin(name)
             if is_head_alone(state):
-                key = f"{name} {_backbone(job.recipe)} {_prepared(task, job)}"
+                features = Features(task, job.recipe)
+                key = f"{name} {features.key(job.fold)}"
                 if key not in frozen:
-                    shared = f" {_backbone(job.recipe)} "
-                    frozen = {k: v for k, v in frozen.items() if shared in k}
+                    frozen = {k: v for k, v in frozen.items() if features.shared_key in k}
                     frozen[key] = _Frozen(network, pixels, plugin)
                 made = functools.partial(frozen[key].predict, network.head.eval())
             else:
@@ -217,16 +217,3 @@ def _plugin(name: str) -> Views:
 def _under(store: TrialStore, name: str) -> TrialStore:
     """Where a plugin's predictions are kept: elsewhere once its file has changed."""
     return store.under(f"{name}-{registry.get('tta', name).digest}")
-
-
-def _backbone(recipe: Recipe) -> str:
-    """Equal where backbones that don't train see the same and are the same."""
-    chosen = recipe["backbone"]
-    params = sorted((k, v) for k, v in chosen.params.items() if k not in IN_TRAINING_ALONE)
-    size, pretrained = recipe.training["image_size"], recipe.training["pretrained"]
-    return repr((chosen.name, params, size, pretrained, recipe["resize"].name))
-
-
-def _prepared(task: Task, job: _Job) -> str:
-    prepared = task.prepared(job.recipe, job.fold)
-    return "" if prepared is None else prepared.key

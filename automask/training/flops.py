@@ -7,13 +7,15 @@ Seconds serve displays and deadlines.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from automask.hpo.cost import Cost
 from automask.space.recipe import Recipe
+from automask.training.plan import Plan
 
 if TYPE_CHECKING:
+    from automask.training.backbone_facts import BackboneFacts
     from automask.training.task import Task
 
 
@@ -41,45 +43,39 @@ def compute_cost(task: Task) -> Callable[[Recipe], Cost | None]:
 
 def forward(task: Task, recipe: Recipe) -> float | None:
     """GFLOP of one image through the recipe's backbone, or None where that can't be built."""
-    known = _known(task, recipe)
-    return None if known is None else float(known["gflop"])
+    measured = _facts(task, recipe)
+    return None if measured is None else measured.gflop
 
 
-def _known(task: Task, recipe: Recipe) -> dict[str, Any] | None:
-    from automask.storage.json_cache import get_or_compute
+def _facts(task: Task, recipe: Recipe) -> BackboneFacts | None:
+    from automask.training.backbone_facts import backbone_facts
 
-    return get_or_compute(task.cache / "flops.json", _key(recipe), lambda: _measured(recipe))
+    return backbone_facts(task.cache, recipe)
 
 
 def _cost(task: Task, recipe: Recipe) -> Cost | None:
-    from automask.training import mixing
-    from automask.training.features import VIEWS
-    from automask.training.network import ParameterName
-    from automask.training.task import call_plugin
+    from automask.training.plan import Plan
 
-    known = _known(task, recipe)
-    if known is None:
+    measured = _facts(task, recipe)
+    if measured is None:
         return None
-    norms, epochs = set(known["norms"]), recipe.training["epochs"]
-    stages = [tuple(ParameterName(n, n in norms) for n in stage) for stage in known["stages"]]
-    head = (ParameterName("head", False),)
-    tuned = sum(
-        not set(call_plugin(recipe, "freeze", (*stages, head), epoch / epochs)) <= set(head)
-        for epoch in range(epochs)
-    )
-    rows, test, folds = len(task.data.labels), len(task.test_rows), int(task.folds.max()) + 1
-    drawn = (folds - 1) * _drawn(recipe, task.data.labels)
-    cached = not mixing.refusal(recipe)
-    images = 0.0
-    if tuned:
-        images += TRAINED * tuned * drawn + rows + folds * test
-    if tuned < epochs and cached:
-        views = min(VIEWS, epochs) if call_plugin(recipe, "augmentation", 32) is not None else 0
-        images += rows + test + views * rows
-    elif tuned < epochs:
-        images += (epochs - tuned) * drawn
-    kind = f"{'full' if tuned else 'cached'} {network(recipe)}"
-    return Cost(images * known["gflop"], kind, folds, machine(task.device.type))
+    plan, folds = Plan(recipe, measured.stages), int(task.folds.max()) + 1
+    kind = f"{'cached' if plan.trains_only_head else 'full'} {network(recipe)}"
+    gflop = _images(task, plan, folds) * measured.gflop
+    return Cost(gflop, kind, folds, machine(task.device.type))
+
+
+def _images(task: Task, plan: Plan, folds: int) -> float:
+    """How many images go through the backbone, one that it is trained on counting `TRAINED` times."""
+    rows, test = len(task.data.labels), len(task.test_rows)
+    drawn = (folds - 1) * _drawn(plan.recipe, task.data.labels)
+    frozen, cached = sum(plan.frozen), sum(plan.cached)
+    images = float((frozen - cached) * drawn)
+    if frozen < plan.epochs:
+        images += TRAINED * (plan.epochs - frozen) * drawn + rows + folds * test
+    if cached:
+        images += rows + test + plan.copies * rows
+    return images
 
 
 class _Asked(Exception):
@@ -100,35 +96,3 @@ def _drawn(recipe: Recipe, labels: Any) -> int:
     except _Asked:
         return len(labels)
     return len(drawn[0] if isinstance(drawn, tuple) else drawn)
-
-
-def _key(recipe: Recipe) -> str:
-    from automask.space import registry
-    from automask.training.features import IN_TRAINING_ALONE
-
-    choice, size = recipe["backbone"], recipe.training["image_size"]
-    params = {k: v for k, v in sorted(choice.params.items()) if k not in IN_TRAINING_ALONE}
-    return f"{choice.name} {params} {size}px {registry.get('backbone', choice.name).digest}"
-
-
-def _measured(recipe: Recipe) -> dict[str, Any] | None:
-    """GFLOP of one image forward, and the backbone's parameters by stage; weights play no part."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from automask.space import registry
-    from automask.training.network import norm_names
-
-    choice, size = recipe["backbone"], recipe.training["image_size"]
-    function = registry.get("backbone", choice.name).function
-    with torch.random.fork_rng(), torch.no_grad():
-        try:
-            backbone = function(size, False, **choice.params).eval()
-            with FlopCounterMode(display=False) as counter:
-                backbone(torch.zeros(1, 3, size, size))
-        except Exception:
-            # Whatever is wrong, a trial of it says so, with its state and reason.
-            return None
-    stages: Sequence[Sequence[str]] = backbone.stages
-    gflop = counter.get_total_flops() / 1e9
-    return {"gflop": gflop, "stages": stages, "norms": sorted(norm_names(backbone))}

@@ -12,14 +12,16 @@ from torch import Tensor
 from automask.errors import TrialError
 from automask.hpo.progress import RUNGS, Report, Step
 from automask.space.recipe import Recipe
-from automask.storage.json_cache import get, put
 from automask.storage.trial_store import FoldResult
 from automask.training import hardware, mixing
-from automask.training.batches import EpochRows, Inputs, draw_epoch, read_rows
+from automask.training.batches import EpochRows, Inputs, read_rows
 from automask.training.features import Features
-from automask.training.hardware import run_halving
+from automask.training.fold_data import fold_data
+from automask.training.hardware import MicroBatch
 from automask.training.network import Network, build, parameter_groups, predict
-from automask.training.optim import Average, Schedule, accumulate, batches
+from automask.training.optim import Optimization, accumulate, batches
+from automask.training.plan import Plan
+from automask.training.random_streams import torch_seed
 from automask.training.task import Task, call_plugin
 
 
@@ -29,129 +31,104 @@ def fit_fold(
     """Train one fold from fresh weights and predict its scored rows and the test rows."""
     network = build(recipe, task.data.attributes, task.weights, task.seed, fold).to(task.device)
     trainer = FoldTrainer(task, recipe, features, fold, network)
-    epochs = recipe.training["epochs"]
+    epochs, scored = recipe.training["epochs"], trainer.data.scored
     rungs = [math.ceil(share * epochs) for share in RUNGS] if fold == 0 else []
     for epoch in range(epochs):
         loss = trainer.epoch(epoch)
         step = Step(fold, epoch + 1, epochs, loss)
-        if trainer.halved:
-            step = replace(step, micro_batch=trainer.micro_batch)
+        if trainer.micro_batch.halved:
+            step = replace(step, micro_batch=trainer.micro_batch.rows)
         if epoch + 1 in rungs and epoch + 1 < epochs:
-            score = task.score(task.data.labels[trainer.scored], trainer.predict(trainer.scored))
+            score = task.score(task.data.labels[scored], trainer.predict(scored))
             step = replace(step, score=score, rung=rungs.index(epoch + 1))
         report(step)
     return FoldResult(
-        validation=trainer.predict(trainer.scored),
+        validation=trainer.predict(scored),
         test=trainer.predict(task.test_rows),
         test_key=task.test_key,
         state={
             key: value.cpu().contiguous()
-            for key, value in trainer.average.module.state_dict().items()
+            for key, value in trainer.optimization.average.module.state_dict().items()
         },
     )
 
 
 class FoldTrainer:
-    """One fold's network with its optimizer, schedule and random numbers; its average predicts.
-
-    `micro_batch` rows are computed at once and `halved` says that memory sufficed for no more: from
-    then on it is known of this model on this machine.
-    """
+    """One fold's network in training, by `FoldData` and an `Optimization`, whose average predicts."""
 
     def __init__(
         self, task: Task, recipe: Recipe, features: Features, fold: int, network: Network
     ) -> None:
-        self.task, self.recipe, self.network, self.features = task, recipe, network, features
-        self.fold, (_, self.scored) = fold, task.fold_rows(fold)
-        self.rows, self.labels = task.training_part(recipe, fold)
-        classes = len(task.data.attributes.classes)
-        counts = np.bincount(self.labels, minlength=classes)
-        self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
-        targets = task.targets(fold)[task.target_of(self.rows, self.labels)]
-        self.targets = torch.from_numpy(targets).to(task.device)
-        self.optimizer = call_plugin(recipe, "optimizer", parameter_groups(network))
-        self.augment = call_plugin(recipe, "augmentation", recipe.training["image_size"])
-        self.rng = np.random.default_rng([task.seed, fold])
-        seeds = np.random.default_rng([task.seed, fold, 1])
-        self.mixing = np.random.default_rng([task.seed, fold, 2])
-        self.mixes_features = not mixing.refusal(recipe)
-        self.average = Average(network, recipe.training["ema_decay"])
-        self.pixels = task.pixels(recipe, fold)
-        self.inputs = Inputs(self.pixels, self.augment, task.device, seeds)
-        self.schedule: Schedule | None = None
+        self.task, self.recipe, self.features, self.network = task, recipe, features, network
+        self.data = fold_data(task, recipe, fold)
+        self.plan = Plan(recipe, network.stages)
+        self.optimization = Optimization(recipe, network, parameter_groups(network))
         size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")
+        self.augment = call_plugin(recipe, "augmentation", size)
+        self.pixels = task.pixels(recipe, fold)
+        self.inputs = Inputs(self.pixels, self.augment, task.device, self.data.streams.augmentation)
         name = f"{recipe['backbone'].name} {model}"
         self.bfloat16 = hardware.choose(
             network, name, size, task.device, task.cache / "precision.json"
         )
-        self.memory_file, self.memory_key = (
+        self.micro_batch = MicroBatch(
             task.cache / "memory.json",
             f"{name} {size}px {task.device}",
+            -(-recipe.training["batch_size"] // recipe.training["accumulation"]),
         )
-        asked = -(-recipe.training["batch_size"] // recipe.training["accumulation"])
-        self.micro_batch = min(asked, get(self.memory_file, self.memory_key, asked))
-        self.halved = self.micro_batch < asked
-        torch.manual_seed(task.seed * 1000 + fold + 1)
+        torch.manual_seed(torch_seed(task.seed, fold))
 
     def epoch(self, epoch: int) -> float:
         """Train one epoch; returns its mean loss. Raises `TrialError` where that isn't finite."""
-        training = self.recipe.training
-        names = call_plugin(self.recipe, "freeze", self.network.stages, epoch / training["epochs"])
-        self.network.train_only(names)
-        head_only = set(names) <= set(self.network.head_names)
-        drawn = draw_epoch(self.recipe, self.labels, self._own_features, self.rng)
-        parts = batches(np.arange(len(drawn.rows)), training["batch_size"])
-        if self.schedule is None:
-            self.schedule = Schedule(self.recipe, self.optimizer, len(parts))
-        # A mix of pixels isn't dropped: it goes through the backbone, frozen or not.
-        cached = head_only and self.mixes_features
-        view = self.features.view(self.augment, epoch, self.fold) if cached else None
+        self.network.train_only(self.plan.trainable(epoch))
+        drawn = self.data.draw(self.recipe, self.features)
+        parts = batches(np.arange(len(drawn.rows)), self.recipe.training["batch_size"])
+        self.optimization.begin(len(parts))
+        table = None
+        if self.plan.cached[epoch]:
+            table = self.features.table(self.augment, epoch, self.data.fold)
         total = torch.zeros((), device=self.task.device)
         for places in parts:
-            total += len(places) * self._backward(drawn.at(places), view)
-            self.optimizer.step()
-            self.average.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            self.schedule.step()
+            total += len(places) * self._backward(drawn.at(places), table)
+            self.optimization.step()
         mean = (total / len(drawn.rows)).item()
         if not math.isfinite(mean):
             raise TrialError("not-a-number", f"the loss was {mean} in epoch {epoch + 1}")
-        self.schedule.epoch(mean)
+        self.optimization.end(mean)
         return mean
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """float32 probabilities `[n, C]` of rows of the pixel table, by the network as it stands."""
-        return predict(self.average.module, self.pixels, rows, self.task.device)
+        return predict(self.optimization.average.module, self.pixels, rows, self.task.device)
 
-    def _backward(self, chosen: EpochRows, view: np.ndarray | None) -> Tensor:
+    def _backward(self, batch: EpochRows, table: np.ndarray | None) -> Tensor:
         """Leave the batch's gradient in the network; its mean loss.
 
         In as many parts as memory asks for. Batch norm has then counted the rows of those that
-        didn't fit, too.
+        didn't fit, too. The head alone computes where there is a `table` of features to read.
         """
-        own = chosen.of(self.rows)
-        inputs = self.inputs(*own) if view is None else torch.from_numpy(read_rows(view, *own))
-        target = self.targets[torch.as_tensor(chosen.rows, device=self.task.device)]
+        inputs = (
+            self.inputs(*batch) if table is None else torch.from_numpy(read_rows(table, *batch))
+        )
         # Once for the whole batch: its parts, and a second try in smaller ones, are of the same mixture.
         inputs, target = mixing.mix_batch(
-            self.recipe, self.mixing, inputs.to(self.task.device), target
+            self.recipe,
+            self.data.streams.mix,
+            inputs.to(self.task.device),
+            self.data.target(batch.rows),
         )
 
-        def backward(micro_batch: int) -> Tensor:
-            self.optimizer.zero_grad(set_to_none=True)
-            count = -(-len(target) // micro_batch)
-            if micro_batch > 1:
+        def backward(rows: int) -> Tensor:
+            self.network.zero_grad(set_to_none=True)
+            count = -(-len(target) // rows)
+            if rows > 1:
                 # Rather one row more than a part of a single one, which batch norm couldn't take.
                 count = min(count, max(1, len(target) // 2))
             parts = zip(inputs.tensor_split(count), target.tensor_split(count), strict=True)
-            forward = self._forward if view is None else self.network.head
-            return accumulate(list(parts), forward, self._loss, self.counts)
+            forward = self._forward if table is None else self.network.head
+            return accumulate(list(parts), forward, self._loss, self.data.class_counts)
 
-        loss, fitted = run_halving(backward, min(self.micro_batch, len(target)))
-        if fitted < min(self.micro_batch, len(target)):
-            self.micro_batch, self.halved = fitted, True
-            put(self.memory_file, self.memory_key, fitted)
-        return loss
+        return self.micro_batch.fit(backward, len(target))
 
     def _loss(self, logits: Tensor, target: Tensor, class_counts: Tensor) -> Tensor:
         return call_plugin(self.recipe, "loss", logits, target, class_counts)
@@ -159,6 +136,3 @@ class FoldTrainer:
     def _forward(self, images: Tensor) -> Tensor:
         with torch.autocast(self.task.device.type, torch.bfloat16, enabled=self.bfloat16):
             return self.network(images)
-
-    def _own_features(self) -> np.ndarray:
-        return self.features.plain(self.fold)[self.rows]

@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from automask.storage.json_cache import get_or_compute
+from automask.storage.json_cache import get, get_or_compute, put
 
 T = TypeVar("T")
 
@@ -43,6 +43,27 @@ def run_halving(run: Callable[[int], T], size: int) -> tuple[T, int]:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         size = -(-size // 2)
+
+
+class MicroBatch:
+    """How many `rows` are computed at once: those `asked` for, or as many as memory was found to hold.
+
+    What it held is kept in `file` by `key`; `halved` says that it was less.
+    """
+
+    def __init__(self, file: Path, key: str, asked: int) -> None:
+        self.file, self.key = file, key
+        self.rows = min(asked, get(file, key, asked))
+        self.halved = self.rows < asked
+
+    def fit(self, run: Callable[[int], T], rows: int) -> T:
+        """`run` of a batch of `rows` by micro-batches of the size that it is given."""
+        size = min(self.rows, rows)
+        result, fitted = run_halving(run, size)
+        if fitted < size:
+            self.rows, self.halved = fitted, True
+            put(self.file, self.key, fitted)
+        return result
 
 
 WORTHWHILE = 1.05

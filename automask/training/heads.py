@@ -20,10 +20,11 @@ from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult
 from automask.training import mixing
-from automask.training.batches import EpochRows, draw_epoch, stack_epochs
+from automask.training.batches import EpochRows, stack_epochs
 from automask.training.features import Features
+from automask.training.fold_data import FoldData, fold_data
 from automask.training.network import build_head, parameter_groups, predict
-from automask.training.optim import Average, Schedule
+from automask.training.optim import Optimization
 from automask.training.stacked_heads import Stacked
 from automask.training.task import Task, call_plugin
 
@@ -44,59 +45,110 @@ def fit_heads(
             f"mix '{recipe['mix'].name}' can't be had with freeze '{recipe['freeze'].name}', which "
             f"trains on cached features alone: {why}; choose another of one of them",
         )
-    sides = [_Side(task, recipe, features, fold) for fold in range(int(task.folds.max()) + 1)]
-    heads = [[side.head() for side in sides] for _ in recipes]
-    shape = (len(recipes), len(sides))
-    stacked = Stacked(
-        heads,
-        functools.partial(
-            registry.get("loss", recipe["loss"].name).function, **recipe["loss"].params
-        ),
-        torch.stack([side.targets for side in sides]),
-        torch.stack([side.target_of_row for side in sides]),
-        torch.stack([side.counts for side in sides]),
-        features.D,
-        [side.mix for side in sides] if mixing.has_mix(recipe) else [],
-    )
-    courses: list[_Course] = []
-    augment = call_plugin(recipe, "augmentation", recipe.training["image_size"])
-    torch.manual_seed(task.seed)
+    trainer = HeadsTrainer(task, recipes, features)
     for epoch in range(epochs):
-        view = features.together(augment, epoch, len(sides))
-        drawn = [side.draw() for side in sides]
-        orders = [np.arange(len(own.rows)) for own in drawn]
-        places, lengths = _padded(_parts(orders, recipe.training["batch_size"]))
-        rows = stack_epochs([own.at(places[:, k]) for k, own in enumerate(drawn)])
-        if not courses:
-            alike = bool((lengths > 0).all())
-            courses = [
-                course
-                for own, row in zip(recipes, heads, strict=True)
-                for course in _courses(own, row, len(lengths), alike)
-            ]
-        totals = torch.zeros(shape, device=task.device)
-        for step, (counted, resting) in enumerate(
-            zip(torch.from_numpy(lengths).to(task.device), lengths == 0, strict=True)
-        ):
-            totals += stacked(
-                _joined([c.parameters for c in courses], shape), view, rows.at(step), counted
-            )
-            for index, course in enumerate(courses):
-                course.step(rests=len(courses) >= len(sides) and resting[index % len(sides)])
-        means = totals / torch.from_numpy(lengths.sum(0)).to(task.device)
+        losses = trainer.epoch(epoch)
+        report(Step(0, epoch + 1, epochs, losses[0, 0].item()))
+    return trainer.results()
+
+
+class HeadsTrainer:
+    """Heads `[recipes, folds]` in training, each on its own fold, by as few courses as will do."""
+
+    def __init__(self, task: Task, recipes: Sequence[Recipe], features: Features) -> None:
+        recipe = recipes[0]
+        self.task, self.recipes, self.features = task, recipes, features
+        self.folds = [fold_data(task, recipe, fold) for fold in range(int(task.folds.max()) + 1)]
+        self.heads = [[self._head(fold) for fold in self.folds] for _ in recipes]
+        self.shape = len(recipes), len(self.folds)
+        self.stacked = Stacked(
+            self.heads,
+            functools.partial(
+                registry.get("loss", recipe["loss"].name).function, **recipe["loss"].params
+            ),
+            torch.stack([fold.targets for fold in self.folds]),
+            torch.stack([fold.target_of_row for fold in self.folds]),
+            torch.stack([fold.class_counts for fold in self.folds]),
+            features.facts.D,
+            [functools.partial(mixing.mix_batch, recipe, fold.streams.mix) for fold in self.folds]
+            if mixing.has_mix(recipe)
+            else [],
+        )
+        self.augment = call_plugin(recipe, "augmentation", recipe.training["image_size"])
+        self.courses: list[_Course] = []
+        torch.manual_seed(task.seed)
+
+    def epoch(self, epoch: int) -> Tensor:
+        """Train one epoch; the mean losses `[recipes, folds]`.
+
+        Raises `TrialError` where no recipe's are finite.
+        """
+        table = self.features.tables(self.augment, epoch, len(self.folds))
+        rows, lengths = self._batches()
+        if not self.courses:
+            self._begin(lengths)
+        totals = torch.zeros(self.shape, device=self.task.device)
+        counts = torch.from_numpy(lengths).to(self.task.device)
+        for step, resting in enumerate(lengths == 0):
+            parameters = _joined([course.parameters for course in self.courses], self.shape)
+            totals += self.stacked(parameters, table, rows.at(step), counts[step])
+            self._step(resting)
+        means = totals / counts.sum(0)
         if not means.isfinite().all(1).any():
-            told = means[0].tolist()
-            raise TrialError("not-a-number", f"the folds' losses were {told} in epoch {epoch + 1}")
-        for course, mean in zip(
-            courses, means.view(len(courses), -1).mean(1).tolist(), strict=True
-        ):
-            course.schedule.epoch(mean)
-        report(Step(0, epoch + 1, epochs, means[0, 0].item()))
-    with torch.no_grad():
-        for name, values in _joined([course.averaged for course in courses], shape).items():
-            for head, value in zip(itertools.chain(*heads), values.flatten(0, 1), strict=True):
-                head.get_parameter(name).copy_(value)
-    return [[side.result(head) for side, head in zip(sides, row, strict=True)] for row in heads]
+            losses = means[0].tolist()
+            raise TrialError(
+                "not-a-number", f"the folds' losses were {losses} in epoch {epoch + 1}"
+            )
+        by_course = means.view(len(self.courses), -1).mean(1).tolist()
+        for course, mean in zip(self.courses, by_course, strict=True):
+            course.optimization.end(mean)
+        return means
+
+    def results(self) -> list[list[FoldResult]]:
+        """Each recipe's predictions, fold by fold, by the averages of its heads."""
+        averages = _joined([course.averaged for course in self.courses], self.shape)
+        with torch.no_grad():
+            for name, values in averages.items():
+                every = itertools.chain(*self.heads)
+                for head, value in zip(every, values.flatten(0, 1), strict=True):
+                    head.get_parameter(name).copy_(value)
+        return [
+            [self._result(fold, head) for fold, head in zip(self.folds, row, strict=True)]
+            for row in self.heads
+        ]
+
+    def _head(self, data: FoldData) -> nn.Module:
+        """A fresh one, the same every time."""
+        choice, D = self.recipes[0]["head"], self.features.facts.D
+        attributes, seed = self.task.data.attributes, self.task.seed
+        return build_head(choice, D, attributes, seed, data.fold).to(self.task.device)
+
+    def _batches(self) -> tuple[EpochRows, np.ndarray]:
+        """An epoch's rows `[steps, folds, B]`, and how many of `B` count `[steps, folds]`."""
+        drawn = [fold.draw(self.recipes[0], self.features) for fold in self.folds]
+        orders = [np.arange(len(own.rows)) for own in drawn]
+        places, lengths = _padded(_parts(orders, self.recipes[0].training["batch_size"]))
+        return stack_epochs([own.at(places[:, k]) for k, own in enumerate(drawn)]), lengths
+
+    def _begin(self, lengths: np.ndarray) -> None:
+        alike = bool((lengths > 0).all())
+        for recipe, row in zip(self.recipes, self.heads, strict=True):
+            self.courses += _courses(recipe, row, len(lengths), alike)
+
+    def _step(self, resting: np.ndarray) -> None:
+        """Move all heads but those of folds that rest `[folds]`, which have courses of their own."""
+        folds = len(self.folds)
+        for index, course in enumerate(self.courses):
+            course.step(rests=len(self.courses) >= folds and resting[index % folds])
+
+    def _result(self, data: FoldData, head: nn.Module) -> FoldResult:
+        plain, device = self.features.plain(data.fold), self.task.device
+        return FoldResult(
+            validation=predict(head, plain, data.scored, device),
+            test=predict(head, plain, self.task.test_rows, device),
+            test_key=self.task.test_key,
+            state={f"head.{key}": value.cpu() for key, value in head.state_dict().items()},
+        )
 
 
 def _joined(courses: Sequence[Mapping[str, Tensor]], shape: tuple[int, int]) -> dict[str, Tensor]:
@@ -136,46 +188,6 @@ def _padded(parts: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarr
     return rows, lengths
 
 
-class _Side:
-    """One fold: its rows, an epoch of them, and what a head of it predicts."""
-
-    def __init__(self, task: Task, recipe: Recipe, features: Features, fold: int) -> None:
-        self.task, self.recipe, self.features, self.fold = task, recipe, features, fold
-        _, self.scored = task.fold_rows(fold)
-        self.rows, self.labels = task.training_part(recipe, fold)
-        table = np.zeros(len(task.data.labels) + len(task.test_rows), np.int64)
-        table[self.rows] = task.target_of(self.rows, self.labels)
-        self.target_of_row = torch.as_tensor(table, device=task.device)
-        self.targets = torch.from_numpy(task.targets(fold)).to(task.device)
-        self.rng = np.random.default_rng([task.seed, fold])
-        mixer = np.random.default_rng([task.seed, fold, 2])
-        self.mix = functools.partial(mixing.mix_batch, recipe, mixer)
-        counts = np.bincount(self.labels, minlength=len(task.data.attributes.classes))
-        self.counts = torch.as_tensor(counts, dtype=torch.float32, device=task.device)
-
-    def head(self) -> nn.Module:
-        """A fresh one, the same every time."""
-        attributes, seed = self.task.data.attributes, self.task.seed
-        made = build_head(self.recipe["head"], self.features.D, attributes, seed, self.fold)
-        return made.to(self.task.device)
-
-    def draw(self) -> EpochRows:
-        """An epoch of this fold as rows of the whole table."""
-        return draw_epoch(self.recipe, self.labels, self._own_features, self.rng).of(self.rows)
-
-    def result(self, head: nn.Module) -> FoldResult:
-        plain, device = self.features.plain(self.fold), self.task.device
-        return FoldResult(
-            validation=predict(head, plain, self.scored, device),
-            test=predict(head, plain, self.task.test_rows, device),
-            test_key=self.task.test_key,
-            state={f"head.{key}": value.cpu() for key, value in head.state_dict().items()},
-        )
-
-    def _own_features(self) -> np.ndarray:
-        return self.features.plain(self.fold)[self.rows]
-
-
 class _Course:
     """Heads that one optimizer steps by one learning rate, their parameters stacked `[n, ...]`."""
 
@@ -188,22 +200,21 @@ class _Course:
         groups = parameter_groups(nn.ModuleDict({"head": heads[0]}))
         for group in groups:
             group["params"] = [self.parameters[named[id(p)]] for p in group["params"]]
-        self.optimizer = call_plugin(recipe, "optimizer", groups)
-        self.schedule = Schedule(recipe, self.optimizer, steps_per_epoch)
         held = nn.ParameterList(self.parameters.values())
-        self.average = Average(held, recipe.training["ema_decay"])
+        self.optimization = Optimization(recipe, held, groups)
+        self.optimization.begin(steps_per_epoch)
 
     @property
     def averaged(self) -> dict[str, Tensor]:
         """What predicts: the parameters' average."""
-        return dict(zip(self.parameters, self.average.module.parameters(), strict=True))
+        average = self.optimization.average.module
+        return dict(zip(self.parameters, average.parameters(), strict=True))
 
     def step(self, rests: bool = False) -> None:
-        if not rests:
-            self.optimizer.step()
-            self.average.step()
-            self.schedule.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        if rests:
+            self.optimization.optimizer.zero_grad(set_to_none=True)
+        else:
+            self.optimization.step()
 
 
 def _courses(
@@ -215,7 +226,7 @@ def _courses(
     fold's own loss, and with an optimizer that goes by more than each number's own gradient.
     """
     together = _Course(recipe, heads, steps_per_epoch)
-    if alike and not together.schedule.by_loss and _steps_alike_when_stacked(recipe):
+    if alike and not together.optimization.by_loss and _steps_alike_when_stacked(recipe):
         return [together]
     return [_Course(recipe, [head], steps_per_epoch) for head in heads]
 

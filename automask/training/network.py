@@ -15,6 +15,7 @@ from automask.space import registry
 from automask.space.recipe import Choice, Recipe
 from automask.training.hardware import run_halving
 from automask.training.pretrained import Checkpoint
+from automask.training.random_streams import torch_seed
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 #: Of norms that descend from none of torch's; a "norm-free" block is none.
@@ -128,7 +129,7 @@ def build_backbone(recipe: Recipe, weights: Mapping[str, Checkpoint], seed: int)
 
 
 def build_head(choice: Choice, D: int, attributes: Attributes, seed: int, fold: int) -> nn.Module:
-    torch.manual_seed(seed * 1000 + fold + 1)
+    torch.manual_seed(torch_seed(seed, fold))
     return registry.get("head", choice.name).function(D, attributes, **choice.params)
 
 

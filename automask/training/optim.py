@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from automask.space import registry
 from automask.space.recipe import Recipe
+from automask.training.task import call_plugin
 
 
 class Average:
@@ -63,6 +65,39 @@ def accumulate(
         share.backward()
         total += share.detach()
     return total
+
+
+class Optimization:
+    """What moves a module's parameters, given in `groups`: optimizer, learning rate, average."""
+
+    def __init__(self, recipe: Recipe, module: nn.Module, groups: list[dict[str, Any]]) -> None:
+        self.recipe = recipe
+        self.optimizer: torch.optim.Optimizer = call_plugin(recipe, "optimizer", groups)
+        self.average = Average(module, recipe.training["ema_decay"])
+        self.schedule: Schedule | None = None
+
+    @property
+    def by_loss(self) -> bool:
+        """Does the learning rate go by the training's loss?"""
+        return self.schedule is not None and self.schedule.by_loss
+
+    def begin(self, steps: int) -> None:
+        """Before each epoch; the `steps` of the first are those of every one to the learning rate."""
+        if self.schedule is None:
+            self.schedule = Schedule(self.recipe, self.optimizer, steps)
+
+    def step(self) -> None:
+        """Move the parameters by their gradients, which are gone then."""
+        assert self.schedule is not None
+        self.optimizer.step()
+        self.average.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def end(self, training_loss: float) -> None:
+        """After each epoch."""
+        assert self.schedule is not None
+        self.schedule.epoch(training_loss)
 
 
 class Schedule:

@@ -40,16 +40,16 @@ class Stacked:
     def __call__(
         self,
         parameters: Mapping[str, Tensor],
-        view: Table,
+        table: Table,
         rows: EpochRows,
         lengths: Tensor,
     ) -> Tensor:
         """The sums of the losses `[recipes, folds]`, detached, their gradients left in `parameters`.
 
-        `parameters` are `[recipes, folds, ...]` by name, `rows` of the view `[folds, B]`; of each fold
+        `parameters` are `[recipes, folds, ...]` by name, `rows` of the table `[folds, B]`; of each fold
         the first `lengths` rows count.
         """
-        inputs = torch.from_numpy(read_rows(view, *rows)).to(self.targets.device)
+        inputs = torch.from_numpy(read_rows(table, *rows)).to(self.targets.device)
         chosen = torch.from_numpy(rows.rows).to(self.targets.device)
         target = self.targets[self.folds, self.target_of_row.gather(1, chosen)]
         if self.mixes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,6 @@ import torch
 from automask.data.dataset import Attributes, Dataset, test_fingerprint
 from automask.data.images import Images, Prepared
 from automask.data.preprocessing import prepare
-from automask.errors import TrialError
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.training.pretrained import Checkpoint
@@ -74,45 +72,6 @@ class Task:
         """The rows to train on and those to score."""
         return np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
 
-    def training_part(self, recipe: Recipe, fold: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows to train on, without those that the recipe's labelling leaves out, and their labels.
-
-        Pseudo-labelled rows come last. Raises `TrialError` where that leaves less than two classes.
-        """
-        rows, labels = self._real_part(recipe, fold)
-        if self.pseudo is None:
-            return rows, labels
-        more = len(self.data.labels) + self.pseudo.rows(fold)
-        return np.append(rows, more), np.append(labels, self.pseudo.labels(fold))
-
-    def targets(self, fold: int) -> np.ndarray:
-        """float32 `[C, C]`, what each class is to be predicted as; with pseudo-labels `[C + M, C]`, what
-        each test row is besides."""
-        classes = np.eye(len(self.data.attributes.classes), dtype=np.float32)
-        return (
-            classes if self.pseudo is None else np.append(classes, self.pseudo.probability[fold], 0)
-        )
-
-    def target_of(self, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Which of the `targets` each of the rows, of these labels, has."""
-        beyond = rows - len(self.data.labels)
-        return np.where(beyond < 0, labels, len(self.data.attributes.classes) + beyond)
-
-    def _real_part(self, recipe: Recipe, fold: int) -> tuple[np.ndarray, np.ndarray]:
-        rows, _ = self.fold_rows(fold)
-        if not self.data.numbers:
-            return rows, self.data.labels[rows]
-        labels = training_labels(
-            self.data, rows, functools.partial(call_plugin, recipe, "labelling")
-        )
-        rows, labels = rows[labels >= 0], labels[labels >= 0]
-        if len(np.unique(labels)) < 2:
-            raise TrialError(
-                "bad data",
-                f"{recipe['labelling'].name} leaves fold {fold + 1} less than two classes",
-            )
-        return rows, labels
-
     @property
     def test_rows(self) -> np.ndarray:
         count = len(self.data.labels)
@@ -123,28 +82,6 @@ def call_plugin(recipe: Recipe, kind: str, *arguments: Any) -> Any:
     """The recipe's plugin of that kind, called with its hyperparameters."""
     choice = recipe[kind]
     return registry.get(kind, choice.name).function(*arguments, **choice.params)
-
-
-def training_labels(
-    data: Dataset, rows: np.ndarray, labelling: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """The class to train each of the rows on, `[n]`, or -1 for one to leave out.
-
-    `labelling` says it of the attributes that are numbers, from the rows' values and the limits. A row
-    whose attributes it combines to no class of train keeps its own.
-    """
-    attributes, own = data.attributes, data.labels[rows]
-    indices, left_out = attributes.classes[own], np.zeros(len(rows), bool)
-    for name, numeric in data.numbers.items():
-        band = labelling(numeric.values[rows], np.array(numeric.limits, float))
-        column = attributes.names.index(name)
-        known = {text: index for index, text in enumerate(attributes.values[column])}
-        indices[:, column] = np.array([known.get(text, -1) for text in numeric.bands])[band]
-        left_out |= band < 0
-    classes = {tuple(values): label for label, values in enumerate(attributes.classes.tolist())}
-    combined = zip(indices.tolist(), own.tolist(), strict=True)
-    labels = np.array([classes.get(tuple(values), label) for values, label in combined], np.int64)
-    return np.where(left_out, -1, labels)
 
 
 #: Up to so many classes are listed with their rows.

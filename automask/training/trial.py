@@ -14,8 +14,8 @@ from automask.training.features import Features
 from automask.training.fold import fit_fold
 from automask.training.hardware import out_of_memory
 from automask.training.heads import fit_heads
-from automask.training.network import ParameterName
-from automask.training.task import Task, call_plugin
+from automask.training.plan import Plan
+from automask.training.task import Task
 
 
 def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
@@ -27,7 +27,7 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
     count = int(task.folds.max()) + 1
     epochs = recipe.training["epochs"]
     features = Features(task, recipe)
-    at_once = trains_only_head(recipe, features)
+    at_once = Plan(recipe, features.facts.stages).trains_only_head
     try:
         if at_once and not all(store.has(fold) for fold in range(count)):
             for fold, result in enumerate(fit_heads(task, [recipe], features, report)[0]):
@@ -47,15 +47,6 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
     if not math.isfinite(value):
         raise TrialError("not-a-number", f"the metric {task.metric} is {value}")
     return value
-
-
-def trains_only_head(recipe: Recipe, features: Features) -> bool:
-    """Does the freeze strategy leave the backbone as it is in every epoch?"""
-    stages, epochs = (*features.stages, (ParameterName("head", False),)), recipe.training["epochs"]
-    return all(
-        set(call_plugin(recipe, "freeze", stages, epoch / epochs)) <= {"head"}
-        for epoch in range(epochs)
-    )
 
 
 def _finite(result: FoldResult) -> FoldResult:

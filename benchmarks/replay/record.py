@@ -30,8 +30,8 @@ from automask.training.features import Features
 from automask.training.fold import FoldTrainer
 from automask.training.heads import fit_heads
 from automask.training.network import build
+from automask.training.plan import Plan
 from automask.training.task import Task
-from automask.training.trial import trains_only_head
 from benchmarks.replay import tasks
 from benchmarks.replay.ranges import to_json
 from benchmarks.replay.table import SCRATCH, TASKS
@@ -61,7 +61,7 @@ def record(task: Task, recipe: Recipe) -> tuple[Recorded, np.ndarray, bool]:
     said, clock = Recorded(count, epochs), _Clock()
     table = np.empty((len(task.folds), len(task.data.counts)), np.float32)
     features = Features(task, recipe)
-    at_once = trains_only_head(recipe, features)
+    at_once = Plan(recipe, features.facts.stages).trains_only_head
     if at_once:
         results = fit_heads(task, [recipe], features, lambda step: None)[0]
         said.seconds[:, -1], said.seconds[0, -1], said.scoring[:, -1] = 0, clock.lap(), 0
@@ -73,13 +73,12 @@ def record(task: Task, recipe: Recipe) -> tuple[Recorded, np.ndarray, bool]:
     for fold in range(count):
         network = build(recipe, task.data.attributes, task.weights, task.seed, fold)
         trainer = FoldTrainer(task, recipe, features, fold, network)
+        scored = trainer.data.scored
         for epoch in range(epochs):
             trainer.epoch(epoch)
             said.seconds[fold, epoch] = clock.lap()
-            table[trainer.scored] = trainer.predict(trainer.scored)
-            said.score[fold, epoch] = task.score(
-                task.data.labels[trainer.scored], table[trainer.scored]
-            )
+            table[scored] = trainer.predict(scored)
+            said.score[fold, epoch] = task.score(task.data.labels[scored], table[scored])
             said.scoring[fold, epoch] = clock.lap()
     return said, table, at_once
 
