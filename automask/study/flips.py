@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from automask.diagnostics.flip_test import ROWS, SIZE, compare, losses, templates
+from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.hpo.searcher import Note
 from automask.hpo.trials import complete_trials
 from automask.machine import setup_process
@@ -17,7 +18,6 @@ from automask.study.session import Session
 
 #: A class may lose this share of its recognised images; a probe loses a little to anything new.
 SPARED = 0.1
-ATTRIBUTE = "mirroring"
 
 
 def settle_flips(session: Session, tell: Callable[[Note], None]) -> Session:
@@ -36,14 +36,14 @@ def settle_flips(session: Session, tell: Callable[[Note], None]) -> Session:
 
 def mirroring_keeps_class(session: Session, tell: Callable[[Note], None]) -> bool:
     """Do mirrored images keep their class? Measured once a study; the user is told."""
-    known = session.study.user_attrs.get(ATTRIBUTE)
+    known = StudyAttributes.read(session.study).mirroring
     if known is None:
         found = _measured(session)
         # Somebody who began beside this process may have been first.
-        known = session.study.user_attrs.get(ATTRIBUTE)
+        known = StudyAttributes.read(session.study).mirroring
         if known is None:
             known = found
-            session.study.set_user_attr(ATTRIBUTE, known)
+            StudyAttributes(mirroring=known).write(session.study)
     tell(Note(known["note"]))
     return bool(known["kept"])
 
@@ -95,7 +95,7 @@ def _pixels(session: Session, rows: np.ndarray) -> np.ndarray:
     resize = (
         next(iter(session.space.competitors["resize"]))
         if session.space
-        else complete_trials(session.study)[0].user_attrs["recipe"]["resize"]["name"]
+        else recipe_of(complete_trials(session.study)[0])["resize"].name
     )
     large = images.at(resize, images.largest)
     return np.stack(

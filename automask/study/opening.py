@@ -13,6 +13,7 @@ from automask.data.config import FILE, Config, load, read
 from automask.data.dataset import Dataset
 from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
+from automask.hpo.attributes import StudyAttributes
 from automask.space import space_file
 from automask.storage.study_store import RUNS, StudyStore
 from automask.study import adaptation
@@ -60,7 +61,7 @@ def begin(options: Options, file: Path = FILE) -> Session:
         "weights": pretrained.describe_checkpoints(ready.weights),
     }
     learns_from = options.pseudo or (made.source if made else None)
-    if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
+    if learns_from or "pseudo-labels" in StudyAttributes.read(study).identity:
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
     check_identity(study, dataset.fingerprint(ready.data, folds), settings)
     told = migration.migrate(study, store, chosen, settings["space"])
@@ -70,14 +71,14 @@ def begin(options: Options, file: Path = FILE) -> Session:
         pseudo_labels.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(corrections.FILE)
-    study.set_user_attr("weights folder", config.search.weights)
-    study.set_user_attr("largest", ready.largest)
-    study.set_user_attr("disk", ready.cap)
     kept = adaptation.may_be_pretrained(chosen) and not ready.weights
-    study.set_user_attr(adaptation.MODELS, chosen.models() if kept else None)
-    study.set_user_attr(
-        adaptation.ASKED, space_file.load(config.search.space).models() if kept else None
-    )
+    StudyAttributes(
+        weights_folder=config.search.weights,
+        largest=ready.largest,
+        disk=ready.cap,
+        models=chosen.models() if kept else None,
+        models_asked=space_file.load(config.search.space).models() if kept else None,
+    ).write(study)
     notes = made.notes(ready.data.attributes) if made else ()
     notes = (*ready.notes, *notes, *filter(None, [told]))
     return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
@@ -99,7 +100,7 @@ def open_or_survey(options: Options, file: Path = FILE) -> Session:
     if study_store(options).load_folds() is None:
         return survey(options, file)
     opened = open_session(options, file)
-    known = opened.study.user_attrs
+    known = StudyAttributes.read(opened.study)
     chosen, _ = adaptation.drop_unavailable(
         space_file.load(opened.config.search.space), opened.weights, known
     )
@@ -121,7 +122,7 @@ def _ready(
     )
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.load_folds() is not None else None
-    known = begun.user_attrs if begun is not None else {}
+    known = StudyAttributes.read(begun) if begun is not None else StudyAttributes()
     chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, known)
     data = dataset.prepare(read(config))
     if chosen.adapts:
@@ -135,7 +136,7 @@ def _ready(
     cap = options.disk or store.tenth()
     room = store.room(cap, outranked=lambda: outranked_hashes(begun) if begun else ())
     # Images stay as they were decoded for a space that had larger ones.
-    largest = max(known.get("largest", 0), *chosen.training["image_size"].corners())
+    largest = max(known.largest, *map(int, chosen.training["image_size"].corners()))
     needed = adaptation.map_bytes(chosen, data, config.search.folds, 1, largest)
     if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
@@ -150,7 +151,7 @@ def _ready(
         options,
         data,
         folds,
-        int(largest),
+        largest,
         checkpoints,
         store,
         cast(Any, begun),
