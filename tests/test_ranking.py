@@ -74,7 +74,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
     assert {name for name, own in asked if own} == wanted
     (line,) = [line for line in advice.notes if line.startswith("networks by")]
     assert "(all 4, " in line and line.index(max(scores, key=scores.get)) < len(line) / 2
-    again, passes = dict(run.measure_advice(opened).kept), dict(advice.kept)
+    again, passes = run.measure_advice(opened).kept.stored(), advice.kept.stored()
     told = again.pop("passes"), passes.pop("passes")
     assert again == passes
     # Every network at every size was timed.

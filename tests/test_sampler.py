@@ -31,16 +31,16 @@ class Reseeded(TPESampler):
         super().before_trial(study, trial)
 
     def infer_relative_search_space(self, study, trial):
-        return super().infer_relative_search_space(inside(study), trial)
+        return super().infer_relative_search_space(within(study), trial)
 
     def sample_relative(self, study, trial, search_space):
-        return super().sample_relative(inside(study), trial, search_space)
+        return super().sample_relative(within(study), trial, search_space)
 
     def sample_independent(self, study, trial, name, distribution):
-        return super().sample_independent(inside(study), trial, name, distribution)
+        return super().sample_independent(within(study), trial, name, distribution)
 
 
-def inside(study):
+def within(study):
     seen, trials = copy.copy(getattr(study, "_study", study)), study._get_trials
 
     def chosen(*args, **options):
