@@ -40,7 +40,7 @@ class Listener:
 
 
 _LOG = Listener()
-_listener: ContextVar[Listener] = ContextVar("listener", default=_LOG)  # noqa: B039
+_listener: ContextVar[Listener] = ContextVar("listener", default=_LOG)
 
 
 @contextmanager

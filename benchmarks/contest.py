@@ -28,9 +28,10 @@ from filelock import FileLock
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
+from automask.hpo import sampler
+from automask.hpo.attributes import StudyAttributes
 from automask.hpo.proposer import Proposer, suggester
 from automask.hpo.pruners import TwoStage
-from automask.hpo.sampler import ReseededTPE
 from automask.hpo.searcher import Event, Limits, Note, Searcher
 from automask.machine import setup_process
 from automask.space.ranges import Categorical, Int
@@ -162,10 +163,10 @@ def _study(task: Task, space: Space, seed: int, way: Way) -> tuple[optuna.Study,
         study = optuna.create_study(direction="maximize", **options)
         return study, Plain(study, space, "", None, seed, cost)
     study = optuna.create_study(
-        direction="maximize", sampler=ReseededTPE(seed), pruner=TwoStage(FOLDS)
+        direction="maximize", sampler=sampler.named("tpe", seed), pruner=TwoStage(FOLDS)
     )
     queued = [space.nearest(recipe.values())[1] for recipe in tasks.queued(task, space)[1:]]
-    study.set_user_attr("advice", {"recipes": queued})
+    StudyAttributes(advice={"recipes": queued}).write(study)
     return study, Proposer(study, space, "", None, seed, cost)
 
 

@@ -19,12 +19,14 @@ from test_training import recipe
 
 from automask import deadline, machine
 from automask.errors import UserError
-from automask.hpo import cost, optuna_study, pruners, sampler
+from automask.hpo import cost, optuna_study, pruners
 from automask.hpo import searcher as searcher_module
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost
 from automask.hpo.progress import Step
+from automask.hpo.sampler import STARTUP
 from automask.hpo.searcher import Limits, Searcher
-from automask.hpo.trials import ANYWAY, PASSES, finished_trials
+from automask.hpo.trials import finished_trials
 from automask.space import ranges
 from automask.space.ranges import Categorical, Float, Int
 from automask.space.recipe import Choice, Recipe
@@ -93,9 +95,9 @@ def test_an_unknown_pruner_gets_a_suggestion_and_another_one_may_go_on(study):
 @pytest.mark.parametrize("name", sorted(pruners.PRUNERS))
 def test_every_pruner_goes_with_our_sampler(inside, name):
     study = opening.begin(Options(space="space.toml", folds=FOLDS, pruner=name))
-    with_costs(study, Limits(sampler.STARTUP + 3)).run()
+    with_costs(study, Limits(STARTUP + 3)).run()
     told = states(study)
-    assert told.count("COMPLETE") + told.count("PRUNED") == sampler.STARTUP + 3
+    assert told.count("COMPLETE") + told.count("PRUNED") == STARTUP + 3
 
 
 # Costs
@@ -171,7 +173,7 @@ def test_seconds_are_those_of_the_same_kind_here():
 
 
 def test_cheap_recipes_come_first_and_a_trial_keeps_what_was_known_of_it(study):
-    with_costs(study, Limits(sampler.STARTUP)).run()
+    with_costs(study, Limits(STARTUP)).run()
     trials = study.study.get_trials()
     costs = [trial.user_attrs["cost"] for trial in trials[1:]]
     # The mean of 16 equally likely costs is 8.5, that of the least of three 4.6.
@@ -224,7 +226,7 @@ def test_what_cannot_end_in_time_is_not_begun_and_something_cheaper_is(study):
 
 @pytest.mark.parametrize("least", [1, 1e9], ids=["something fits", "nothing fits"])
 def test_before_any_trial_the_pace_of_passes_tells_what_fits(study, least):
-    study.study.set_user_attr(PASSES, {"x 32px": 1.0, "y 32px": 1e9})
+    StudyAttributes(passes={"x 32px": 1.0, "y 32px": 1e9}).write(study.study)
     default, begun = study.space.default()[0].hash, []
 
     # The default recipe would take a day; what is tried though nothing fits is the cheapest.
@@ -241,7 +243,7 @@ def test_before_any_trial_the_pace_of_passes_tells_what_fits(study, least):
     trial = finished_trials(study.study)[0]
     # Nothing is held against a trial that is only guessed.
     assert trial.user_attrs["predicted"] is None
-    assert (ANYWAY in trial.user_attrs) == (least > 1)
+    assert bool(TrialAttributes.read(trial).anyway) == (least > 1)
 
 
 def test_a_search_ends_where_nothing_fits_and_what_waits_stays(study):

@@ -21,6 +21,7 @@ from automask.diagnostics.model_ranking import (
 )
 from automask.diagnostics.transfer_matrix import CASES, recipes
 from automask.hpo import trials
+from automask.hpo.attributes import StudyAttributes
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
 from automask.hpo.trials import finished_trials
@@ -64,7 +65,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
 
     monkeypatch.setattr(linear_probe.Sample, "features", counted)
     advice = run.measure_advice(opened)
-    scores = dict(advice.kept["probe"]["scores"])
+    scores = dict(advice.kept.probe["scores"])
     wanted = {f"{model} at {size} px" for model in MODELS for size in (32, 64)}
     assert set(scores) == wanted
     assert list(scores.values()) == sorted(scores.values(), reverse=True)
@@ -73,7 +74,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
     assert {name for name, own in asked if own} == wanted
     (line,) = [line for line in advice.notes if line.startswith("networks by")]
     assert "(all 4, " in line and line.index(max(scores, key=scores.get)) < len(line) / 2
-    again, passes = dict(run.measure_advice(opened).kept), dict(advice.kept)
+    again, passes = run.measure_advice(opened).kept.stored(), advice.kept.stored()
     told = again.pop("passes"), passes.pop("passes")
     assert again == passes
     # Every network at every size was timed.
@@ -125,7 +126,7 @@ def test_a_network_that_cannot_be_built_is_told_and_the_others_ranked(pretrained
     state = timm.create_model("test_convnext").state_dict()
     save_file(state, pretrained / "weights/test_resnet.safetensors")
     advice = run.measure_advice(opening.survey(options()))
-    scores = dict(advice.kept["probe"]["scores"])
+    scores = dict(advice.kept.probe["scores"])
     assert set(scores) == {"test_convnext at 32 px", "test_convnext at 64 px"}
     for size in (32, 64):
         assert any(f"no features of test_resnet {size}px" in note for note in advice.notes)
@@ -135,7 +136,7 @@ def test_nothing_pretrained_is_said_and_a_single_network_is_not(inside):
     (inside / "space.toml").write_text(SIZES)
     advice = run.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
     assert "networks aren't ranked: the space has nothing pretrained" in advice.notes[-1]
-    assert "probe" not in advice.kept
+    assert advice.kept.probe is None
     (inside / "space.toml").write_text(SPACE)
     advice = run.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
     assert not any("networks" in note for note in advice.notes)
@@ -167,10 +168,9 @@ def pretend(recipe, report):
 
 def test_the_queue_is_default_advice_best_networks_then_others(pretrained):
     opened = opening.begin(options())
-    for name, kept in run.measure_advice(opened).kept.items():
-        opened.study.set_user_attr(name, kept)
-    known = opened.study.user_attrs
-    advised, best = (len(known[name]["recipes"]) for name in ("advice", "probe"))
+    run.measure_advice(opened).kept.write(opened.study)
+    noted = StudyAttributes.read(opened.study)
+    advised, best = (len(noted.queue(name)) for name in ("advice", "probe"))
     assert advised and best
     # Cut in the middle of the queue, and taken up.
     for count in (2, advised + best + 3):

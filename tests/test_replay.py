@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import optuna
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.pruners import BasePruner
 
+from automask.hpo import sampler
 from automask.hpo.pruners import TwoStage, step_number
-from automask.hpo.sampler import ReseededTPE
 from automask.space import registry
 from automask.space.ranges import Categorical, Float, Int
 from automask.space.recipe import Choice, Recipe
@@ -86,7 +87,7 @@ def costless(table: Table) -> Table:
     return table
 
 
-OURS = Strategy("ours", ReseededTPE, TwoStage, 3)
+OURS = Strategy("ours", partial(sampler.named, "tpe"), TwoStage, 3)
 PRUNED = Strategy("random, pruned", None, TwoStage)
 
 

@@ -14,9 +14,10 @@ from test_search import FOLDS, HOLD, recipes, searcher, states
 from test_study import with_loss
 
 from automask.errors import UserError
-from automask.hpo import migration, optuna_study, sampler, trials
+from automask.hpo import migration, optuna_study, trials
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.progress import Step
-from automask.hpo.trials import JOINED, LEFT, OUTSIDE, complete_trials, finished_trials
+from automask.hpo.trials import LEFT, _inside, complete_trials, finished_trials
 from automask.space.space_file import parse
 from automask.study import adaptation, opening
 from automask.study.session import Options
@@ -43,7 +44,7 @@ def facts(study):
             t.datetime_start,
             t.datetime_complete,
             t.intermediate_values,
-            {k: v for k, v in t.user_attrs.items() if k != OUTSIDE},
+            {k: v for k, v in t.user_attrs.items() if k != "outside"},
             t.system_attrs,
         )
         for t in study.study.get_trials()
@@ -51,7 +52,7 @@ def facts(study):
 
 
 def outside(study):
-    return [t for t in study.study.get_trials() if OUTSIDE in t.user_attrs]
+    return [t for t in study.study.get_trials() if TrialAttributes.read(t).outside]
 
 
 def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
@@ -66,7 +67,7 @@ def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
     )
     assert facts(wide) == before
     assert [t.params for t in wide.study.get_trials()] == params
-    seen = sampler._inside(wide.study).get_trials(deepcopy=False)
+    seen = _inside(wide.study).get_trials(deepcopy=False)
     assert len(seen) == len(before)
     losses = {t.distributions["loss"].choices for t in wide.study.get_trials() if t.params}
     assert losses == {("cross_entropy", "focal", "soft_f1", "ldam")}
@@ -90,7 +91,7 @@ def test_the_sampler_proposes_what_it_would_in_a_study_begun_with_the_space(insi
     begun = opened(inside, name="begun")
     for trial in grown.study.get_trials():
         begun.study.add_trial(trial)
-    begun.study.set_user_attr(JOINED, grown.study.user_attrs[JOINED])
+    StudyAttributes(joined=StudyAttributes.read(grown.study).joined).write(begun.study)
     for one in (grown, begun):
         searcher(one, 16)[0].run()
     assert recipes(grown) == recipes(begun)
@@ -323,10 +324,9 @@ def test_a_model_that_joins_the_space_is_asked_for_and_those_before_are_kept(mon
         return [("timm", name) for name in asked[-1] if name not in ("resnet34", "resnet50")]
 
     monkeypatch.setattr(pretrained, "reachable", reachable)
-    kept = {
-        adaptation.MODELS: [["timm", "resnet18"]],
-        adaptation.ASKED: [["timm", "resnet18"], ["timm", "resnet34"]],
-    }
+    kept = StudyAttributes(
+        models=[("timm", "resnet18")], models_asked=[("timm", "resnet18"), ("timm", "resnet34")]
+    )
     grown = space("resnet50", "test_vit", "resnet18", "resnet34")
     chosen, notes = adaptation.drop_unavailable(grown, {}, kept)
     assert asked == [["resnet50", "test_vit"]]

@@ -18,10 +18,11 @@ from automask.cli import app, status
 from automask.cli.trials import show_importance, show_trial, write_csv
 from automask.ensembles import members
 from automask.errors import UserError
-from automask.hpo import importance, optuna_study, trials
+from automask.hpo import importance, optuna_internals, optuna_study, trials
+from automask.hpo.attributes import TrialAttributes
 from automask.hpo.progress import Step
-from automask.hpo.searcher import Pruned
-from automask.hpo.trials import OUTSIDE, complete_trials, finished_trials
+from automask.hpo.reporter import Pruned
+from automask.hpo.trials import complete_trials, finished_trials
 from automask.space import recipe_file
 from automask.space.recipe import Choice, Recipe
 from automask.study import opening, run, session
@@ -153,7 +154,7 @@ def test_a_recipe_from_inside_the_space_is_one_like_any_other(study):
         name: value for name, value in made.values().items() if name in trial.params
     }
     assert trial.params
-    assert OUTSIDE not in trial.user_attrs
+    assert not TrialAttributes.read(trial).outside
     searcher(study, 4)[0].run()
     hashes = [t.user_attrs["hash"] for t in finished_trials(study.study)]
     assert len(set(hashes)) == len(hashes) == 4
@@ -176,7 +177,7 @@ def test_an_interrupted_one_goes_on_with_its_own_recipe_by_either_command(study)
             given(study, outside, cut)
         assert states(study)[-1] == "WAITING"
         resume(outside)
-        done = [t for t in finished_trials(study.study) if OUTSIDE in t.user_attrs]
+        done = [t for t in finished_trials(study.study) if TrialAttributes.read(t).outside]
         assert done[-1].user_attrs["hash"] == outside.hash
         assert done[-1].state == TrialState.COMPLETE
 
@@ -322,7 +323,7 @@ def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, ca
     from sqlalchemy import event
 
     study = optuna_study.open_study(f"sqlite:///{tmp_path}/study.db", "main", 0, 3)
-    engine = study._storage._backend.engine
+    engine = optuna_internals.engine(study)
     raised = [KeyboardInterrupt]
 
     @event.listens_for(engine, "reset")

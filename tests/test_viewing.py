@@ -11,6 +11,7 @@ from test_training import quiet, recipe
 from automask.ensembles import members
 from automask.ensembles import tta as tta_module
 from automask.ensembles.ensemble import Member
+from automask.hpo.attributes import StudyAttributes
 from automask.space import kinds, registry
 from automask.study import flips, opening, session
 from automask.study.session import Options
@@ -168,7 +169,7 @@ def test_what_mirrors_is_no_candidate_where_mirrored_images_lose_their_class(beg
     told = []
     assert tta_module.candidates(begun, told.append) == ["none", "multi_crop", "multi_scale"]
     assert told == ["mirrored images lose their class"]
-    begun.study.set_user_attr(flips.ATTRIBUTE, {"kept": True, "note": "they keep it"})
+    StudyAttributes(mirroring={"kept": True, "note": "they keep it"}).write(begun.study)
     assert tta_module.candidates(begun, told.append) == EVERY
 
 

@@ -122,6 +122,10 @@ def search(
         str | None,
         typer.Option(help="What stops trials early: two_stage, none or one of Optuna's by name."),
     ] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(help="What proposes recipes: tpe, or another of Optuna's by name."),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(min=1, help="Stop after so many trials that don't help the ensemble."),
@@ -158,6 +162,7 @@ def search(
         disk=size,
         pseudo=pseudo,
         pruner=pruner,
+        sampler=sampler,
     )
     from automask.study import run
     from automask.study.session import read_earlier
@@ -228,15 +233,14 @@ def audit_new_study(session: Session, console: Console) -> None:
 
 def advise_new_study(session: Session, console: Console, deadline: float | None) -> None:
     """Measure what a new study begins with, and tell it."""
-    from automask.hpo.trials import ADVICE
+    from automask.hpo.attributes import StudyAttributes
 
-    if session.study.trials or ADVICE in session.study.user_attrs:
+    if session.study.trials or StudyAttributes.read(session.study).advice:
         return
     from automask.study.run import measure_advice as measured
 
     advice = measured(session, deadline)
-    for name, kept in advice.kept.items():
-        session.study.set_user_attr(name, kept)
+    advice.kept.write(session.study)
     for note in advice.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automask.data.preprocessing import prepare
+from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Event, Note
 from automask.hpo.trials import complete_trials, finished_trials
@@ -227,13 +228,13 @@ def summary(session: Session, console: Console, ending: str) -> None:
     if failed:
         table = Table("trial", "reason", "what", box=None, pad_edge=False)
         for trial in failed[-10:]:
-            attrs = trial.user_attrs
-            message = escape(attrs.get("message", "")[:300])
-            table.add_row(str(trial.number), attrs.get("reason", "failed"), message)
+            noted = TrialAttributes.read(trial)
+            message = escape((noted.message or "")[:300])
+            table.add_row(str(trial.number), noted.reason or "failed", message)
         console.print(table)
     ranked = complete_trials(session.study)
     if ranked:
-        recipe = Recipe.from_dict(ranked[0].user_attrs["recipe"])
+        recipe = recipe_of(ranked[0])
         console.print(
             f"best: trial {ranked[0].number}, {session.config.search.metric} "
             f"{ranked[0].values[0]:.4f}, {recipe.describe()}",

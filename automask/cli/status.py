@@ -8,9 +8,9 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from automask.cli.display import SHOWN, Running, progress_lines, trials_table
+from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.optuna_study import is_alive
 from automask.hpo.trials import fold_scores
-from automask.space.recipe import Recipe
 from automask.study import summary
 from automask.study.session import Session
 from automask.units import duration
@@ -23,10 +23,10 @@ def show_status(session: Session, console: Console) -> None:
     """
     trials, now = session.study.get_trials(deepcopy=False), time.time()
     found, folds = summary.overview(session), int(session.folds.max()) + 1
-    taken_up = [t for t in trials if t.state == TrialState.RUNNING and "recipe" in t.user_attrs]
-    at_work = {
-        t.number for t in taken_up if is_alive(session.store, t.user_attrs.get("worker", ""))
-    }
+    noted = {trial.number: TrialAttributes.read(trial) for trial in trials}
+    taken_up = [t for t in trials if t.state == TrialState.RUNNING and noted[t.number].recipe]
+    workers = {trial.number: noted[trial.number].worker or "" for trial in taken_up}
+    at_work = {number for number, worker in workers.items() if is_alive(session.store, worker)}
     running = [_running(trial, folds, trial.number in at_work) for trial in taken_up]
     if found.ended or running:
         console.print(trials_table(found, running, now, SHOWN))
@@ -45,7 +45,7 @@ def _running(trial: FrozenTrial, folds: int, at_work: bool) -> Running:
     """Where a trial is by the scores that it reported: epochs between them are in no storage."""
     where = f"fold {min(len(fold_scores(trial)) + 1, folds)} of {folds}"
     since = trial.datetime_start.timestamp() if trial.datetime_start else None
-    recipe = Recipe.from_dict(trial.user_attrs["recipe"])
+    recipe = recipe_of(trial)
     return Running(trial.number, recipe, where if at_work else "abandoned", since)
 
 

@@ -41,11 +41,12 @@ def list_trials(
 ) -> None:
     """List trials by state, values and score."""
     from automask.cli.trials import trials_table, write_csv
+    from automask.hpo.attributes import StudyAttributes
     from automask.hpo.trials import filter_trials, trained_trials
     from automask.study.session import Options, find_study
 
     opened = find_study(Options(study, storage))[2]
-    metric = opened.user_attrs.get("fingerprint", {}).get("metric", "score")
+    metric = StudyAttributes.read(opened).metric
     found = trained_trials(opened)
     chosen = filter_trials(found, state, where or (), sort, top)
     console = terminal()
@@ -115,6 +116,7 @@ def train(
     options = Options(study, storage, space, folds, metric, seed, weights, device)
     registry.load(options.project)
     recipe = recipe_file.read_recipe(file)
+    from automask.hpo.attributes import TrialAttributes
     from automask.hpo.optuna_study import requeue_lost
     from automask.study import run
 
@@ -130,8 +132,8 @@ def train(
         console.print("interrupted; the same command goes on from there")
         raise typer.Exit(130) from None
     if not trial.values:
-        known = trial.user_attrs
-        raise UserError(f"{file}: {known.get('reason', 'failed')}: {known.get('message', '')}")
+        noted = TrialAttributes.read(trial)
+        raise UserError(f"{file}: {noted.reason or 'failed'}: {noted.message or ''}")
     console.print(
         f"trial {trial.number}: {name} {trial.values[0]:.4f}, kept for automask "
         f"ensemble{options.flag}",

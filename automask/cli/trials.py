@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automask.cli.display import STYLES, one_line
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.importance import FEW, LEAST, SHOWN, Factor, factors
 from automask.hpo.trials import fold_scores, origin, recipe_of, score, state
 from automask.space import recipe_file
@@ -29,7 +30,7 @@ def trials_table(trials: Sequence[FrozenTrial], metric: str) -> Table:
         shown.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     shown.add_column("recipe")
     for trial in trials:
-        value, seconds = score(trial), trial.user_attrs.get("seconds")
+        value, seconds = score(trial), TrialAttributes.read(trial).seconds
         recipe = recipe_of(trial)
         shown.add_row(
             str(trial.number),
@@ -52,7 +53,7 @@ def write_csv(trials: Sequence[FrozenTrial], metric: str, file: Path) -> None:
                 "trial": trial.number,
                 "state": state(trial),
                 metric: score(trial),
-                "seconds": trial.user_attrs.get("seconds"),
+                "seconds": TrialAttributes.read(trial).seconds,
                 **scores,
                 **(recipe.flat() if recipe else {}),
             }
@@ -71,18 +72,18 @@ def show_trial(
     study: optuna.Study, store: StudyStore, folds: int, trial: FrozenTrial, console: Console
 ) -> None:
     """Print what is known of one trial, its recipe included."""
-    metric = study.user_attrs.get("fingerprint", {}).get("metric", "score")
-    value, known, recipe = score(trial), trial.user_attrs, recipe_of(trial)
+    metric, noted = StudyAttributes.read(study).metric, TrialAttributes.read(trial)
+    value, recipe = score(trial), recipe_of(trial)
     ended = "" if value is None else f", {metric} {value:.4f}"
     rows = [("trial", f"{trial.number} of study '{study.study_name}': {state(trial)}{ended}")]
-    if known.get("message"):
-        rows.append(("reason", known["message"]))
+    if noted.message:
+        rows.append(("reason", noted.message))
     if scores := fold_scores(trial):
         rows.append(("folds", ", ".join(f"{v:.4f}" for _, v in sorted(scores.items()))))
-    if "seconds" in known:
-        rows.append(("time", duration(known["seconds"])))
-    if "cost" in known:
-        rows.append(("cost", f"{known['cost']:,.0f} GFLOP"))
+    if noted.seconds is not None:
+        rows.append(("time", duration(noted.seconds)))
+    if noted.cost is not None:
+        rows.append(("cost", f"{noted.cost:,.0f} GFLOP"))
     if trial.datetime_complete:
         rows.append(("ended", f"{trial.datetime_complete:%Y-%m-%d %H:%M}"))
     rows.append(("came by", origin(study, trial)))
@@ -116,7 +117,7 @@ def show_importance(study: optuna.Study, console: Console) -> None:
             soft_wrap=True,
         )
         return
-    metric = study.user_attrs.get("fingerprint", {}).get("metric", "score")
+    metric = StudyAttributes.read(study).metric
     console.print(
         f"what mattered for {metric}, by {complete} complete and {len(trials) - complete} pruned trials",
         soft_wrap=True,

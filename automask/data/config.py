@@ -36,6 +36,7 @@ class SearchSection(BaseModel):
     seed: int = Field(default=0, ge=0, le=SEEDS)
     weights: str | None = None
     pruner: str = "two_stage"
+    sampler: str = "tpe"
 
 
 class Config(BaseModel):

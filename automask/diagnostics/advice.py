@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automask.diagnostics.transfer_matrix import MATTERS, Case, Evidence, decide, recipes
-from automask.hpo.trials import ADVICE, PASSES, PROBE
+from automask.hpo.attributes import StudyAttributes
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.training.pretrained import Checkpoint
@@ -35,11 +35,11 @@ SHARE = 0.05
 @dataclass(frozen=True)
 class Advice:
     """What was measured in lines of text, those of them that a search tells (`notes`), what a study
-    keeps of it as attributes by name, and the recipes that come after the default one."""
+    keeps of it, and the recipes that come after the default one."""
 
     lines: Sequence[str]
     notes: Sequence[str]
-    kept: Mapping[str, Any]
+    kept: StudyAttributes
     recipes: Sequence[Recipe] = ()
 
 
@@ -89,7 +89,7 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     sample = linear_probe.draw(task)
     if isinstance(sample, str):
         told = [f"no advice: {sample}"]
-        return Advice(told, told, {ADVICE: {"recipes": [], "reason": sample}})
+        return Advice(told, told, StudyAttributes(advice={"recipes": [], "reason": sample}))
     recipe = probe_recipe(space, task.weights)
     features = sample.features(recipe)
     evidence = measure(sample, recipe, features)
@@ -106,7 +106,7 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
         notes = describe_evidence(evidence, case, task.metric, len(task.data.labels), seconds)
         notes.append(f"{case.name}: {case.sentence}")
         lines = [*notes, *(f"  {line}" for line in case.follows)]
-    attributes: dict[str, Any] = {PASSES: sample.passes}
+    probe: dict[str, Any] = {}
     best = follow_ranking(ranking, space, [recipe for recipe, _ in advised])
     if isinstance(ranking, str):
         notes, lines = [*notes, ranking], [*lines, ranking]
@@ -114,11 +114,12 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
         notes = [*notes, *ranking.sentences(task.metric, SHOWN)]
         lines = [*lines, *ranking.sentences(task.metric, len(ranking.scores))]
         scores = [(str(one), round(score, 4)) for one, score in ranking.scores.items()]
-        attributes[PROBE] = {"recipes": [free for _, free in best], "scores": scores}
+        probe = {"probe": {"recipes": [free for _, free in best], "scores": scores}}
     if advised or best:
         lines = [*lines, "a search tries these after the default recipe:"]
         lines += [_told_recipe(recipe) for recipe, _ in (*advised, *best)]
-    attributes[ADVICE] = {**kept, "recipes": [free for _, free in advised]}
+    kept["recipes"] = [free for _, free in advised]
+    attributes = StudyAttributes(passes=sample.passes, **probe, advice=kept)
     return Advice(lines, notes, attributes, [recipe for recipe, _ in (*advised, *best)])
 
 

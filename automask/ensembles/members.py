@@ -11,6 +11,7 @@ import numpy as np
 from automask.data import dataset
 from automask.ensembles.ensemble import Member
 from automask.errors import UserError
+from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.hpo.trials import complete_trials
 from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
@@ -36,7 +37,7 @@ def load_members(session: Session, say: Callable[[str], None] = lambda text: Non
     count = int(session.folds.max()) + 1
     found, unable = [], 0
     for rank, trial in enumerate(complete_trials(session.study)):
-        recipe = Recipe.from_dict(trial.user_attrs["recipe"])
+        recipe = recipe_of(trial)
         store = session.store.trial(recipe.hash)
         if not all(store.has(fold) for fold in range(count)):
             say(f"trial {trial.number}: its probabilities are gone from {store.folder}; left out")
@@ -83,7 +84,7 @@ def _has_new_rows(session: Session, store: TrialStore) -> bool:
 def explain_other_weights(session: Session) -> str:
     """Why networks can't be made again as the study made them; empty where they can."""
     begun, now = (
-        session.study.user_attrs["fingerprint"]["weights"],
+        StudyAttributes.read(session.study).identity["weights"],
         describe_checkpoints(session.weights),
     )
     return (begun != now) * (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from automask.hpo.attributes import TrialAttributes
 from automask.hpo.progress import Step
 
 if TYPE_CHECKING:
@@ -42,18 +43,21 @@ def seconds(
     Of the same model and size if there is one, else of the same kind, else by the pace of `passes`
     through networks (see `network`) before any trial.
     """
-    seen = [t.user_attrs for t in trials if {"pace", "kind"} <= t.user_attrs.keys()]
-    here = [attrs for attrs in seen if attrs.get("machine") == cost.machine]
+    here: dict[str, list[float]] = {}
+    for trial in map(TrialAttributes.read, trials):
+        if trial.pace is not None and trial.kind and trial.machine == cost.machine:
+            here.setdefault(trial.kind, []).append(trial.pace)
     way, _, known = cost.kind.partition(" ")
-    alike = [attrs for attrs in here if attrs["kind"] == cost.kind]
-    alike = alike or [attrs for attrs in here if attrs["kind"].split()[0] == way]
-    if alike:
-        return cost.gflop * statistics.median(a["pace"] for a in alike)
+    paces = here.get(cost.kind) or [
+        pace for kind, some in here.items() if kind.split()[0] == way for pace in some
+    ]
+    if paces:
+        return cost.gflop * statistics.median(paces)
     if passes:
         return SLOWER * cost.gflop * passes.get(known, statistics.median(passes.values()))
     return None
 
 
-def facts(cost: Cost, seconds: float) -> dict[str, Any]:
+def facts(cost: Cost, seconds: float) -> TrialAttributes:
     """What a trial keeps for `seconds` of later ones, having spent that long on all of the cost."""
-    return {"pace": seconds / max(cost.gflop, 1e-9), "machine": cost.machine}
+    return TrialAttributes(pace=seconds / max(cost.gflop, 1e-9), machine=cost.machine)

@@ -18,6 +18,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from automask.hpo.attributes import recipe_of
 from automask.space.recipe import Recipe
 
 #: Below this many complete trials nothing is said, below the second it is said with a warning.
@@ -48,7 +49,7 @@ def factors(trials: Sequence[FrozenTrial]) -> list[Factor]:
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
     worst = min((trial.values[0] for trial in complete), default=0.0)
     values = [trial.values[0] for trial in complete] + [worst - 1.0] * len(pruned)
-    rows = [_named(Recipe.from_dict(t.user_attrs["recipe"])) for t in (*complete, *pruned)]
+    rows = [_named(recipe_of(t)) for t in (*complete, *pruned)]
     ranges = _ranges(rows)
     study = optuna.create_study(direction="maximize")
     for row, value in zip(rows, values, strict=True):

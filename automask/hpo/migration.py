@@ -7,47 +7,26 @@ that a process which is killed leaves the study as it was. Numbers, values, time
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import optuna
 from filelock import FileLock
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-    distribution_to_json,
-)
-from optuna.trial import FrozenTrial, TrialState
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from automask.errors import UserError
+from automask.hpo.attributes import StudyAttributes, TrialAttributes, recipe_of
+from automask.hpo.optuna_internals import Rows, queued_params, rewriting
 from automask.hpo.optuna_study import is_alive, requeue_abandoned
+from automask.hpo.proposer import suggester
 from automask.hpo.sampler import STARTUP
-from automask.hpo.trials import (
-    GIVEN,
-    JOINED,
-    LEFT,
-    OUTSIDE,
-    QUEUES,
-    WARM,
-    complete_trials,
-    finished_trials,
-)
-from automask.space.ranges import Categorical, Float, Int, Range
+from automask.hpo.trials import LEFT, complete_trials, finished_trials
 from automask.space.recipe import Recipe
 from automask.space.space import Space, plain_value
 from automask.storage.study_store import StudyStore
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-
-#: The names of a waiting trial's own parameters, as Optuna keeps them.
-QUEUED = "fixed_params"
 
 
 @dataclass(frozen=True)
@@ -62,14 +41,9 @@ class Place:
 def nearest_place(space: Space, values: Mapping[str, Any]) -> Place:
     """The place in the space that is nearest to values by name, as `Recipe.values` has them."""
     nearest, params = space.nearest(values)
-    distributions = {}
-
-    def suggest(name: str, range_: Range) -> Any:
-        distributions[name] = distribution(range_)
-        return params[name]
-
-    space.sample(suggest)
-    return Place(nearest, params, distributions)
+    trial = FixedTrial(params)
+    space.sample(suggester(trial))
+    return Place(nearest, params, trial.distributions)
 
 
 def migrate(study: optuna.Study, store: StudyStore, space: Space, told: str) -> str:
@@ -78,7 +52,7 @@ def migrate(study: optuna.Study, store: StudyStore, space: Space, told: str) -> 
     The study must be opened anew where there is a sentence. Raises `UserError` while somebody
     works on it.
     """
-    known = study.user_attrs["fingerprint"].get("space")
+    known = StudyAttributes.read(study).identity.get("space")
     if known == told:
         return ""
     with FileLock(store.lock):
@@ -98,8 +72,8 @@ def find_newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, lis
         for name, held in trial.distributions.items():
             if isinstance(held, CategoricalDistribution):
                 seen.setdefault(plain_value(name), []).extend(held.choices)
-        if recipe := trial.user_attrs.get("recipe"):
-            for name, value in Recipe.from_dict(recipe).values().items():
+        if TrialAttributes.read(trial).recipe:
+            for name, value in recipe_of(trial).values().items():
                 seen.setdefault(name, []).append(value)
     offered = dict(space.domains)
     for library, model in space.models():
@@ -114,8 +88,8 @@ def find_newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, lis
 def _tries(study: optuna.Study, space: Space, joined: Mapping[str, list[Any]]) -> list[Any]:
     """Parameters of the best recipe with each of what joined; the sampler has no reason to try it."""
     best = complete_trials(study)[:1]
-    values = Recipe.from_dict(best[0].user_attrs["recipe"]).values() if best else {}
-    waiting = [_plain(free) for free in study.user_attrs.get(JOINED, ())]
+    values = recipe_of(best[0]).values() if best else {}
+    waiting = [_plain(free) for free in StudyAttributes.read(study).joined or ()]
     for name, choices in joined.items():
         kind, _, rest = name.partition(".")
         # A model comes with its library.
@@ -126,33 +100,26 @@ def _tries(study: optuna.Study, space: Space, joined: Mapping[str, list[Any]]) -
 
 def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
     """Move all trials into the space; a sentence about it."""
-    from sqlalchemy import orm
-
     trials = study.get_trials(deepcopy=False)
     counted = {trial.number for trial in finished_trials(study)}
-    sources = {name: study.user_attrs.get(name) for name in QUEUES}
-    joined = find_newcomers(space, trials)
-    tries = _tries(study, space, joined)
+    noted = StudyAttributes.read(study)
+    tries = _tries(study, space, find_newcomers(space, trials))
+    queues = {name: _requeued(getattr(noted, name), space, bool(trials)) for name in noted.QUEUES}
+    if not trials:
+        # What was measured for a study in which nothing was tried yet is measured again.
+        queues |= {"advice": None, "probe": None}
+    fingerprint = {**noted.identity, "space": told}
     inside = 0
-    engine = cast(Any, study._storage)._backend.engine
-    with orm.Session(engine, autoflush=False) as session, session.begin():
-        rows = _Rows(session)
+    with rewriting(study) as rows:
         for trial in trials:
-            recipe = trial.user_attrs.get("recipe")
-            if recipe is not None:
-                lies = _move(rows, trial, Recipe.from_dict(recipe), space)
-                inside += lies and trial.number in counted
+            if TrialAttributes.read(trial).recipe:
+                inside += _move(rows, trial, space) and trial.number in counted
                 continue
-            rows.params(trial, None)
+            rows.params(trial, {}, {})
             if trial.state == TrialState.WAITING:
-                queued = trial.system_attrs.get(QUEUED, {})
-                rows.system(trial, QUEUED, dict(nearest_place(space, _plain(queued)).params))
-        for name, source in sources.items():
-            # What was measured for a study in which nothing was tried yet is measured again.
-            measured = name != WARM and not trials
-            rows.study(study, name, None if measured else _requeued(source, space, bool(trials)))
-        rows.study(study, JOINED, tries)
-        rows.study(study, "fingerprint", {**study.user_attrs["fingerprint"], "space": told})
+                queued = nearest_place(space, _plain(queued_params(trial) or {}))
+                rows.queued_params(trial, dict(queued.params))
+        rows.study(StudyAttributes(joined=tries, fingerprint=fingerprint, **queues).stored())
     said = (
         f"the space has changed: {inside} of {len(counted)} finished trials lie in it; all stay in the "
         "ensemble"
@@ -174,86 +141,25 @@ def _requeued(source: Any, space: Space, begun: bool) -> Any:
     return {**source, **names, "recipes": [*source["recipes"], *moved]}
 
 
-def _move(rows: _Rows, trial: FrozenTrial, recipe: Recipe, space: Space) -> bool:
+def _move(rows: Rows, trial: FrozenTrial, space: Space) -> bool:
     """Write a trial anew; does its recipe lie in the space?
 
     One that waits for its last folds and was left outside isn't trained on, until the space has it
     again, unless it was asked for by name.
     """
+    noted, recipe = TrialAttributes.read(trial), recipe_of(trial)
     found = nearest_place(space, recipe.values())
     inside = found.nearest.hash == recipe.hash
-    rows.params(trial, found)
-    rows.user(trial, OUTSIDE, None if inside else True)
-    if trial.state == TrialState.WAITING and not inside and GIVEN not in trial.user_attrs:
-        rows.user(trial, "reason", LEFT)
+    rows.params(trial, found.params, found.distributions)
+    rows.trial(trial, TrialAttributes(outside=None if inside else True).stored())
+    if trial.state == TrialState.WAITING and not inside and not noted.given:
+        rows.trial(trial, TrialAttributes(reason=LEFT).stored())
         rows.state(trial, TrialState.FAIL, datetime.now())
-    elif trial.user_attrs.get("reason") == LEFT and inside:
-        rows.user(trial, "reason", None)
+    elif noted.reason == LEFT and inside:
+        rows.trial(trial, TrialAttributes(reason=None).stored())
         rows.state(trial, TrialState.WAITING, None)
     return inside
 
 
 def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
     return {plain_value(name): value for name, value in params.items()}
-
-
-def distribution(range_: Range) -> BaseDistribution:
-    """The range as Optuna holds it."""
-    match range_:
-        case Float():
-            return FloatDistribution(range_.low, range_.high, log=range_.log)
-        case Int():
-            return IntDistribution(range_.low, range_.high, log=range_.log)
-        case Categorical():
-            return CategoricalDistribution(range_.choices)
-    raise UserError("open text can't be searched; give a list of names")
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Optuna's tables in a transaction: its own interface changes no trial that has ended."""
-
-    session: Session
-
-    def params(self, trial: FrozenTrial, found: Place | None) -> None:
-        from optuna.storages._rdb.models import TrialParamModel as Model
-
-        self.session.query(Model).filter_by(trial_id=trial._trial_id).delete()
-        for name, held in found.distributions.items() if found else ():
-            assert found is not None
-            value = held.to_internal_repr(found.params[name])
-            self.session.add(
-                Model(
-                    trial_id=trial._trial_id,
-                    param_name=name,
-                    param_value=value,
-                    distribution_json=distribution_to_json(held),
-                )
-            )
-
-    def state(self, trial: FrozenTrial, state: TrialState, ended: datetime | None) -> None:
-        from optuna.storages._rdb.models import TrialModel
-
-        row = self.session.get_one(TrialModel, trial._trial_id)
-        row.state, row.datetime_complete = state, ended
-
-    def user(self, trial: FrozenTrial, key: str, value: Any) -> None:
-        from optuna.storages._rdb.models import TrialUserAttributeModel as Model
-
-        self._attribute(Model, "trial_id", trial._trial_id, key, value)
-
-    def system(self, trial: FrozenTrial, key: str, value: Any) -> None:
-        from optuna.storages._rdb.models import TrialSystemAttributeModel as Model
-
-        self._attribute(Model, "trial_id", trial._trial_id, key, value)
-
-    def study(self, study: optuna.Study, key: str, value: Any) -> None:
-        from optuna.storages._rdb.models import StudyUserAttributeModel as Model
-
-        self._attribute(Model, "study_id", study._study_id, key, value)
-
-    def _attribute(self, model: Any, owner: str, number: int, key: str, value: Any) -> None:
-        """Set an attribute, or take it away where the value is None."""
-        self.session.query(model).filter_by(**{owner: number, "key": key}).delete()
-        if value is not None:
-            self.session.add(model(**{owner: number, "key": key, "value_json": json.dumps(value)}))

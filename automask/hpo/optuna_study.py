@@ -13,7 +13,9 @@ from optuna.trial import TrialState
 
 from automask.errors import UserError
 from automask.hpo import pruners
-from automask.hpo.sampler import ReseededTPE
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
+from automask.hpo.optuna_internals import requeue
+from automask.hpo.sampler import DEFAULT, named
 from automask.storage.disk import out_of_space
 from automask.storage.study_store import StudyStore
 
@@ -25,6 +27,7 @@ def open_study(
     folds: int,
     make: bool = True,
     pruner: str = pruners.DEFAULT,
+    sampler: str = DEFAULT,
     runs: Path = Path(),
 ) -> optuna.Study:
     """The Optuna study of that name, made if it isn't there; `runs` is the folder that fills its disk.
@@ -37,17 +40,17 @@ def open_study(
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
         stops = pruners.make_pruner(pruner, folds)
-        storage, sampler = _storage(url), ReseededTPE(seed)
+        proposes, storage = named(sampler, seed), _storage(url)
         if not make:
             return optuna.load_study(
-                storage=storage, study_name=name, sampler=sampler, pruner=stops
+                storage=storage, study_name=name, sampler=proposes, pruner=stops
             )
         return optuna.create_study(
             storage=storage,
             study_name=name,
             direction="maximize",
             load_if_exists=True,
-            sampler=sampler,
+            sampler=proposes,
             pruner=stops,
         )
     except KeyError as error:
@@ -88,9 +91,9 @@ def check_identity(study: optuna.Study, hashes: dict[str, str], settings: dict[s
     `automask.respacing` follows.
     """
     fingerprint = {**hashes, **settings}
-    known = study.user_attrs.get("fingerprint")
+    known = StudyAttributes.read(study).fingerprint
     if known is None:
-        study.set_user_attr("fingerprint", fingerprint)
+        StudyAttributes(fingerprint=fingerprint).write(study)
         return
     changed = [k for k in fingerprint if k != "space" and known.get(k) != fingerprint[k]]
     if changed:
@@ -111,20 +114,15 @@ def requeue_abandoned(study: optuna.Study, store: StudyStore) -> None:
     lock: a trial has no worker for a moment.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        worker = trial.user_attrs.get("worker")
+        worker = TrialAttributes.read(trial).worker
         if worker is None or not is_alive(store, worker):
-            requeue(study, trial._trial_id)
+            requeue(study, trial)
 
 
 def requeue_lost(study: optuna.Study, store: StudyStore) -> None:
     """Put back what workers left that are no more, while others may be at work on the study."""
     with FileLock(store.lock):
         requeue_abandoned(study, store)
-
-
-def requeue(study: optuna.Study, trial_id: int) -> None:
-    """Back into the queue, with what it sampled and reported."""
-    study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
 def is_alive(store: StudyStore, worker: str) -> bool:

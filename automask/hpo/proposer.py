@@ -6,17 +6,18 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
 from automask.errors import UserError
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, seconds
-from automask.hpo.optuna_study import requeue
+from automask.hpo.optuna_internals import requeue
 from automask.hpo.sampler import STARTUP
-from automask.hpo.trials import ANYWAY, DRAWN, GIVEN, JOINED, OUTSIDE, PASSES, QUEUES
 from automask.space.ranges import Categorical, Float, Int, Range, draw
 from automask.space.recipe import Recipe
 from automask.space.space import Space
@@ -51,15 +52,16 @@ class Proposer:
         sampler knows too little, the cheapest of a few random recipes, and the sampler's own.
         """
         trials = self.study.get_trials(deepcopy=False)
+        attributes = StudyAttributes.read(self.study)
         if not trials:
             self.study.enqueue_trial(self.space.default()[1])
-            for source in QUEUES:
-                for free in self.study.user_attrs.get(source, {}).get("recipes", ()):
+            for source in attributes.QUEUES:
+                for free in attributes.queue(source):
                     self.study.enqueue_trial(free)
-        if joined := self.study.user_attrs.get(JOINED):
-            for free in joined:
-                self.study.enqueue_trial(free, user_attrs={JOINED: True})
-            self.study.set_user_attr(JOINED, [])
+        for free in attributes.joined or ():
+            TrialAttributes(joined=True).enqueue(self.study, free)
+        if attributes.joined:
+            StudyAttributes(joined=[]).write(self.study)
         held: list[optuna.Trial] = []
         try:
             refused = 0
@@ -72,11 +74,12 @@ class Proposer:
                         return why
                 trial = self.study.ask()
                 recipe = self.space.sample(suggester(trial))
-                if given := trial.user_attrs.get(GIVEN):
-                    recipe = Recipe.from_dict(given)
+                noted = TrialAttributes.read(trial)
+                if noted.given:
+                    recipe = Recipe.from_dict(noted.given)
                 if recipe.hash in _used(trials, trial.number):
                     self._refuse(trial, "duplicate")
-                elif ANYWAY not in trial.user_attrs and not self._fits(recipe, trials):
+                elif not noted.anyway and not self._fits(recipe, trials):
                     if waits:
                         held.append(trial)
                         continue
@@ -86,7 +89,7 @@ class Proposer:
                 refused += not waits
         finally:
             for trial in held:
-                requeue(self.study, trial._trial_id)
+                requeue(self.study, trial)
 
     def _enqueue_cheapest(self, trials: list[FrozenTrial], refused: int) -> str:
         """Queue the cheapest of a few random recipes that are new and fit, or say why there is none."""
@@ -111,13 +114,13 @@ class Proposer:
                 used.add(recipe.hash)
             if len(found) == wanted:
                 break
-        attributes = {DRAWN: True}
-        if not found and not any("pace" in trial.user_attrs for trial in trials):
+        attributes = TrialAttributes(drawn=True)
+        if not found and all(TrialAttributes.read(trial).pace is None for trial in trials):
             # No trial has told yet how long one takes: better a try than nothing to blend.
-            found, attributes[ANYWAY] = drawn, True
+            found, attributes = drawn, TrialAttributes(drawn=True, anyway=True)
         if found:
             cheapest = min(found, key=lambda pair: pair[0])[1]
-            self.study.enqueue_trial(cheapest, user_attrs=attributes)
+            attributes.enqueue(self.study, cheapest)
             return ""
         if drawn:
             return "no other trial is expected to end in the time that is left"
@@ -128,42 +131,41 @@ class Proposer:
         if self.deadline is None:
             return True
         cost = self.cost(recipe)
-        passes = self.study.user_attrs.get(PASSES)
+        passes = StudyAttributes.read(self.study).passes
         expected = None if cost is None else seconds(cost, trials, passes)
         return expected is None or time.time() + MARGIN * expected <= self.deadline
 
     def _refuse(self, trial: optuna.Trial, reason: str) -> None:
-        trial.set_user_attr("reason", reason)
+        TrialAttributes(reason=reason).write(trial)
         self.study.tell(trial, state=TrialState.FAIL)
 
     def begun(self, trial: optuna.Trial, recipe: Recipe, trials: list[FrozenTrial]) -> optuna.Trial:
         """The trial with what is known of it before it runs."""
-        if "hash" in trial.user_attrs:
+        if TrialAttributes.read(trial).hash:
             # Some of it may be done, so that its seconds say nothing of others.
-            trial.set_user_attr("resumed", True)
-        trial.set_user_attr("recipe", recipe.to_dict())
-        trial.set_user_attr("hash", recipe.hash)
-        trial.set_user_attr("worker", self.worker)
+            TrialAttributes(resumed=True).write(trial)
+        TrialAttributes(recipe=recipe.to_dict(), hash=recipe.hash, worker=self.worker).write(trial)
         if (cost := self.cost(recipe)) is not None:
-            trial.set_user_attr("cost", cost.gflop)
-            trial.set_user_attr("kind", cost.kind)
             # Also where nothing tells: another machine may have expected something.
-            trial.set_user_attr("predicted", seconds(cost, trials))
+            predicted = seconds(cost, trials)
+            TrialAttributes(cost=cost.gflop, kind=cost.kind, predicted=predicted).write(trial)
         return trial
 
 
 def _is_startup(trials: list[FrozenTrial]) -> bool:
     """Does the sampler know too little? It learns nothing from recipes outside the space."""
-    inside = [trial.state for trial in trials if OUTSIDE not in trial.user_attrs]
-    return sum(state in (TrialState.COMPLETE, TrialState.PRUNED) for state in inside) < STARTUP
+    counted = (t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
+    inside = (trial for trial in counted if not TrialAttributes.read(trial).outside)
+    return len(list(islice(inside, STARTUP))) < STARTUP
 
 
 def _used(trials: list[FrozenTrial], but: int | None = None) -> set[str]:
     """The hashes of all recipes of the study, without that of one trial."""
-    return {t.user_attrs["hash"] for t in trials if "hash" in t.user_attrs and t.number != but}
+    hashes = {TrialAttributes.read(trial).hash for trial in trials if trial.number != but}
+    return {hash_ for hash_ in hashes if hash_}
 
 
-def suggester(trial: optuna.Trial) -> Callable[[str, Range], Any]:
+def suggester(trial: BaseTrial) -> Callable[[str, Range], Any]:
     """What asks Optuna for a value of a range."""
 
     def suggest(name: str, range_: Range) -> Any:

@@ -6,31 +6,31 @@ reports are `automask.progress.Step`s.
 
 from __future__ import annotations
 
-import errno
 import math
 import multiprocessing
 import time
-import traceback
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import optuna
 from filelock import FileLock
 from optuna.trial import FrozenTrial, TrialState
 
-from automask.deadline import TimeUp, until
-from automask.errors import DiskError, TrialError, UserError
+from automask.deadline import TimeUp
+from automask.errors import UserError
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, facts
-from automask.hpo.optuna_study import requeue, requeue_abandoned
+from automask.hpo.optuna_internals import claim, requeue
+from automask.hpo.optuna_study import requeue_abandoned
 from automask.hpo.progress import Report, Step
 from automask.hpo.proposer import Proposer, suggester
-from automask.hpo.pruners import step_number
-from automask.hpo.trials import GIVEN, OUTSIDE, by_end, last_failures, trials_without_rise
+from automask.hpo.reporter import Interrupted, Reporter
+from automask.hpo.trial_outcome import Outcome, outcome
+from automask.hpo.trials import by_end, last_failures, trials_without_rise
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.disk import out_of_space
@@ -44,14 +44,6 @@ PATIENCE, LEAST = 5.0, 60.0
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 PAUSE = 0.5
 Train = Callable[[Recipe, Report], float]
-
-
-class Pruned(Exception):
-    """The trial under way is not worth finishing."""
-
-
-class Interrupted(Exception):
-    """The trial under way must stop now and go on later."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +161,9 @@ class Searcher:
         return ""
 
     def _moved(self) -> bool:
-        known = self.study.user_attrs.get("fingerprint", {})
-        return bool(self.declared) and known.get("space") != self.declared
+        if not self.declared:
+            return False
+        return StudyAttributes.read(self.study).identity.get("space") != self.declared
 
     def _without_a_rise(self, trials: list[FrozenTrial]) -> int:
         ended = by_end(trial for trial in trials if trial.state in COUNTED)
@@ -201,111 +194,70 @@ class Searcher:
             raise UserError(MOVED)
         requeue_abandoned(self.study, self.store)
         queue = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        found = [trial for trial in queue if trial.user_attrs.get("hash") == recipe.hash]
+        found = [trial for trial in queue if TrialAttributes.read(trial).hash == recipe.hash]
         if not found:
             nearest, free = self.space.nearest(recipe.values())
-            attributes: dict[str, Any] = {GIVEN: recipe.to_dict()}
-            if nearest.hash != recipe.hash:
-                attributes[OUTSIDE] = True
-            self.study.enqueue_trial(free, user_attrs=attributes)
+            outside = nearest.hash != recipe.hash or None
+            TrialAttributes(given=recipe.to_dict(), outside=outside).enqueue(self.study, free)
             found = self.study.get_trials(deepcopy=False)[-1:]
-        self.study._storage.set_trial_state_values(found[0]._trial_id, TrialState.RUNNING)
-        trial = optuna.Trial(self.study, found[0]._trial_id)
+        trial = claim(self.study, found[0])
         self.space.sample(suggester(trial))
         return self._proposer.begun(trial, recipe, self.study.get_trials(deepcopy=False))
 
     def _run(self, trial: optuna.Trial, recipe: Recipe, patience: float = PATIENCE) -> None:
-        begin, spent = time.time(), trial.user_attrs.get("seconds", 0.0)
-        expected, cost = trial.user_attrs.get("predicted"), self.cost(recipe)
-        limit = math.inf if expected is None else begin + max(LEAST, patience * expected)
-        ends = min(limit, math.inf if self.limits.deadline is None else self.limits.deadline)
+        begin, noted = time.time(), TrialAttributes.read(trial)
+        expected, cost = noted.predicted, self.cost(recipe)
+        reporter = Reporter(
+            trial,
+            set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values),
+            cost,
+            math.inf if expected is None else begin + max(LEAST, patience * expected),
+            lambda: _orphaned() or self._late(),
+            lambda step: self.tell(Event("step", trial.number, recipe, step)),
+        )
         self.tell(Event("begin", trial.number, recipe, expected=expected))
-        done = 0.0
-        reported = set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
-
-        def report(step: Step) -> None:
-            if not step.final and (_orphaned() or self._late()):
-                raise Interrupted
-            nonlocal done
-            done = done if cost is None else cost.share(step)
-            if not step.final and time.time() >= limit:
-                raise TimeUp
-            self.tell(Event("step", trial.number, recipe, step))
-            if step.micro_batch is not None and "micro_batch" not in trial.user_attrs:
-                # Batch norm has seen other batches than the recipe's: another machine may differ.
-                trial.set_user_attr("micro_batch", step.micro_batch)
-            if step.score is None:
-                return
-            number = step_number(step.fold, step.rung)
-            if number not in reported:
-                trial.report(float(step.score), number)
-            if not step.final and trial.should_prune():
-                raise Pruned
-
-        state, value, reason, message = TrialState.FAIL, None, "", ""
+        began = begin - (noted.seconds or 0.0)
         try:
-            with until(None if ends == math.inf else ends):
-                value = float(self.train(recipe, report))
-            state, done = TrialState.COMPLETE, 1.0
-        except Pruned:
-            state = TrialState.PRUNED
-        except TrialError as error:
-            reason, message = error.reason, str(error)
-        except (Interrupted, TimeUp) as error:
-            if isinstance(error, Interrupted) or ends < limit:
-                trial.set_user_attr("seconds", spent + time.time() - begin)
-                self._put_back(trial)
-                return
-            reason, message = "timed out", f"expected were {expected:.0f} s"
-        except Exception as error:
-            if _is_ours(error):
-                self._put_back(trial)
-                raise
-            reason, message = "plugin error", _told(error)
+            ended = outcome(
+                lambda: self.train(recipe, reporter),
+                reporter.limit,
+                self.limits.deadline,
+                f"expected were {expected or 0.0:.0f} s",
+            )
+        except (Interrupted, TimeUp):
+            TrialAttributes(seconds=time.time() - began).write(trial)
+            self._requeue(trial)
+            return
         except BaseException:
-            self._put_back(trial)
+            self._requeue(trial)
             raise
-        seconds = spent + time.time() - begin
-        if reason == "timed out":
-            # It tells what it took at least, or all that are as slow would be ended like it.
-            done = done or 1.0
-        told = done and reason in ("", "timed out") and "resumed" not in trial.user_attrs
-        if cost is not None and told:
-            for key, fact in facts(cost, seconds / done).items():
-                trial.set_user_attr(key, fact)
-        trial.set_user_attr("seconds", seconds)
-        if reason:
-            trial.set_user_attr("reason", reason)
-            trial.set_user_attr("message", message[:1000])
-        self.study.tell(trial, values=value, state=state)
-        if state != TrialState.COMPLETE:
-            self.store.trial(recipe.hash).remove()
-        shown = reason or state.name.lower()
-        self.tell(Event("end", trial.number, recipe, None, shown, value, seconds, message))
+        self._end(reporter, recipe, ended, time.time() - began)
 
-    def _put_back(self, trial: optuna.Trial) -> None:
+    def _end(self, reporter: Reporter, recipe: Recipe, ended: Outcome, seconds: float) -> None:
+        """Keep how a trial ended that took so long, and tell the user."""
+        trial, done = reporter.trial, reporter.done
+        # Timed out, it tells what it took at least, or all that are as slow would be ended like it.
+        if ended.state == TrialState.COMPLETE or (ended.reason == "timed out" and not done):
+            done = 1.0
+        tells = done and ended.reason in ("", "timed out")
+        if reporter.cost is not None and tells and not TrialAttributes.read(trial).resumed:
+            facts(reporter.cost, seconds / done).write(trial)
+        TrialAttributes(seconds=seconds).write(trial)
+        if ended.reason:
+            TrialAttributes(reason=ended.reason, message=ended.message[:1000]).write(trial)
+        self.study.tell(trial, values=ended.value, state=ended.state)
+        if ended.state != TrialState.COMPLETE:
+            self.store.trial(recipe.hash).remove()
+        end = (ended.name, ended.value, seconds, ended.message)
+        self.tell(Event("end", trial.number, recipe, None, *end))
+
+    def _requeue(self, trial: optuna.Trial) -> None:
         # A full disk refuses this as well; then whoever goes on sees that the worker is gone.
         with suppress(optuna.exceptions.OptunaError):
-            requeue(self.study, trial._trial_id)
+            requeue(self.study, trial)
 
 
 def _orphaned() -> bool:
     """Is this a worker whose starter was killed?"""
     starter = multiprocessing.parent_process()
     return starter is not None and not starter.is_alive()
-
-
-def _is_ours(error: Exception) -> bool:
-    """Does this end the search, since no other recipe would mend it: the storage or the disk?"""
-    if isinstance(error, OSError) and error.errno == errno.EROFS:
-        return True
-    ours = isinstance(error, DiskError | optuna.exceptions.OptunaError)
-    return ours or out_of_space(error) is not None
-
-
-def _told(error: Exception) -> str:
-    """The error in a line, with where it was raised for whoever wrote the plugin."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-    text = str(error).strip().splitlines()[0] if str(error).strip() else ""
-    return f"{type(error).__name__}: {text}{where}"

@@ -11,6 +11,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from automask.errors import UserError, did_you_mean
+from automask.hpo import attributes
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
+from automask.hpo.optuna_internals import queued_params
 from automask.hpo.progress import RUNGS
 from automask.hpo.pruners import STRIDE
 from automask.space import registry
@@ -18,20 +21,6 @@ from automask.space.kinds import SEARCHED
 from automask.space.recipe import TRAINING, Recipe
 from automask.storage.disk import TOP
 
-#: Attributes of trials that were asked for by name: the recipe, and whether it is outside the space.
-GIVEN, OUTSIDE = "given", "outside"
-#: One of a trial that was drawn at random, before the sampler knew enough.
-DRAWN = "drawn"
-#: One that tries what joined the space; the study keeps those that aren't queued yet.
-JOINED = "joined"
-#: Attributes of a study that hold recipes to begin with, after the default one and in this order; the
-#: first two are measured, and the advice is written last.
-ADVICE, PROBE, WARM = "advice", "probe", "warm start"
-QUEUES = (ADVICE, PROBE, WARM)
-#: Seconds a GFLOP of a pass through each network, which the study keeps until trials tell better.
-PASSES = "passes"
-#: One that is begun though it may not end in time.
-ANYWAY = "anyway"
 #: Why a trial that waited ended when the space changed and left it out.
 LEFT = "left out of the space"
 #: Trials that nobody trained to the end: there already, too long for the time left, or left out.
@@ -57,7 +46,7 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _trained(trial: FrozenTrial) -> bool:
-    return trial.user_attrs.get("reason") not in UNUSED
+    return TrialAttributes.read(trial).reason not in UNUSED
 
 
 def trials_without_rise(trials: list[FrozenTrial], scores: Sequence[float]) -> int:
@@ -86,13 +75,16 @@ def by_end(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 def outranked_hashes(study: optuna.Study) -> list[str]:
     """The hashes of complete trials that are out of the running, the worst first."""
-    return [trial.user_attrs["hash"] for trial in reversed(complete_trials(study)[TOP:])]
+    ranked = (TrialAttributes.read(trial) for trial in reversed(complete_trials(study)[TOP:]))
+    return [attributes.hash for attributes in ranked if attributes.hash]
 
 
 def state(trial: FrozenTrial) -> str:
     """complete, pruned, running, waiting, or why it failed."""
     name = trial.state.name.lower()
-    return trial.user_attrs.get("reason", "failed") if trial.state == TrialState.FAIL else name
+    return (
+        (TrialAttributes.read(trial).reason or "failed") if trial.state == TrialState.FAIL else name
+    )
 
 
 def trained(trial: FrozenTrial, folds: int) -> float:
@@ -131,27 +123,27 @@ def _by_score(trial: FrozenTrial) -> float:
 SORTS: dict[str, Callable[[FrozenTrial], float]] = {
     "number": lambda trial: trial.number,
     "score": _by_score,
-    "seconds": lambda trial: -trial.user_attrs.get("seconds", 0.0),
+    "seconds": lambda trial: -(TrialAttributes.read(trial).seconds or 0.0),
 }
 
 
 def recipe_of(trial: FrozenTrial) -> Recipe | None:
     """The trial's recipe; None for one in the queue that nobody has taken up."""
-    known = trial.user_attrs.get("recipe")
-    return Recipe.from_dict(known) if known else None
+    return attributes.recipe_of(trial) if TrialAttributes.read(trial).recipe else None
 
 
 def explain_empty(trial: FrozenTrial) -> str:
     """Why a trial has no recipe."""
     if trial.state == TrialState.WAITING:
         return "it waits in the queue"
-    return f"it was proposed and never trained ({trial.user_attrs.get('reason', 'interrupted')})"
+    reason = TrialAttributes.read(trial).reason or "interrupted"
+    return f"it was proposed and never trained ({reason})"
 
 
 def trained_trials(study: optuna.Study) -> list[FrozenTrial]:
     """All trials but proposals that nobody trained."""
     trials = study.get_trials(deepcopy=False)
-    return [trial for trial in trials if trial.user_attrs.get("reason") not in UNUSED]
+    return [trial for trial in trials if TrialAttributes.read(trial).reason not in UNUSED]
 
 
 def filter_trials(
@@ -219,27 +211,27 @@ def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
 
 def origin(study: optuna.Study, trial: FrozenTrial) -> str:
     """How the trial came into the study."""
-    left = OUTSIDE in trial.user_attrs
-    if GIVEN in trial.user_attrs:
-        return f"given to automask train{', from outside the space' if left else ''}"
-    return f"{_came(study, trial)}{', in an earlier space' if left else ''}"
+    noted = TrialAttributes.read(trial)
+    if noted.given:
+        return f"given to automask train{', from outside the space' if noted.outside else ''}"
+    return f"{_came(study, trial)}{', in an earlier space' if noted.outside else ''}"
 
 
 def _came(study: optuna.Study, trial: FrozenTrial) -> str:
     """How a trial that nobody gave came into the study."""
-    if DRAWN in trial.user_attrs:
+    if TrialAttributes.read(trial).drawn:
         return "drawn at random"
-    if JOINED in trial.user_attrs:
+    if TrialAttributes.read(trial).joined:
         return "the best recipe with what joined the space"
-    queued = trial.system_attrs.get("fixed_params")
+    queued = queued_params(trial)
     if queued is None:
         return "sampled"
-    known = study.user_attrs
-    if queued in known.get(ADVICE, {}).get("recipes", ()):
+    noted = StudyAttributes.read(study)
+    if queued in noted.queue("advice"):
         return "advice from measuring the data"
-    if queued in known.get(PROBE, {}).get("recipes", ()):
+    if queued in noted.queue("probe"):
         return "one of the probe's best networks"
-    warm = known.get(WARM, {"recipes": (), "studies": ()})
+    warm = noted.warm_start or {"recipes": (), "studies": ()}
     earlier = [
         s for s, free in zip(warm["studies"], warm["recipes"], strict=True) if free == queued
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
+from automask.hpo.attributes import recipe_of
 from automask.hpo.trials import complete_trials
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import TrialStore
@@ -52,7 +53,7 @@ def look_at(session: Session, rows: np.ndarray) -> Looks | str:
         return "captum isn't installed: pip install 'automask[report]'"
     count = int(session.folds.max()) + 1
     for trial in complete_trials(session.study):
-        recipe = Recipe.from_dict(trial.user_attrs["recipe"])
+        recipe = recipe_of(trial)
         store = session.store.trial(recipe.hash)
         if store.has_weights(count):
             return _look(session, trial.number, recipe, store, rows)

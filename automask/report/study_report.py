@@ -20,12 +20,12 @@ from automask.ensembles import ensemble, members
 from automask.ensembles.blend import blend_facts
 from automask.ensembles.ensemble import PLAIN
 from automask.errors import UserError
+from automask.hpo.attributes import recipe_of
 from automask.hpo.importance import LEAST, factors
 from automask.machine import cores
 from automask.report import evaluation, grad_cam, html, submission
 from automask.report.pictures import EDGE, jpeg, thumbnail
 from automask.scoring import by_attribute
-from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.study import summary
 from automask.study.session import Session
@@ -217,7 +217,7 @@ def _members(session: Session, blend: Facts) -> list[Facts]:
     rows = [
         {
             **member,
-            "recipe": Recipe.from_dict(trials[member["trial"]].user_attrs["recipe"]).describe(),
+            "recipe": recipe_of(trials[member["trial"]]).describe(),
         }
         for member in blend["members"]
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from automask.data.dataset import Dataset
 from automask.data.decoding import longest_side
 from automask.data.preprocessing import is_fitted
 from automask.errors import UserError
+from automask.hpo.attributes import StudyAttributes
 from automask.space import registry
 from automask.space.kinds import SEARCHED
 from automask.space.ranges import Categorical, Int, Range
@@ -20,12 +21,9 @@ from automask.space.recipe import Choice
 from automask.space.space import Space
 from automask.training.pretrained import Checkpoint, reachable
 
-#: Attributes of a study: the (library, model) pairs that were to be had, of those that were asked for.
-MODELS, ASKED = "models", "models asked"
-
 
 def drop_unavailable(
-    chosen: Space, checkpoints: dict[str, Checkpoint], known: Mapping[str, Any]
+    chosen: Space, checkpoints: dict[str, Checkpoint], known: StudyAttributes
 ) -> tuple[Space, list[str]]:
     """The space with the pretrained models that are to be had, and what that leaves out.
 
@@ -52,13 +50,13 @@ def may_be_pretrained(space: Space) -> bool:
     return True in getattr(space.training["pretrained"], "choices", ())
 
 
-def _left(models: list[tuple[str, str]], known: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _left(models: list[tuple[str, str]], known: StudyAttributes) -> list[tuple[str, str]]:
     """The models to be had: a study's own ones, whether or not a hub answers, and of new ones those
     that it has."""
-    had = [(lib, name) for lib, name in known.get(MODELS) or ()]
+    had = [(lib, name) for lib, name in known.models or ()]
     if not set(had) & set(models):
         return reachable(models)
-    asked = [(lib, name) for lib, name in known.get(ASKED) or had]
+    asked = [(lib, name) for lib, name in known.models_asked or had]
     with suppress(UserError):
         had += reachable(pair for pair in models if pair not in asked)
     return [pair for pair in models if pair in had]

@@ -10,6 +10,7 @@ import numpy as np
 import optuna
 
 from automask.diagnostics.flip_test import ROWS, SIZE, compare, losses, templates
+from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.hpo.searcher import Note
 from automask.hpo.trials import complete_trials
 from automask.machine import setup_process
@@ -19,7 +20,6 @@ from automask.study.session import Session
 
 #: A class may lose this share of its recognised images; a probe loses a little to anything new.
 SPARED = 0.1
-ATTRIBUTE = "mirroring"
 
 
 def settle_flips(session: Session, tell: Callable[[Note], None]) -> Session:
@@ -38,7 +38,7 @@ def settle_flips(session: Session, tell: Callable[[Note], None]) -> Session:
 
 def measured_flips(study: optuna.Study, space: Space) -> Space:
     """The space as the study will search it, after what was measured of flips, if it was."""
-    measured = study.user_attrs.get(ATTRIBUTE)
+    measured = StudyAttributes.read(study).mirroring
     if measured is None or measured["kept"] or not space.adapts or not has_open_flips(space):
         return space
     return without_flips(space)
@@ -46,14 +46,14 @@ def measured_flips(study: optuna.Study, space: Space) -> Space:
 
 def mirroring_keeps_class(session: Session, tell: Callable[[Note], None]) -> bool:
     """Do mirrored images keep their class? Measured once a study; the user is told."""
-    known = session.study.user_attrs.get(ATTRIBUTE)
+    known = StudyAttributes.read(session.study).mirroring
     if known is None:
         found = _measured(session)
         # Somebody who began beside this process may have been first.
-        known = session.study.user_attrs.get(ATTRIBUTE)
+        known = StudyAttributes.read(session.study).mirroring
         if known is None:
             known = found
-            session.study.set_user_attr(ATTRIBUTE, known)
+            StudyAttributes(mirroring=known).write(session.study)
     tell(Note(known["note"]))
     return bool(known["kept"])
 
@@ -105,7 +105,7 @@ def _pixels(session: Session, rows: np.ndarray) -> np.ndarray:
     resize = (
         next(iter(session.space.competitors["resize"]))
         if session.space
-        else complete_trials(session.study)[0].user_attrs["recipe"]["resize"]["name"]
+        else recipe_of(complete_trials(session.study)[0])["resize"].name
     )
     large = images.at(resize, images.largest)
     return np.stack(

@@ -12,6 +12,7 @@ from automask.data.config import Config, load, read
 from automask.data.dataset import Dataset
 from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
+from automask.hpo.attributes import StudyAttributes
 from automask.space import space_file
 from automask.storage.study_store import StudyStore
 from automask.study import adaptation, flips
@@ -58,7 +59,7 @@ def begin(options: Options) -> Session:
         "weights": pretrained.describe_checkpoints(ready.weights),
     }
     learns_from = options.pseudo or (made.source if made else None)
-    if learns_from or "pseudo-labels" in study.user_attrs.get("fingerprint", {}):
+    if learns_from or "pseudo-labels" in StudyAttributes.read(study).identity:
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
     check_identity(study, dataset.fingerprint(ready.data, folds), settings)
     told = migration.migrate(study, store, flips.measured_flips(study, chosen), settings["space"])
@@ -68,13 +69,15 @@ def begin(options: Options) -> Session:
         pseudo_labels.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(options.project.corrections)
-    study.set_user_attr("weights folder", config.search.weights)
-    study.set_user_attr("largest", ready.largest)
-    study.set_user_attr("disk", ready.cap)
     kept = adaptation.may_be_pretrained(chosen) and not ready.weights
-    study.set_user_attr(adaptation.MODELS, chosen.models() if kept else None)
     asked = space_file.load(config.search.space, options.project.folder)
-    study.set_user_attr(adaptation.ASKED, asked.models() if kept else None)
+    StudyAttributes(
+        weights_folder=config.search.weights,
+        largest=ready.largest,
+        disk=ready.cap,
+        models=chosen.models() if kept else None,
+        models_asked=asked.models() if kept else None,
+    ).write(study)
     notes = made.notes(ready.data.attributes) if made else ()
     notes = (*ready.notes, *notes, *filter(None, [told]))
     return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
@@ -97,7 +100,7 @@ def open_or_survey(options: Options) -> Session:
     if not options.store.is_begun:
         return survey(options)
     opened = open_session(options)
-    known = opened.study.user_attrs
+    known = StudyAttributes.read(opened.study)
     asked = space_file.load(opened.config.search.space, options.project.folder)
     chosen, _ = adaptation.drop_unavailable(asked, opened.weights, known)
     if chosen.adapts:
@@ -117,7 +120,7 @@ def _ready(
     checkpoints = pretrained.read_folder(project.path(folder)) if folder else {}
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.is_begun else None
-    known = begun.user_attrs if begun is not None else {}
+    known = StudyAttributes.read(begun) if begun is not None else StudyAttributes()
     chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, known)
     data = dataset.prepare(read(config, project, project.corrections))
     if chosen.adapts:
@@ -131,7 +134,7 @@ def _ready(
     cap = options.disk or store.tenth()
     room = store.room(cap, outranked=lambda: outranked_hashes(begun) if begun else ())
     # Images stay as they were decoded for a space that had larger ones.
-    largest = max(known.get("largest", 0), *chosen.training["image_size"].corners())
+    largest = max(known.largest, *map(int, chosen.training["image_size"].corners()))
     needed = adaptation.map_bytes(chosen, data, config.search.folds, 1, largest)
     if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
@@ -147,7 +150,7 @@ def _ready(
         options,
         data,
         folds,
-        int(largest),
+        largest,
         checkpoints,
         store,
         cast(Any, begun),

@@ -14,10 +14,10 @@ import numpy as np
 
 from automask.data.dataset import test_fingerprint
 from automask.errors import UserError
+from automask.hpo.attributes import recipe_of
 from automask.hpo.trials import complete_trials
 from automask.scoring import Metric, difference
 from automask.space import registry
-from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.study_store import StudyStore
 from automask.storage.trial_store import TrialStore
@@ -151,7 +151,7 @@ def _complete(session: Session) -> list[TrialStore]:
     """The complete trials whose probabilities are there, the best first."""
     count = int(session.folds.max()) + 1
     trials = complete_trials(session.study)
-    stores = [session.store.trial(Recipe.from_dict(t.user_attrs["recipe"]).hash) for t in trials]
+    stores = [session.store.trial(recipe_of(t).hash) for t in trials]
     return [store for store in stores if all(store.has(fold) for fold in range(count))]
 
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from automask.cli.display import Display, decode
 from automask.diagnostics.advice import Advice, advice
 from automask.errors import UserError
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.optuna_study import is_alive
-from automask.hpo.trials import ADVICE, PROBE, WARM, find_trial, trained_trials
+from automask.hpo.trials import find_trial, trained_trials
 from automask.hpo.warm_start import Earlier, portfolio
 from automask.space.recipe import Recipe
 from automask.study import flips, opening, summary
@@ -30,9 +31,9 @@ def prepare_training(recipe: Recipe, options: Options) -> Session:
 
 def find_complete(session: Session, recipe: Recipe) -> FrozenTrial | None:
     """The complete trial of this recipe, if there is one; raises `UserError` where it is in training."""
-    same = [t for t in trained_trials(session.study) if t.user_attrs.get("hash") == recipe.hash]
+    same = [t for t in trained_trials(session.study) if TrialAttributes.read(t).hash == recipe.hash]
     for trial in same:
-        working = is_alive(session.store, trial.user_attrs.get("worker", ""))
+        working = is_alive(session.store, TrialAttributes.read(trial).worker or "")
         if trial.state == TrialState.RUNNING and working:
             raise UserError(f"trial {trial.number} is training this recipe now: automask status")
     return next((t for t in same if t.state == TrialState.COMPLETE), None)
@@ -68,13 +69,12 @@ def queue_earlier(session: Session, earlier: Sequence[Earlier]) -> str:
             f"study '{study.study_name}' is under way, so that --warm-start adds nothing; "
             "begin another with --study NAME"
         )
-    known = [space.default()[1]]
-    for source in (ADVICE, PROBE):
-        known += study.user_attrs.get(source, {}).get("recipes", ())
+    noted = StudyAttributes.read(study)
+    known = [space.default()[1], *noted.queue("advice"), *noted.queue("probe")]
     chosen = portfolio(earlier, space, known)
     names = [name for name, _ in chosen]
     kept = {"studies": names, "recipes": [free for _, free in chosen]}
-    study.set_user_attr(WARM, kept)
+    StudyAttributes(warm_start=kept).write(study)
     counts = Counter(names)
     told = ", ".join(f"{counts[one.name]} of {one.name}" for one in earlier)
     return (

@@ -16,9 +16,9 @@ from automask.data.config import Config, load, read
 from automask.data.dataset import Dataset
 from automask.data.images import Images
 from automask.errors import UserError, did_you_mean
+from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.hpo.warm_start import Earlier
 from automask.space import registry
-from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.disk import DiskBudget
 from automask.storage.project import Project
@@ -53,6 +53,7 @@ class Options:
     disk: int | None = None
     pseudo: str | None = None
     pruner: str | None = None
+    sampler: str | None = None
     project: Project = field(default_factory=Project)
 
     @property
@@ -164,15 +165,15 @@ def options_of(options: Options) -> Options:
     """The options with what the study was begun with, if it was, where they say nothing else."""
     if not options.store.is_begun:
         return options
-    study = find_study(options)[2]
-    known = study.user_attrs.get("fingerprint", {})
+    noted = StudyAttributes.read(find_study(options)[2])
+    known = noted.identity
     told: dict[str, Any] = {
         "space": known.get("space", "").rpartition(" ")[0] or None,
         "folds": int(known["folds"]) if "folds" in known else None,
         "metric": known.get("metric"),
         "seed": int(known["seed"]) if "seed" in known else None,
-        "weights": study.user_attrs.get("weights folder"),
-        "disk": study.user_attrs.get("disk"),
+        "weights": noted.weights_folder,
+        "disk": noted.disk,
     }
     return replace(options, **{k: v for k, v in told.items() if getattr(options, k) is None})
 
@@ -188,36 +189,36 @@ def open_session(options: Options) -> Session:
     project = options.project
     config, store, study = find_study(options)
     folds = cast(np.ndarray, store.load_folds())
-    identity = study.user_attrs.get("fingerprint", {})
-    metric, seed = identity.get("metric"), int(identity.get("seed", 0))
+    noted = StudyAttributes.read(study)
+    metric, seed = noted.identity.get("metric"), int(noted.identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)
     config = override(config, begun)
     data = dataset.prepare(read(config, project, store.corrections))
     check_identity(study, dataset.fingerprint(data, folds), {})
     data = with_study_groups(data, store)
-    path = study.user_attrs.get("weights folder")
+    path = noted.weights_folder
     if path and not project.path(path).is_dir() and config.search.weights:
         path = config.search.weights
     folder = project.path(path) if path else None
     checkpoints = pretrained.read_folder(folder) if folder and folder.is_dir() else {}
-    largest = study.user_attrs.get("largest", 0)
-    cap = options.disk or study.user_attrs.get("disk") or store.tenth()
-    return Session(config, options, data, folds, largest, checkpoints, store, study, cap=cap)
+    cap = options.disk or noted.disk or store.tenth()
+    return Session(config, options, data, folds, noted.largest, checkpoints, store, study, cap=cap)
 
 
 def override(config: Config, options: Options) -> Config:
     """The configuration with what the command line says instead."""
     changes = {
         key: getattr(options, key)
-        for key in ("space", "folds", "metric", "seed", "weights", "pruner")
+        for key in ("space", "folds", "metric", "seed", "weights", "pruner", "sampler")
         if getattr(options, key) is not None
     }
     registry.get("metric", changes.get("metric", config.search.metric))
     if changes.get("folds", 2) < 2:
         raise UserError("--folds: at least 2")
-    from automask.hpo import pruners
+    from automask.hpo import pruners, sampler
 
     pruners.make_pruner(changes.get("pruner", config.search.pruner), 2)
+    sampler.named(changes.get("sampler", config.search.sampler), 0)
     return config.model_copy(update={"search": config.search.model_copy(update=changes)})
 
 
@@ -232,7 +233,14 @@ def open_study(
         store.create()
     search = config.search
     return optuna_study.open_study(
-        url, options.study, search.seed, search.folds, make, search.pruner, store.runs
+        url,
+        options.study,
+        search.seed,
+        search.folds,
+        make,
+        search.pruner,
+        search.sampler,
+        store.runs,
     )
 
 
@@ -257,7 +265,7 @@ def read_earlier(where: str, options: Options) -> Earlier:
     trials = complete_trials(found)
     if not trials:
         raise UserError(f"--warm-start {where}: that study has no complete trial to begin with")
-    recipes = tuple(Recipe.from_dict(trial.user_attrs["recipe"]) for trial in trials)
+    recipes = tuple(map(recipe_of, trials))
     return Earlier(where, recipes, np.array([trial.values[0] for trial in trials]))
 
 

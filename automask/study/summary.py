@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.trials import finished_trials, state, trained
 from automask.space import registry
 from automask.space.recipe import Recipe
@@ -102,7 +103,9 @@ def overview(session: Session) -> Overview:
     """The overview of a session's study, with all trials that have ended."""
     before = scores_so_far(session)
     overview = Overview(session.config.search.metric, lambda: before)
-    trials = [trial for trial in finished_trials(session.study) if "recipe" in trial.user_attrs]
+    trials = [
+        trial for trial in finished_trials(session.study) if TrialAttributes.read(trial).recipe
+    ]
     for trial in sorted(trials, key=_at):
         overview.add(ended_trial(trial, int(session.folds.max()) + 1))
     overview.so_far = lambda: scores_so_far(session)
@@ -111,16 +114,16 @@ def overview(session: Session) -> Overview:
 
 def ended_trial(trial: FrozenTrial, folds: int) -> Ended:
     """What the storage knows of a finished trial."""
-    known = trial.user_attrs
+    noted = TrialAttributes.read(trial)
     return Ended(
         trial.number,
         state(trial),
-        Recipe.from_dict(known["recipe"]),
+        recipe_of(trial),
         trial.values[0] if trial.values else None,
-        known.get("seconds", 0.0),
+        noted.seconds or 0.0,
         trained(trial, folds),
         _at(trial),
-        known.get("message", ""),
+        noted.message or "",
     )
 
 
@@ -147,7 +150,7 @@ def scores_so_far(session: Session) -> dict[int, float]:
     members = hashlib.sha256()
     for count, trial in enumerate(trials, 1):
         # Whatever became of the database, the same members make the same blend.
-        members.update(trial.user_attrs["hash"].encode())
+        members.update((TrialAttributes.read(trial).hash or "").encode())
         key = members.hexdigest()[:16]
         found[key] = kept[key] if key in kept else _score(session, trials[:count])
         scores[trial.number] = found[key]
@@ -160,7 +163,7 @@ def _score(session: Session, trials: Sequence[Any]) -> float:
     count = int(session.folds.max()) + 1
     tables: list[np.ndarray] = []
     for trial in sorted(trials, key=lambda trial: (-trial.values[0], trial.number)):
-        store = session.store.trial(Recipe.from_dict(trial.user_attrs["recipe"]).hash)
+        store = session.store.trial(recipe_of(trial).hash)
         if len(tables) < TOP and all(store.has(fold) for fold in range(count)):
             tables.append(store.out_of_fold(session.folds))
     if not tables:

@@ -10,10 +10,10 @@ import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FixedTrial, TrialState, create_trial
 
 from automask.hpo import warm_start
-from automask.hpo.migration import distribution
+from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.progress import RUNGS
 from automask.hpo.proposer import Proposer, suggester
 from automask.hpo.pruners import step_number
@@ -136,8 +136,8 @@ def _proposing(
 
         return ask
     queued = np.flatnonzero(~table.drawn)[1:]
-    for source, rows in (("advice", queued), ("warm start", warm)):
-        study.set_user_attr(source, {"recipes": [_free(table, row) for row in rows]})
+    advice, earlier = ({"recipes": [_free(table, row) for row in rows]} for rows in (queued, warm))
+    StudyAttributes(advice=advice, warm_start=earlier).write(study)
     proposer = Proposer(study, table.space, "", None, seed, table.cost, strategy.cheapest_of)
 
     def next_one() -> Proposal | None:
@@ -177,13 +177,15 @@ def nearest(table: Table, proposed: dict[str, tuple[Any, Range]], unused: np.nda
 
 def _trained(table: Table, study: optuna.Study, pruner: BasePruner, row: int) -> tuple[float, bool]:
     """Tell the study of a recipe, step by step; the seconds paid, and whether it came to its end."""
-    held = table.parameters[row]
+    fixed = FixedTrial(_free(table, row))
+    for name, (_, range_) in table.parameters[row].items():
+        suggester(fixed)(name, range_)
     study.add_trial(
         create_trial(
             state=TrialState.WAITING,
-            params=_free(table, row),
-            distributions={name: distribution(range_) for name, (_, range_) in held.items()},
-            user_attrs={"hash": table.recipes[row].hash},
+            params=fixed.params,
+            distributions=fixed.distributions,
+            user_attrs=TrialAttributes(hash=table.recipes[row].hash).stored(),
         )
     )
     storage, id_ = study._storage, study.get_trials(deepcopy=False)[-1]._trial_id

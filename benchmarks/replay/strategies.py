@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 from optuna.pruners import MedianPruner, SuccessiveHalvingPruner
 from optuna.samplers import TPESampler
 
+from automask.hpo import sampler
 from automask.hpo.proposer import CHEAPEST_OF
 from automask.hpo.pruners import TwoStage
-from automask.hpo.sampler import ReseededTPE
 from benchmarks.replay.searching import Strategy
 
 RANDOM = Strategy("random search")
-OURS = Strategy("ours", ReseededTPE, TwoStage, CHEAPEST_OF)
+_tpe = partial(sampler.named, "tpe")
+
+OURS = Strategy("ours", _tpe, TwoStage, CHEAPEST_OF)
 
 
 def _tpe(**options: Any) -> Any:
@@ -30,14 +33,14 @@ COMPARED = (
     Strategy("TPE, MedianPruner", _tpe(), lambda folds: MedianPruner()),
     Strategy("TPE, SuccessiveHalving", _tpe(), lambda folds: SuccessiveHalvingPruner()),
     OURS,
-    Strategy("ours, warm-started", ReseededTPE, TwoStage, CHEAPEST_OF, warm=True, seeds=FEW),
-    Strategy("our sampler and pruner alone", ReseededTPE, TwoStage, seeds=FEW),
-    Strategy("ours without pruning", ReseededTPE, cheapest_of=CHEAPEST_OF, seeds=FEW),
+    Strategy("ours, warm-started", _tpe, TwoStage, CHEAPEST_OF, warm=True, seeds=FEW),
+    Strategy("our sampler and pruner alone", _tpe, TwoStage, seeds=FEW),
+    Strategy("ours without pruning", _tpe, cheapest_of=CHEAPEST_OF, seeds=FEW),
     Strategy("random search, our pruner", None, TwoStage),
 )
 
 
-def _ours(name: str, sampler: Any = ReseededTPE, cheapest_of: int = CHEAPEST_OF) -> Strategy:
+def _ours(name: str, sampler: Any = _tpe, cheapest_of: int = CHEAPEST_OF) -> Strategy:
     return Strategy(f"ours, {name}", sampler, TwoStage, cheapest_of)
 
 
@@ -55,9 +58,7 @@ def _pruning(keep: float, z: float, rank: int) -> Strategy:
     def pruner(folds: int) -> TwoStage:
         return TwoStage(folds, keep=keep, z=z, rank=rank)
 
-    return Strategy(
-        f"keep {keep:g}, z {z:g}, rank {rank}", ReseededTPE, pruner, CHEAPEST_OF, seeds=FEW
-    )
+    return Strategy(f"keep {keep:g}, z {z:g}, rank {rank}", _tpe, pruner, CHEAPEST_OF, seeds=FEW)
 
 
 _own = TwoStage(5)
