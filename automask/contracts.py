@@ -135,8 +135,8 @@ def _mix(function: Callable[..., Any]) -> None:
         function(
             features, torch.eye(CLASSES)[torch.arange(ROWS) % CLASSES], np.random.default_rng(0)
         )
-    except Exception:
-        # It needs pixels.
+    except ValueError:
+        # It needs pixels, and says so; any other error is a mistake.
         return
     _mixes(function, features, float(features.min()), float(features.max()))
 

@@ -102,6 +102,18 @@ def test_the_check_finds_a_plugin_that_breaks_its_promise():
         testing.check(kind.plugins["broken"])
 
 
+def test_the_check_finds_a_mix_that_breaks_on_features():
+    kind = Kind("mix", ("inputs", "target", "rng"))
+
+    @kind()
+    def upright(inputs, target, rng):
+        """Turns images, and never thought of features."""
+        return inputs.flip(dims=(3,)), target
+
+    with pytest.raises(PluginError, match=r"mix 'upright' with \(\): .*Dimension out of range"):
+        testing.check(kind.plugins["upright"])
+
+
 def test_a_local_file_is_listed_checked_and_stands_in_for_the_built_in(tmp_path):
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "mine.py").write_text(FOCAL)
