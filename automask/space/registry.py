@@ -1,4 +1,4 @@
-"""The plugin door: kinds, the decorators that register a plugin, and how plugins are found.
+"""The plugin door: how plugins are found, and asked for by kind and name.
 
 Built-ins, other packages and the user's ``./plugins/*.py`` all come in as entry points of the group
 ``automask.plugins``. A file in ``./plugins`` stands nearest to the user: it may stand in for an
@@ -13,7 +13,9 @@ import sys
 from collections.abc import Mapping
 
 from automask.errors import PluginError, UserError, did_you_mean
+from automask.space import rules
 from automask.space.kinds import KINDS, Plugin
+from automask.space.recipe import CHOICES
 
 
 @functools.cache
@@ -21,8 +23,6 @@ def load() -> None:
     """Import every plugin module. Raises `PluginError` naming the file of the first bad one."""
     # Slow to import, and a help page asks for no plugins.
     from importlib.metadata import entry_points
-
-    from automask.space import rules
 
     found = entry_points(group="automask.plugins")
     # Built-ins first: the order of listings, and of a kind's default where nothing else says.
@@ -35,7 +35,7 @@ def load() -> None:
             raise PluginError(
                 f"{_innermost_file(error)}: can't be loaded: {type(error).__name__}: {error}"
             ) from error
-    rules.check()
+    rules.check(KINDS, CHOICES)
 
 
 def plugins(kind: str) -> Mapping[str, Plugin]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from automask.hpo.cost import Cost
 from automask.space.recipe import Recipe
@@ -69,7 +69,7 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
     )
     rows, test, folds = len(task.data.labels), len(task.test_rows), int(task.folds.max()) + 1
     drawn = (folds - 1) * _drawn(recipe, task.data.labels)
-    cached = not mixing.refusal(recipe)
+    cached = mixing.takes_features(recipe)
     images = 0.0
     if tuned:
         images += TRAINED * tuned * drawn + rows + folds * test
@@ -82,23 +82,19 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
     return Cost(images * known["gflop"], kind, folds, machine(task.device.type))
 
 
-class _Asked(Exception):
-    """A sampling wants features, which nobody computes for a guess."""
-
-
 def _drawn(recipe: Recipe, labels: Any) -> int:
-    """About how many rows an epoch of all train rows has."""
+    """About how many rows an epoch of all train rows has.
+
+    As many as there are where the sampling may read features, which nobody computes for a guess.
+    """
     import numpy as np
 
+    from automask.space import registry
     from automask.training.task import call_plugin
 
-    def features() -> NoReturn:
-        raise _Asked
-
-    try:
-        drawn = call_plugin(recipe, "sampling", labels, features, np.random.default_rng(0))
-    except _Asked:
+    if registry.get("sampling", recipe["sampling"].name).abilities["reads_features"]:
         return len(labels)
+    drawn = call_plugin(recipe, "sampling", labels, lambda: None, np.random.default_rng(0))
     return len(drawn[0] if isinstance(drawn, tuple) else drawn)
 
 

@@ -74,7 +74,7 @@ class FoldTrainer:
         self.rng = np.random.default_rng([task.seed, fold])
         seeds = np.random.default_rng([task.seed, fold, 1])
         self.mixing = np.random.default_rng([task.seed, fold, 2])
-        self.mixes_features = not mixing.refusal(recipe)
+        self.mixes_features = mixing.takes_features(recipe)
         self.average = Average(network, recipe.training["ema_decay"])
         self.pixels = task.pixels(recipe, fold)
         self.inputs = Inputs(self.pixels, self.augment, task.device, seeds)
