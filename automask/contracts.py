@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from automask.space import registry
+from automask.space import kinds, registry
 
 ROWS, CLASSES, SIZE, D = 12, 3, 64, 16
 
@@ -20,12 +20,14 @@ def _expect(condition: bool, sentence: str) -> None:
         raise AssertionError(sentence)
 
 
-def _reader(function: Callable[..., Any]) -> None:
+@kinds.reader.checked_by
+def _reader(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         _expect(function(Path(folder)) is None, "an empty folder must give None")
 
 
-def _split(function: Callable[..., Any]) -> None:
+@kinds.split.checked_by
+def _split(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     labels = np.repeat(np.arange(CLASSES), 20)
     groups = np.arange(len(labels)) // 2
     for given in (None, groups):
@@ -36,7 +38,8 @@ def _split(function: Callable[..., Any]) -> None:
     _expect(bool((fold[::2] == fold[1::2]).all()), "a group must not be on two sides")
 
 
-def _resize(function: Callable[..., Any]) -> None:
+@kinds.resize.checked_by
+def _resize(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     for shape in ((7, 40, 3), (90, 50, 3), (1, 1, 3), (SIZE, SIZE, 3)):
         out = function(np.full(shape, 100, np.uint8), SIZE)
         _expect(out.shape == (SIZE, SIZE, 3), f"{shape} became {out.shape}")
@@ -54,11 +57,22 @@ class _TrainingPart:
             yield rng.integers(0, 256, shape, np.uint8)
 
 
-def _preprocessing(function: Callable[..., Any]) -> None:
+class _Unread:
+    """In place of a training part, for one that declares not to look at it."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AssertionError(
+            f"looks at rows.{name}, though it declares fitted=False: say @preprocessing(fitted=True)"
+        )
+
+
+@kinds.preprocessing.checked_by
+def _preprocessing(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     from automask.data.preprocessing import from_json, to_json
 
-    transform = function(_TrainingPart())
-    _expect(transform == function(_TrainingPart()), "the same rows must give the same transform")
+    rows = _TrainingPart() if abilities["fitted"] else _Unread()
+    transform = function(rows)
+    _expect(transform == function(rows), "the same rows must give the same transform")
     if transform is None:
         return
     params = getattr(type(transform), "__dataclass_params__", None)
@@ -77,7 +91,8 @@ def _preprocessing(function: Callable[..., Any]) -> None:
             _expect(out.size > 0, f"leaves nothing of {shape}")
 
 
-def _augmentation(function: Callable[..., Any]) -> None:
+@kinds.augmentation.checked_by
+def _augmentation(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
     transform = function(SIZE)
@@ -95,7 +110,8 @@ def _augmentation(function: Callable[..., Any]) -> None:
     _expect(out.dtype == batch.dtype, f"gives {out.dtype}, not uint8")
 
 
-def _labelling(function: Callable[..., Any]) -> None:
+@kinds.labelling.checked_by
+def _labelling(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     values = np.random.default_rng(0).uniform(0, 90, 200)
     for limits in (np.array([45.0]), np.array([30.0, 60.0])):
         label = np.asarray(function(values, limits))
@@ -108,10 +124,19 @@ def _labelling(function: Callable[..., Any]) -> None:
         _expect(bool((label >= 0).any()), "leaves out every row")
 
 
-def _sampling(function: Callable[..., Any]) -> None:
+@kinds.sampling.checked_by
+def _sampling(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     labels = np.array([0] * 6 + [1] * 3 + [2])
     features = np.random.default_rng(0).normal(size=(len(labels), D)).astype(np.float32)
-    given = function(labels, lambda: features, np.random.default_rng(0))
+
+    def read() -> np.ndarray:
+        _expect(
+            abilities["reads_features"],
+            "reads features, though it declares not to: say @sampling(reads_features=True)",
+        )
+        return features
+
+    given = function(labels, read, np.random.default_rng(0))
     drawn = np.asarray(given[0] if isinstance(given, tuple) else given)
     _expect(drawn.ndim == 1 and len(drawn) > 0, "must give a list of rows")
     _expect(drawn.dtype.kind in "iu", "must give whole numbers")
@@ -124,21 +149,23 @@ def _sampling(function: Callable[..., Any]) -> None:
         _expect(bool(((weights >= 0) & (weights <= 1)).all()), "gives weights beyond 0 to 1")
 
 
-def _mix(function: Callable[..., Any]) -> None:
+@kinds.mix.checked_by
+def _mix(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
     torch.manual_seed(0)
     images = torch.randint(0, 256, (ROWS, 3, SIZE, SIZE), dtype=torch.uint8)
     _mixes(function, images, 0.0, 255.0)
+    if abilities["takes"] == "pixels":
+        return
     features = torch.randn(ROWS, D)
     try:
-        function(
-            features, torch.eye(CLASSES)[torch.arange(ROWS) % CLASSES], np.random.default_rng(0)
-        )
-    except Exception:
-        # It needs pixels.
-        return
-    _mixes(function, features, float(features.min()), float(features.max()))
+        _mixes(function, features, float(features.min()), float(features.max()))
+    except Exception as error:
+        raise AssertionError(
+            f"with features {str(error) or type(error).__name__}; if it needs pixels, "
+            'say @mix(takes="pixels")'
+        ) from error
 
 
 def _mixes(function: Callable[..., Any], given: Any, low: float, high: float) -> None:
@@ -158,7 +185,8 @@ def _mixes(function: Callable[..., Any], given: Any, low: float, high: float) ->
         _expect(same, "the same rng must give the same")
 
 
-def _backbone(function: Callable[..., Any]) -> None:
+@kinds.backbone.checked_by
+def _backbone(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
     torch.manual_seed(0)
@@ -179,16 +207,30 @@ def _attributes() -> Any:
     return Attributes(("a", "b"), (("x", "y"), ("u", "v")), classes)
 
 
-def _head(function: Callable[..., Any]) -> None:
+@kinds.head.checked_by
+def _head(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
     module = function(D, _attributes())
     out = module(torch.randn(4, D))
     _expect(out.shape == (4, CLASSES), f"logits are {tuple(out.shape)}, not (4, {CLASSES})")
     out.square().mean().backward()
+    if abilities["per_row"]:
+        inputs = torch.randn(2, 5, D)
+        with torch.no_grad():
+            out = module.eval()(inputs)
+            alone = torch.stack([module(rows) for rows in inputs])
+            fewer = module(inputs[:, :3])
+        _expect(
+            out.shape == alone.shape
+            and torch.allclose(out, alone, atol=1e-5)
+            and torch.allclose(fewer, alone[:, :3], atol=1e-5),
+            "declares per_row=True, but what a row gives depends on other rows or dimensions",
+        )
 
 
-def _freeze(function: Callable[..., Any]) -> None:
+@kinds.freeze.checked_by
+def _freeze(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     from automask.training.network import ParameterName
 
     written = (("stem",), ("a", "b.norm"), ("c",), ("head",))
@@ -203,7 +245,8 @@ def _freeze(function: Callable[..., Any]) -> None:
         _expect(names == set(function(stages, epoch / 10)), "must be pure")
 
 
-def _loss(function: Callable[..., Any]) -> None:
+@kinds.loss.checked_by
+def _loss(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
     counts = torch.tensor([5.0, 2.0, 0.0])
@@ -219,6 +262,29 @@ def _loss(function: Callable[..., Any]) -> None:
         )
         sure = function(logits.detach() * 100, soft, counts)
         _expect(bool(sure.isfinite().all()), "isn't finite where the logits are large")
+    if abilities["per_row"]:
+        _loss_per_row(function)
+
+
+def _loss_per_row(function: Callable[..., Any]) -> None:
+    """Two batches at once, with counts of their own, and fewer rows must give the same values."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 4, CLASSES, generator=generator)
+    target = torch.eye(CLASSES)[torch.arange(8).view(2, 4) % CLASSES]
+    counts = torch.arange(1.0, 1 + 2 * CLASSES).view(2, CLASSES)
+    alone = [function(logits[k], target[k], counts[k]) for k in range(2)]
+    _expect(alone[0].shape == (4,), "declares per_row=True, but gives one value for a batch")
+    together = function(logits, target, counts[:, None])
+    fewer = function(logits[:, :3], target[:, :3], counts[:, None])
+    rows = torch.stack(alone)
+    _expect(
+        together.shape == (2, 4)
+        and bool(torch.allclose(together, rows))
+        and bool(torch.allclose(fewer, rows[:, :3])),
+        "declares per_row=True, but gives other values to batches of several folds at once",
+    )
 
 
 def _groups() -> tuple[Any, list[dict[str, Any]]]:
@@ -232,7 +298,8 @@ def _groups() -> tuple[Any, list[dict[str, Any]]]:
     return network, parameter_groups(network)
 
 
-def _optimizer(function: Callable[..., Any]) -> None:
+@kinds.optimizer.checked_by
+def _optimizer(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
     network, groups = _groups()
@@ -243,9 +310,40 @@ def _optimizer(function: Callable[..., Any]) -> None:
     for old, new in zip(before, network.parameters(), strict=True):
         _expect(bool(new.isfinite().all()), "a step makes parameters that aren't finite")
         _expect(bool((old != new).any()), "a step leaves a parameter as it was")
+    if abilities["elementwise"]:
+        _moves_alike(function)
 
 
-def _scheduler(function: Callable[..., Any]) -> None:
+def _moves_alike(function: Callable[..., Any]) -> None:
+    """Two heads in one stacked parameter must move as each does in an optimizer of its own."""
+    import torch
+    from torch import nn
+
+    def group(parameter: Any) -> list[dict[str, Any]]:
+        return [{"params": [parameter], "stage": 0, "head": True, "decay": parameter.ndim > 2}]
+
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((2, CLASSES, D), (2, CLASSES)):
+        start = torch.randn(shape, generator=generator)
+        stacked = nn.Parameter(start.clone())
+        alone = [nn.Parameter(start[k : k + 1].clone()) for k in range(2)]
+        together, apart = function(group(stacked)), [function(group(p)) for p in alone]
+        for _ in range(3):
+            # Gradients of very different size.
+            size = torch.tensor([1.0, 100.0]).view(-1, *[1] * (len(shape) - 1))
+            stacked.grad = torch.randn(shape, generator=generator) * size
+            for k, parameter in enumerate(alone):
+                parameter.grad = stacked.grad[k : k + 1].clone()
+            for optimizer in (together, *apart):
+                optimizer.step()
+        _expect(
+            bool(torch.allclose(stacked, torch.cat([*alone]))),
+            "declares elementwise=True, but a head moves by more than each number's own gradients",
+        )
+
+
+@kinds.scheduler.checked_by
+def _scheduler(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
     _, groups = _groups()
@@ -262,7 +360,8 @@ def _scheduler(function: Callable[..., Any]) -> None:
         _expect(all(np.isfinite(rates)) and min(rates) >= 0, f"gives learning rates {rates}")
 
 
-def _metric(function: Callable[..., Any]) -> None:
+@kinds.metric.checked_by
+def _metric(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     target = np.array([0, 1, 2, 0, 1, 2])
     right = np.eye(CLASSES)[target] * 0.9 + 0.1 / CLASSES
     wrong = np.roll(right, 1, axis=1)
@@ -271,7 +370,8 @@ def _metric(function: Callable[..., Any]) -> None:
     _expect(np.isfinite(function(target[:1], right[:1])), "isn't finite for a single row")
 
 
-def _ensemble(function: Callable[..., Any]) -> None:
+@kinds.ensemble.checked_by
+def _ensemble(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     rng = np.random.default_rng(0)
     target = rng.integers(0, CLASSES, ROWS)
     table = rng.dirichlet(np.ones(CLASSES), (4, ROWS))
@@ -282,7 +382,8 @@ def _ensemble(function: Callable[..., Any]) -> None:
     _expect(bool(np.allclose(out.sum(1), 1)), "a blend's rows must sum to 1")
 
 
-def _tta(function: Callable[..., Any]) -> None:
+@kinds.tta.checked_by
+def _tta(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
     torch.manual_seed(0)
@@ -297,24 +398,10 @@ def _tta(function: Callable[..., Any]) -> None:
             _expect(view.dtype == images.dtype, f"gives {view.dtype}, not {images.dtype}")
             _expect(bool((view >= -1e-3).all() & (view <= 255 + 1e-3).all()), "leaves 0 to 255")
             _expect(torch.equal(view, same), "the same images must give the same views")
-
-
-PROBES: dict[str, Callable[[Callable[..., Any]], None]] = {
-    "reader": _reader,
-    "split": _split,
-    "preprocessing": _preprocessing,
-    "resize": _resize,
-    "augmentation": _augmentation,
-    "mix": _mix,
-    "labelling": _labelling,
-    "sampling": _sampling,
-    "backbone": _backbone,
-    "head": _head,
-    "freeze": _freeze,
-    "loss": _loss,
-    "optimizer": _optimizer,
-    "scheduler": _scheduler,
-    "metric": _metric,
-    "ensemble": _ensemble,
-    "tta": _tta,
-}
+    # An image that is brighter to the right shows who turns it round.
+    ramp = torch.linspace(0, 255, SIZE).expand(1, 3, SIZE, SIZE)
+    turned = any(bool(view[..., 0].mean() > view[..., -1].mean()) for view in function(ramp))
+    _expect(
+        abilities["mirrors"] or not turned,
+        "mirrors, though it declares mirrors=False: say @tta(mirrors=True)",
+    )

@@ -5,6 +5,7 @@ A user's own tests may call it; `automask plugins check FILE` does.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import sys
@@ -14,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from automask.contracts import PROBES
 from automask.errors import PluginError, UserError
 from automask.space import registry, rules
 from automask.space.kinds import KINDS, LOCAL, Plugin
+from automask.space.recipe import CHOICES
 
 #: Every corner of the ranges together, up to this many; beyond, one hyperparameter at a time.
 CORNERS = 64
@@ -25,9 +26,11 @@ CORNERS = 64
 
 def check(plugin: Plugin) -> None:
     """Raise `PluginError` with a sentence where the plugin doesn't do what its kind promises."""
+    check = KINDS[plugin.kind].check
+    assert check is not None, f"no contract check of the kind {plugin.kind}"
     for params in corners(plugin):
         try:
-            PROBES[plugin.kind](lambda *args, p=params: plugin.function(*args, **p))
+            check(functools.partial(plugin.function, **params), plugin.abilities)
         except Exception as error:
             shown = ", ".join(f"{key}={value!r}" for key, value in params.items())
             detail = str(error) or f"a {type(error).__name__}"
@@ -57,7 +60,7 @@ def check_file(file: Path) -> list[Plugin]:
             raise PluginError(
                 f"{file}: can't be loaded: {type(error).__name__}: {error}"
             ) from error
-        rules.check()
+        rules.check(KINDS, CHOICES)
         here = [p for p in _all_plugins() if id(p) not in before]
     if not here:
         raise UserError(f"{file}: registers no plugin")

@@ -16,7 +16,7 @@ from automask.data.images import Images
 from automask.data.tables import Rows, Tables
 from automask.machine import cores
 from automask.space import registry
-from automask.space.kinds import SEARCHED
+from automask.space.kinds import DEFAULTS
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.training.task import Task
 
@@ -59,7 +59,7 @@ def task(paths: list[Path], largest: int, cache: Path, folds: int = 5) -> Task:
 
 def recipe(model: str, **changes: Any) -> Recipe:
     """Training of everything from random weights; a keyword names a plugin or sets the training's."""
-    names = {**SEARCHED, "augmentation": "none"}
+    names = {**DEFAULTS, "augmentation": "none"}
     del names["backbone"]
     training = {
         **TRAINING_DEFAULTS,

@@ -25,7 +25,7 @@ from filelock import FileLock
 from automask.errors import DiskError, TrialError, UserError
 from automask.machine import setup_process
 from automask.space import registry
-from automask.space.kinds import SEARCHED
+from automask.space.kinds import DEFAULTS
 from automask.space.recipe import TRAINING, TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.training.trial import fit
@@ -75,7 +75,7 @@ class Technique:
 
 def recipe(*changes: Change) -> Recipe:
     """The default recipe in these benchmarks' cheap settings, changed."""
-    choices = {k: Choice(name, registry.get(k, name).defaults) for k, name in SEARCHED.items()}
+    choices = {k: Choice(name, registry.get(k, name).defaults) for k, name in DEFAULTS.items()}
     training = dict(TRAINING_DEFAULTS)
     for change in (BASE, *changes):
         training |= change.get("training", {})
@@ -121,7 +121,7 @@ HEAD_ONLY: Change = {"freeze": ("head_only", {})}
 def techniques() -> list[Technique]:
     """Every plugin of a searched kind but backbones and the default's, and the settings named above."""
     found = []
-    for kind, default in SEARCHED.items():
+    for kind, default in DEFAULTS.items():
         for plugin in registry.plugins(kind).values():
             # No weights of other libraries are here, and random ones learn nothing in so few steps.
             if plugin.name == default or kind == "backbone":
@@ -210,7 +210,7 @@ def score(job: Job, cache: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.techniques", description=__doc__)
     parser.add_argument("--shard", default="0/1", help="which part of the runs, such as 0/2")
-    parser.add_argument("--only", nargs="+", choices=[*SEARCHED, "training"], help="kinds")
+    parser.add_argument("--only", nargs="+", choices=[*DEFAULTS, "training"], help="kinds")
     parser.add_argument("--cache", type=Path, default=CACHE, help="decoded images and features")
     parser.add_argument("--report", action="store_true", help="write docs/techniques.md")
     asked = parser.parse_args()

@@ -1,22 +1,26 @@
-"""Augmentations: `(image_size) -> transform`, or None for no change.
+"""Augmentations: training images, changed anew each time: `automask.space.protocols`.
 
-A transform takes one uint8 image as albumentations' do, or is any other callable on a uint8
-batch `[B, 3, H, W]`, such as torchvision's v2 transforms, which runs on the device. Here each image of
-a batch gets draws of its own, which torch.manual_seed decides.
-
-`flip` mirrors half of the images beforehand. It is searched where mirrored images keep their class.
+Those here work on batches, each image of which gets draws of its own; only `albumentations` works on
+one image at a time. `flip` mirrors half of the images beforehand.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from automask import Categorical, Float, Int, Text, augmentation
 from automask.training.augmentation_pipelines import open_ranges
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from automask.space.protocols import BatchTransform, ImageTransform
 
 FLIP = Categorical(False, True)
 
 
 @augmentation()
-def none(image_size):
+def none(image_size: int) -> None:
     """Images as they are, which lets a frozen backbone's features be cached once.
 
     When to use: large data, and the fastest trials.
@@ -25,13 +29,18 @@ def none(image_size):
 
 
 @augmentation(degrees=Float(5.0, 30.0), shift=Float(0.0, 0.15), flip=FLIP)
-def light(image_size, *, degrees=30.0, shift=0.06, flip=False):
+def light(
+    image_size: int, *, degrees: float = 30.0, shift: float = 0.06, flip: bool = False
+) -> BatchTransform:
     """Small rotations, shifts and zooms with reflected fill, and a little brightness and contrast.
 
     When to use: nearly always. `flip` mirrors half of the images: not where left and right differ.
     """
+    return _lit_and_moved(degrees, shift, flip)
 
-    def transform(images):
+
+def _lit_and_moved(degrees: float, shift: float, flip: bool) -> BatchTransform:
+    def transform(images: Tensor) -> Tensor:
         """Half of the images are lit, and all are moved."""
         import torch
 
@@ -57,13 +66,13 @@ def light(image_size, *, degrees=30.0, shift=0.06, flip=False):
 
 
 @augmentation(degrees=Float(0.0, 30.0), flip=FLIP)
-def rotate_reflect(image_size, *, degrees=30.0, flip=False):
+def rotate_reflect(image_size: int, *, degrees: float = 30.0, flip: bool = False) -> BatchTransform:
     """Rotations with reflected fill, and nothing else.
 
     When to use: where brightness, colour and size tell classes apart, or photos were hardly tilted.
     """
 
-    def transform(images):
+    def transform(images: Tensor) -> Tensor:
         import torch
 
         from automask.plugins._pixels import affine_matrix, warp
@@ -77,7 +86,7 @@ def rotate_reflect(image_size, *, degrees=30.0, flip=False):
 
 
 @augmentation(strength=Float(0.0, 1.0))
-def colour(image_size, *, strength=0.5):
+def colour(image_size: int, *, strength: float = 0.5) -> BatchTransform:
     """Brightness, contrast, saturation and hue, while everything stays where it is.
 
     Factors within 0.8 × `strength` of 1, and hue turned by up to a fifth of the circle × `strength`.
@@ -85,19 +94,21 @@ def colour(image_size, *, strength=0.5):
     Colour distortion of SimCLR (Chen et al., 2020), in one linear map a pixel.
     """
 
-    def transform(images):
+    def transform(images: Tensor) -> Tensor:
         import torch
 
         from automask.plugins._pixels import colour_matrix, recolour
 
         drawn = strength * (2 * torch.rand(4, len(images), device=images.device) - 1)
-        return recolour(images, colour_matrix(images, *(1 + 0.8 * drawn[:3]), 0.2 * drawn[3]))
+        brightness, contrast, saturation = 1 + 0.8 * drawn[:3]
+        colours = colour_matrix(images, brightness, contrast, saturation, 0.2 * drawn[3])
+        return recolour(images, colours)
 
     return transform
 
 
 @augmentation(flip=FLIP)
-def trivial(image_size, *, flip=False):
+def trivial(image_size: int, *, flip: bool = False) -> BatchTransform:
     """One operation of fourteen an image, with a strength drawn anew each time.
 
     Rotation, shearing, translation, brightness, contrast, saturation, sharpness, posterize, solarize,
@@ -106,7 +117,7 @@ def trivial(image_size, *, flip=False):
     TrivialAugment (Müller and Hutter, 2021).
     """
 
-    def transform(images):
+    def transform(images: Tensor) -> Tensor:
         import torch
 
         from automask.plugins._operations import OPERATIONS, operate
@@ -120,7 +131,9 @@ def trivial(image_size, *, flip=False):
 
 
 @augmentation(strength=Float(0.0, 1.0), number=Int(1, 3), flip=FLIP)
-def policy(image_size, *, strength=0.3, number=2, flip=False):
+def policy(
+    image_size: int, *, strength: float = 0.3, number: int = 2, flip: bool = False
+) -> BatchTransform:
     """A few of the operations of `trivial` after one another, all of a searched strength.
 
     `strength` 0.3 is the paper's magnitude of 9 out of 30.
@@ -128,12 +141,12 @@ def policy(image_size, *, strength=0.3, number=2, flip=False):
     RandAugment (Cubuk et al., 2020).
     """
 
-    def transform(images):
+    def transform(images: Tensor) -> Tensor:
         import torch
 
         from automask.plugins._operations import OPERATIONS, operate
 
-        mirror = (torch.rand(len(images)) < 0.5) & flip
+        mirror: Tensor | None = (torch.rand(len(images)) < 0.5) & flip
         for chosen, sign in zip(
             torch.randint(len(OPERATIONS), (number, len(images))),
             torch.randint(2, (number, len(images))),
@@ -147,16 +160,18 @@ def policy(image_size, *, strength=0.3, number=2, flip=False):
 
 
 @augmentation(probability=Float(0.0, 1.0), share=Float(0.05, 0.4), flip=FLIP)
-def erase(image_size, *, probability=0.5, share=0.3, flip=False):
+def erase(
+    image_size: int, *, probability: float = 0.5, share: float = 0.3, flip: bool = False
+) -> BatchTransform:
     """A rectangle of noise over part of the image, after the small moves of `light`.
 
     Of an image 2 % up to `share` is erased, with that `probability`.
     When to use: objects that others hide in part, or networks that look at one detail only.
     Random Erasing (Zhong et al., 2020).
     """
-    move = light(image_size, flip=flip)
+    move = _lit_and_moved(30.0, 0.06, flip)
 
-    def transform(images):
+    def transform(images: Tensor) -> Tensor:
         import torch
 
         images = move(images)
@@ -178,7 +193,9 @@ def erase(image_size, *, probability=0.5, share=0.3, flip=False):
 
 
 @augmentation(pipeline=Text("geometric", "photometric", "strong", tables=open_ranges), flip=FLIP)
-def albumentations(image_size, *, pipeline="strong", flip=False, **transforms):
+def albumentations(
+    image_size: int, *, pipeline: str = "strong", flip: bool = False, **transforms: Any
+) -> ImageTransform:
     """A pipeline of albumentations: one of three that ship, a file that it saved, or transforms by name.
 
     `pipeline` is `geometric` (moves and distortions), `photometric` (colour, CLAHE, noise, blur) or

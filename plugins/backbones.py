@@ -1,16 +1,17 @@
-"""Backbones: `(image_size, pretrained) -> module` from images `[B, 3, S, S]` to features `[B, D]`.
-
-`pretrained` is False, True (the library's own weights) or an `automask.weights.Weights` (a file). The
-module carries `D`, `stages` (tuples of parameter names from the stem up), `mean` and `std`, as an
-`automask.network.Backbone` does.
-
-`drop_rate` and `drop_path_rate`, by these names, act in training alone: trials whose backbone stays
-as it is share cached features across them.
-"""
+"""Backbones: networks from images to features (`automask.space.protocols.BackbonePlugin`)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from automask import Float, Text, backbone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from torch import nn
+
+    from automask.training.pretrained import Checkpoint
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -22,7 +23,14 @@ DROP_RATE = Float(0.0, 0.5)
     drop_rate=DROP_RATE,
     drop_path_rate=Float(0.0, 0.4),
 )
-def timm(image_size, pretrained, *, model="resnet18", drop_rate=0.0, drop_path_rate=0.0):
+def timm(
+    image_size: int,
+    pretrained: bool | Checkpoint,
+    *,
+    model: str = "resnet18",
+    drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> nn.Module:
     """Any image model of timm by its name, such as resnet18, convnext_tiny or vit_small_patch16_224.
 
     `drop_rate` is dropout where the model has its own, on the pooled features as a rule, and
@@ -33,22 +41,23 @@ def timm(image_size, pretrained, *, model="resnet18", drop_rate=0.0, drop_path_r
     import timm as library
     from timm.models import group_parameters
 
+    from automask.training.pretrained import Checkpoint
+
     if not library.is_model(model):
         _refuse_unknown("timm", model, library.list_models())
-    options = {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
-    if library.get_pretrained_cfg(model).fixed_input_size:
+    options: dict[str, Any] = {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
+    if getattr(library.get_pretrained_cfg(model), "fixed_input_size", False):
         options["img_size"] = image_size
 
-    def make(**options):
-        overlay = {"pretrained_cfg_overlay": pretrained.overlay()} if file else {}
-        return library.create_model(
-            model, pretrained=bool(pretrained), num_classes=0, **overlay, **options
-        )
+    def make(**options: Any) -> nn.Module:
+        if file:
+            options["pretrained_cfg_overlay"] = file.overlay()
+        return library.create_model(model, pretrained=bool(pretrained), num_classes=0, **options)
 
-    file = hasattr(pretrained, "file")
+    file = pretrained if isinstance(pretrained, Checkpoint) else None
     module = _made(make, options, f"timm's {model}", image_size)
     if file:
-        pretrained.check(module)
+        file.check(module)
     try:
         groups = group_parameters(module, module.group_matcher(coarse=True))
         stages = [groups[index] for index in sorted(groups)]
@@ -66,7 +75,13 @@ def timm(image_size, pretrained, *, model="resnet18", drop_rate=0.0, drop_path_r
 
 
 @backbone(model=Text("squeezenet1_1", "shufflenet_v2_x0_5"), drop_rate=DROP_RATE)
-def torchvision(image_size, pretrained, *, model="resnet18", drop_rate=0.0):
+def torchvision(
+    image_size: int,
+    pretrained: bool | Checkpoint,
+    *,
+    model: str = "resnet18",
+    drop_rate: float = 0.0,
+) -> nn.Module:
     """Any classification model of torchvision by its name, such as resnet50, vgg16 or densenet121.
 
     `drop_rate` is the model's own dropout; models without any ignore it.
@@ -82,7 +97,7 @@ def torchvision(image_size, pretrained, *, model="resnet18", drop_rate=0.0):
     if model.startswith("vit_"):
         options["image_size"] = image_size
 
-    def make(**options):
+    def make(**options: Any) -> nn.Module:
         return models.get_model(model, weights="DEFAULT" if pretrained else None, **options)
 
     module = _made(make, options, f"torchvision's {model}", image_size)
@@ -104,7 +119,9 @@ def torchvision(image_size, pretrained, *, model="resnet18", drop_rate=0.0):
     )
 
 
-def _made(make, options, model, image_size):
+def _made(
+    make: Callable[..., nn.Module], options: dict[str, Any], model: str, image_size: int
+) -> Any:
     """`make(**options)` without those options that this model's constructor doesn't know."""
     import re
 
@@ -127,7 +144,7 @@ DEPTH = {
 }
 
 
-def _by_module(module):
+def _by_module(module: nn.Module) -> list[list[str]]:
     """Stages by the modules as they were made: top-level children or, as in VGG, the blocks of one."""
     stages: dict[str, list[str]] = {}
     for name, _ in module.named_parameters():
@@ -137,13 +154,13 @@ def _by_module(module):
     return list(stages.values())
 
 
-def _refuse_unknown(library, model, names):
+def _refuse_unknown(library: str, model: str, names: Iterable[str]) -> None:
     from automask.errors import UserError, did_you_mean
 
     raise UserError(f"{library} has no model '{model}'{did_you_mean(model, names)[:200]}")
 
 
-def _refusal(model, image_size, error):
+def _refusal(model: str, image_size: int, error: object) -> Exception:
     from automask.errors import UserError
 
     why = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -153,7 +170,14 @@ def _refusal(model, image_size, error):
     )
 
 
-def _described(module, model, image_size, stages, mean, std):
+def _described(
+    module: nn.Module,
+    model: str,
+    image_size: int,
+    stages: Sequence[Sequence[str]],
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> nn.Module:
     """The module with the facts that training asks for; D is measured, as libraries misstate it."""
     import torch
 
@@ -172,9 +196,10 @@ def _described(module, model, image_size, stages, mean, std):
     return Backbone(module.train(), out.shape[1], _joined(module, stages), mean, std)
 
 
-def _joined(module, stages):
+def _joined(module: nn.Module, stages: Sequence[Sequence[str]]) -> list[list[str]]:
     """The stages that hold a weight matrix; a norm or a token of its own joins the one before it."""
-    joined, waiting = [], []
+    joined: list[list[str]] = []
+    waiting: list[str] = []
     for stage in stages:
         heavy = any(n.endswith("weight") and module.get_parameter(n).ndim > 1 for n in stage)
         if heavy:

@@ -1,7 +1,6 @@
-"""Ensembles: `(probability [T, N, C], target [N], metric, rng) -> blend`.
+"""Ensembles: how members are blended (`automask.space.protocols.EnsemblePlugin`).
 
-`blend([T, M, C]) -> [M, C]` works on any rows; where it is a weighted mean it has `weights [T]`. They
-stand in order, the simplest first: of methods that score the same `automask ensemble --method auto`
+They stand in order, the simplest first: of methods that score the same `automask ensemble --method auto`
 takes the first.
 """
 
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from automask import Float, Int, ensemble
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
 #: A greedy selection ends after so many members in a row that didn't help.
@@ -36,7 +37,12 @@ class WeightedMean:
 
 
 @ensemble()
-def best(probability, target, metric, rng):
+def best(
+    probability: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    rng: np.random.Generator,
+) -> Callable[[np.ndarray], np.ndarray]:
     """The single best member.
 
     When to use: one model must do.
@@ -48,7 +54,12 @@ def best(probability, target, metric, rng):
 
 
 @ensemble()
-def mean(probability, target, metric, rng):
+def mean(
+    probability: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    rng: np.random.Generator,
+) -> Callable[[np.ndarray], np.ndarray]:
     """The plain mean of all members.
 
     When to use: few rows, where chosen weights would overfit.
@@ -75,7 +86,12 @@ class RankMean:
 
 
 @ensemble()
-def rank_mean(probability, target, metric, rng):
+def rank_mean(
+    probability: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    rng: np.random.Generator,
+) -> Callable[[np.ndarray], np.ndarray]:
     """The mean of ranks instead of probabilities.
 
     A probability counts by its rank among all that the member gave to the rows seen, over rows and
@@ -104,7 +120,12 @@ class Vote:
 
 
 @ensemble()
-def hard_vote(probability, target, metric, rng):
+def hard_vote(
+    probability: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    rng: np.random.Generator,
+) -> Callable[[np.ndarray], np.ndarray]:
     """A vote a member for its likeliest class, however sure it is.
 
     Of tied classes that of the better members wins.
@@ -119,7 +140,17 @@ def hard_vote(probability, target, metric, rng):
 
 
 @ensemble(size=Int(1, 200), bags=Int(1, 50), share=Float(0.1, 1.0), start=Int(1, 25))
-def greedy(probability, target, metric, rng, *, size=50, bags=5, share=0.5, start=5):
+def greedy(
+    probability: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    rng: np.random.Generator,
+    *,
+    size: int = 50,
+    bags: int = 5,
+    share: float = 0.5,
+    start: int = 5,
+) -> Callable[[np.ndarray], np.ndarray]:
     """Adds the member that helps most, again and again, with replacement (Caruana et al., 2004).
 
     Done in `bags`, each with a random `share` of the members (three or more), whose weights are
@@ -141,7 +172,13 @@ def greedy(probability, target, metric, rng, *, size=50, bags=5, share=0.5, star
     return WeightedMean(weights / weights.sum())
 
 
-def _grow(probability, target, metric, size, start):
+def _grow(
+    probability: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    size: int,
+    start: int,
+) -> np.ndarray:
     """Weights `[T]` that sum to 1, by greedy selection from members that come best first."""
     import numpy as np
 
@@ -168,7 +205,14 @@ def _grow(probability, target, metric, size, start):
 
 
 @ensemble(evaluations=Int(50, 5000))
-def cma(probability, target, metric, rng, *, evaluations=300):
+def cma(
+    probability: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    rng: np.random.Generator,
+    *,
+    evaluations: int = 300,
+) -> Callable[[np.ndarray], np.ndarray]:
     """Weights found by CMA-ES, an evolution strategy (Hansen and Ostermeier, 2001).
 
     Weights are a softmax, which keeps them off the extremes; the best met count, the best member alone
@@ -186,7 +230,7 @@ def cma(probability, target, metric, rng, *, evaluations=300):
         raise UserError("ensemble 'cma' needs: pip install 'automask[cma]'") from error
     count, flat = len(probability), probability.reshape(len(probability), -1)
 
-    def tried(weights):
+    def tried(weights: np.ndarray) -> np.ndarray:
         blends = (weights @ flat).reshape(-1, *probability.shape[1:])
         return np.array([metric(target, blend) for blend in blends])
 
@@ -227,7 +271,14 @@ class Stacked:
 
 
 @ensemble(C=Float(1e-5, 10.0, log=True))
-def stack(probability, target, metric, rng, *, C=0.01):
+def stack(
+    probability: np.ndarray,
+    target: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    rng: np.random.Generator,
+    *,
+    C: float = 0.01,
+) -> Callable[[np.ndarray], np.ndarray]:
     """Logistic regression on the members' log-probabilities (Wolpert, 1992).
 
     Learns which member to believe in which class, and which ones are confused with one another. `C` is
@@ -252,7 +303,7 @@ def stack(probability, target, metric, rng, *, C=0.01):
     return Stacked(classifier, scale)
 
 
-def _centred_logs(probability):
+def _centred_logs(probability: np.ndarray) -> np.ndarray:
     """`[M, T C]` log-probabilities, each row of a member around its mean."""
     import numpy as np
 

@@ -1,18 +1,19 @@
-"""Freeze strategies: `(stages, progress) -> names of the parameters that train now`.
-
-`stages` are tuples of parameter names from the stem to the head, the head being the last one;
-a name's `norm` says whether a normalisation layer holds the parameter. `progress` runs from 0 at the
-first epoch towards 1. The answers are asked for beforehand, an epoch each: where only the head
-trains, training reads cached features.
-"""
+"""Freeze strategies: which parameters train when (`automask.space.protocols.FreezePlugin`)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automask import Categorical, Float, freeze
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from automask.training.network import ParameterName
 
 
 @freeze()
-def full(stages, progress):
+def full(stages: Sequence[Sequence[ParameterName]], progress: float) -> Collection[str]:
     """Everything trains from the first epoch on.
 
     When to use: enough data, or data unlike the pretraining.
@@ -21,7 +22,7 @@ def full(stages, progress):
 
 
 @freeze()
-def head_only(stages, progress):
+def head_only(stages: Sequence[Sequence[ParameterName]], progress: float) -> Collection[str]:
     """Only the head trains, on cached features: seconds a trial.
 
     When to use: little data that resembles the pretraining, and as a first look at any data.
@@ -30,7 +31,9 @@ def head_only(stages, progress):
 
 
 @freeze(share=Categorical(0.25, 0.5, 0.75))
-def last_stages(stages, progress, *, share=0.5):
+def last_stages(
+    stages: Sequence[Sequence[ParameterName]], progress: float, *, share: float = 0.5
+) -> Collection[str]:
     """The head and the last share of the backbone's stages train, the early ones stay.
 
     When to use: data that resembles the pretraining in its edges and textures, not in its objects.
@@ -39,7 +42,9 @@ def last_stages(stages, progress, *, share=0.5):
 
 
 @freeze(head_share=Float(0.1, 0.5))
-def gradual(stages, progress, *, head_share=0.2):
+def gradual(
+    stages: Sequence[Sequence[ParameterName]], progress: float, *, head_share: float = 0.2
+) -> Collection[str]:
     """The head first, then stage after stage from the top down (Howard and Ruder, 2018).
 
     The head trains alone for `head_share` of the epochs, the last stage joins then, and the stem
@@ -52,7 +57,9 @@ def gradual(stages, progress, *, head_share=0.2):
 
 
 @freeze(head_share=Float(0.1, 0.5))
-def probe_then_tune(stages, progress, *, head_share=0.3):
+def probe_then_tune(
+    stages: Sequence[Sequence[ParameterName]], progress: float, *, head_share: float = 0.3
+) -> Collection[str]:
     """The head alone first, on cached features, then everything (Kumar et al., 2022).
 
     A head that fits already sends small gradients down, so that the pretrained features are bent less
@@ -63,7 +70,7 @@ def probe_then_tune(stages, progress, *, head_share=0.3):
 
 
 @freeze()
-def norm_and_head(stages, progress):
+def norm_and_head(stages: Sequence[Sequence[ParameterName]], progress: float) -> Collection[str]:
     """The head and the scale and shift of every normalisation layer train (Frankle et al., 2021).
 
     A per cent of a backbone's parameters, or less, and yet they carry it to another domain, as do the
@@ -74,5 +81,5 @@ def norm_and_head(stages, progress):
     return {name for stage in stages[:-1] for name in stage if name.norm} | _names(stages[-1:])
 
 
-def _names(stages: tuple[tuple[str, ...], ...]) -> set[str]:
+def _names(stages: Sequence[Sequence[str]]) -> set[str]:
     return {name for stage in stages for name in stage}

@@ -1,16 +1,19 @@
-"""Heads: `(D, attributes) -> module` from features `[B, D]` to joint logits `[B, C]`.
-
-`attributes` is an `automask.data.Attributes`: the C classes are the combinations of its values that
-occur in train.
-"""
+"""Heads: from features to joint logits (`automask.space.protocols.HeadPlugin`)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automask import Float, head
 
+if TYPE_CHECKING:
+    from torch import nn
 
-@head(dropout=Float(0.0, 0.7))
-def joint(D, attributes, *, dropout=0.0):
+    from automask.data.dataset import Attributes
+
+
+@head(dropout=Float(0.0, 0.7), per_row=True)
+def joint(D: int, attributes: Attributes, *, dropout: float = 0.0) -> nn.Module:
     """One linear layer for all combinations of the attributes.
 
     When to use: one attribute, or enough rows of each combination.
@@ -20,8 +23,8 @@ def joint(D, attributes, *, dropout=0.0):
     return nn.Sequential(nn.Dropout(dropout), nn.Linear(D, len(attributes.classes)))
 
 
-@head(dropout=Float(0.0, 0.7))
-def factored(D, attributes, *, dropout=0.0):
+@head(dropout=Float(0.0, 0.7), per_row=True)
+def factored(D: int, attributes: Attributes, *, dropout: float = 0.0) -> nn.Module:
     """One linear layer an attribute; a combination's log-probability is the sum of its parts'.
 
     When to use: several attributes and rare combinations of them, which then learn from the

@@ -1,18 +1,20 @@
-"""Labellings: `(values [n], limits [L]) -> class of each row in training [n]`, -1 to leave it out.
+"""Labellings: the classes that a number is trained as (`automask.space.protocols.LabellingPlugin`).
 
-They speak of a target that is a number, such as an age, whose classes are the bands between the
-ascending `limits`: 0 below the first, L from the last on. Rows are scored by the true limits, whatever
-they were trained by. `values` are those of a fold's training part; lengths are in their standard
-deviations, so that the same ranges fit years and grams.
+Lengths are in standard deviations of the values, so that the same ranges fit years and grams.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automask import Float, labelling
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @labelling()
-def as_scored(values, limits):
+def as_scored(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """Train on the classes that are scored.
 
     When to use: the default.
@@ -21,7 +23,7 @@ def as_scored(values, limits):
 
 
 @labelling(shift=Float(-0.3, 0.3))
-def shifted(values, limits, *, shift=-0.1):
+def shifted(values: np.ndarray, limits: np.ndarray, *, shift: float = -0.1) -> np.ndarray:
     """Move the last limit in training by `shift` standard deviations of the values.
 
     When to use: the last class is the rare end of a range, such as people of 60 and more where most are
@@ -42,7 +44,7 @@ def shifted(values, limits, *, shift=-0.1):
 
 
 @labelling(width=Float(0.0, 0.3))
-def banded(values, limits, *, width=0.1):
+def banded(values: np.ndarray, limits: np.ndarray, *, width: float = 0.1) -> np.ndarray:
     """Leave out of training the rows within `width` standard deviations of a limit.
 
     When to use: rows on both sides of a limit look alike, or their numbers are rough, so that their
@@ -61,7 +63,7 @@ def banded(values, limits, *, width=0.1):
     return np.where(near & ~np.isin(label, emptied), -1, label)
 
 
-def _bands(values, limits):
+def _bands(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
     import numpy as np
 
     return np.searchsorted(limits, values, side="right")

@@ -1,19 +1,4 @@
-"""Losses: `(logits [B, C], target [B, C], class_counts [C]) -> [B]`, or a scalar for the batch.
-
-`target` holds probabilities, so that smoothing and mixing combine with every loss. `class_counts`
-are those of the training part; a count can be 0. Logits may be log-probabilities already (the head
-`factored` gives such), so that a loss asks only what adding a constant to a row doesn't change: its
-softmax.
-
-The batches of several folds come at once, logits `[folds, B, C]` with counts `[folds, 1, C]`, where a
-loss gives each row the same value so as by itself, which is tried: one that reduces nothing but the
-last dimension does. Any other is called fold by fold.
-
-A batch computed in parts (`accumulation`) has the gradient that it has as a whole where a loss gives
-a value a row. One that exists only for a batch sees each part by itself, and the mean of the parts'
-losses is what trains. So does batch norm, with every loss: it normalises a part by that part's mean
-and deviation, so that a network with it learns as from batches of the part's size.
-"""
+"""Losses: what training makes small (`automask.space.protocols.LossPlugin`)."""
 
 from __future__ import annotations
 
@@ -71,8 +56,10 @@ def each_class(target: Tensor, weights: Tensor, yes: Tensor, no: Tensor) -> Tens
     return (weighted * yes + (weighted.sum(-1, keepdim=True) - weighted) * no).sum(-1)
 
 
-@loss(weight_power=Float(0.0, 1.0))
-def cross_entropy(logits, target, class_counts, *, weight_power=0.0):
+@loss(weight_power=Float(0.0, 1.0), per_row=True)
+def cross_entropy(
+    logits: Tensor, target: Tensor, class_counts: Tensor, *, weight_power: float = 0.0
+) -> Tensor:
     """Cross entropy, with class weights of a power from none (0) to fully balanced (1).
 
     When to use: always a contender. Raise the power where the metric counts classes alike and some
@@ -81,8 +68,15 @@ def cross_entropy(logits, target, class_counts, *, weight_power=0.0):
     return weighted_cross_entropy(logits, target, class_counts, weight_power)
 
 
-@loss(smoothing=Float(0.0, 0.3), weight_power=Float(0.0, 1.0))
-def label_smoothing(logits, target, class_counts, *, smoothing=0.1, weight_power=0.0):
+@loss(smoothing=Float(0.0, 0.3), weight_power=Float(0.0, 1.0), per_row=True)
+def label_smoothing(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    *,
+    smoothing: float = 0.1,
+    weight_power: float = 0.0,
+) -> Tensor:
     """Cross entropy to a target mixed with the uniform distribution (Szegedy et al., 2016).
 
     When to use: noisy labels, or a model that grows too sure of itself.
@@ -90,8 +84,15 @@ def label_smoothing(logits, target, class_counts, *, smoothing=0.1, weight_power
     return weighted_cross_entropy(logits, smoothed(target, smoothing), class_counts, weight_power)
 
 
-@loss(gamma=Float(0.0, 5.0), weight_power=Float(0.0, 1.0))
-def focal(logits, target, class_counts, *, gamma=2.0, weight_power=0.0):
+@loss(gamma=Float(0.0, 5.0), weight_power=Float(0.0, 1.0), per_row=True)
+def focal(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    *,
+    gamma: float = 2.0,
+    weight_power: float = 0.0,
+) -> Tensor:
     """Cross entropy that fades out rows already predicted well (Lin et al., 2017).
 
     When to use: many easy rows drown the few hard ones.
@@ -102,8 +103,10 @@ def focal(logits, target, class_counts, *, gamma=2.0, weight_power=0.0):
     return -(target * class_weights(class_counts, weight_power) * focus * log_p).sum(-1)
 
 
-@loss(beta=Categorical(0.9, 0.99, 0.999, 0.9999))
-def class_balanced(logits, target, class_counts, *, beta=0.999):
+@loss(beta=Categorical(0.9, 0.99, 0.999, 0.9999), per_row=True)
+def class_balanced(
+    logits: Tensor, target: Tensor, class_counts: Tensor, *, beta: float = 0.999
+) -> Tensor:
     """Cross entropy with weights by each class's effective number of rows (Cui et al., 2019).
 
     The effective number `(1 - beta ** n) / (1 - beta)` grows with the rows up to `1 / (1 - beta)`:
@@ -115,8 +118,16 @@ def class_balanced(logits, target, class_counts, *, beta=0.999):
     return -(target * weights * logits.log_softmax(-1)).sum(-1)
 
 
-@loss(margin=Float(0.0, 4.0), scale=Float(1.0, 4.0), weight_power=Float(0.0, 1.0))
-def ldam(logits, target, class_counts, *, margin=1.0, scale=1.0, weight_power=0.0):
+@loss(margin=Float(0.0, 4.0), scale=Float(1.0, 4.0), weight_power=Float(0.0, 1.0), per_row=True)
+def ldam(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    *,
+    margin: float = 1.0,
+    scale: float = 1.0,
+    weight_power: float = 0.0,
+) -> Tensor:
     """Cross entropy that asks a margin of the true class, larger for rarer ones (Cao et al., 2019).
 
     A class's margin goes by its count to the power of -1/4; the rarest has `margin`, in logits. A
@@ -132,8 +143,15 @@ def ldam(logits, target, class_counts, *, margin=1.0, scale=1.0, weight_power=0.
     )
 
 
-@loss(smoothing=Float(0.0, 0.2), weight_power=Float(0.0, 1.0))
-def bce(logits, target, class_counts, *, smoothing=0.0, weight_power=0.0):
+@loss(smoothing=Float(0.0, 0.2), weight_power=Float(0.0, 1.0), per_row=True)
+def bce(
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    *,
+    smoothing: float = 0.0,
+    weight_power: float = 0.0,
+) -> Tensor:
     """Binary cross entropy of every class against the others (Wightman et al., 2021).
 
     When to use: longer trainings with strong augmentation. Beside what the true class lacks, it
@@ -149,10 +167,18 @@ def bce(logits, target, class_counts, *, smoothing=0.0, weight_power=0.0):
     gamma_neg=Float(0.0, 6.0),
     clip=Float(0.0, 0.2),
     weight_power=Float(0.0, 1.0),
+    per_row=True,
 )
 def asymmetric(
-    logits, target, class_counts, *, gamma_pos=0.0, gamma_neg=4.0, clip=0.05, weight_power=0.0
-):
+    logits: Tensor,
+    target: Tensor,
+    class_counts: Tensor,
+    *,
+    gamma_pos: float = 0.0,
+    gamma_neg: float = 4.0,
+    clip: float = 0.05,
+    weight_power: float = 0.0,
+) -> Tensor:
     """Binary cross entropy that fades out easy negatives more than positives (Ridnik et al., 2021).
 
     `gamma_neg` fades out classes rightly thought unlikely, `gamma_pos` the true class thought
@@ -174,7 +200,7 @@ def asymmetric(
 
 
 @loss()
-def soft_f1(logits, target, class_counts):
+def soft_f1(logits: Tensor, target: Tensor, class_counts: Tensor) -> Tensor:
     """One minus the mean F1 of the batch's classes, counted in probabilities instead of rows.
 
     It is a single value for the batch: a class counts in full from one expected row on, and one that

@@ -1,35 +1,37 @@
-"""Metrics: `(target [N], probability [N, C]) -> float`, higher is better.
-
-`target` holds class indices. A mean over classes is over those that occur in `target`.
-"""
+"""Metrics: what trials are scored by (`automask.space.protocols.MetricPlugin`)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automask import metric
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @metric()
-def accuracy(target, probability):
+def accuracy(target: np.ndarray, probability: np.ndarray) -> float:
     """The share of rows whose likeliest class is the true one."""
     return float((probability.argmax(1) == target).mean())
 
 
 @metric()
-def balanced_accuracy(target, probability):
+def balanced_accuracy(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean over classes of the share of their rows found (recall)."""
     right, true, _ = _counts(target, probability)
     return float((right[true > 0] / true[true > 0]).mean())
 
 
 @metric()
-def macro_f1(target, probability):
+def macro_f1(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean over classes of F1, the harmonic mean of precision and recall."""
     right, true, said = _counts(target, probability)
     return float((2 * right[true > 0] / (true + said)[true > 0]).mean())
 
 
 @metric()
-def log_loss(target, probability):
+def log_loss(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean log-probability of the true class (the negative of log loss)."""
     import numpy as np
 
@@ -37,14 +39,14 @@ def log_loss(target, probability):
 
 
 @metric()
-def weighted_f1(target, probability):
+def weighted_f1(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean of F1 over classes, each weighing as much as it has rows."""
     right, true, said = _counts(target, probability)
     return float((2 * right / (true + said).clip(1) * true).sum() / true.sum())
 
 
 @metric()
-def roc_auc(target, probability):
+def roc_auc(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean over classes of the area under their ROC curve, each against the rest.
 
     That is the chance that a row of the class is given more of its probability than a row of another
@@ -61,7 +63,7 @@ def roc_auc(target, probability):
 
 
 @metric()
-def cohen_kappa(target, probability):
+def cohen_kappa(target: np.ndarray, probability: np.ndarray) -> float:
     """Cohen's kappa with quadratic weights, for classes with an order such as grades.
 
     How much less the likeliest class misses the true one by, squared, than it would by chance: 1 is
@@ -75,7 +77,7 @@ def cohen_kappa(target, probability):
 
 
 @metric()
-def top_3(target, probability):
+def top_3(target: np.ndarray, probability: np.ndarray) -> float:
     """The share of rows whose true class is among the three likeliest.
 
     Among the two likeliest of three classes, and the likeliest of two: all of them would always do.
@@ -84,7 +86,7 @@ def top_3(target, probability):
 
 
 @metric()
-def top_5(target, probability):
+def top_5(target: np.ndarray, probability: np.ndarray) -> float:
     """The share of rows whose true class is among the five likeliest, as ImageNet counts.
 
     Where there are five classes or less, among all but the least likely: all would always do.
@@ -92,7 +94,7 @@ def top_5(target, probability):
     return _among_likeliest(target, probability, 5)
 
 
-def _among_likeliest(target, probability, k):
+def _among_likeliest(target: np.ndarray, probability: np.ndarray, k: int) -> float:
     import numpy as np
 
     own = probability[np.arange(len(target)), target][:, None]
@@ -102,7 +104,7 @@ def _among_likeliest(target, probability, k):
     return float((ahead.sum(1) < min(k, probability.shape[1] - 1)).mean())
 
 
-def _chance_to_exceed(ours, others):
+def _chance_to_exceed(ours: np.ndarray, others: np.ndarray) -> float:
     """The share of pairs in which ours is the larger, ties counting half."""
     import numpy as np
 
@@ -111,7 +113,9 @@ def _chance_to_exceed(ours, others):
     return sum(sides) / 2 / len(others)
 
 
-def _counts(target, probability):
+def _counts(
+    target: np.ndarray, probability: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`[C]` each: rows found, true rows and predicted rows of each class.
 
     Counted here rather than by scikit-learn, since an ensemble's search scores thousands of times.

@@ -1,21 +1,18 @@
-"""Mixes: `(inputs, target, rng) -> (inputs, target)`, a whole batch at once, before it is split up.
-
-`inputs` are uint8 pixels `[B, 3, S, S]` after augmentation or, where features are cached, float features
-`[B, D]`; `target` `[B, C]` are probabilities, which go into whatever loss was chosen. Both are left as
-they are: what comes back is new, pixels as uint8 or as floats from 0 to 255. All chance comes from
-`rng`, a numpy generator.
-
-A mix that needs pixels raises an error when it is given features, before it draws anything. It is tried
-on a few before training: one that raises gets pixels, also while only the head trains.
-"""
+"""Mixes: batches whose rows are blended with one another (`automask.space.protocols.MixPlugin`)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automask import Float, mix
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
 
 
 @mix()
-def none(inputs, target, rng):
+def none(inputs: Tensor, target: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Batches as they are.
 
     When to use: short trainings, and where augmentation does enough.
@@ -24,7 +21,9 @@ def none(inputs, target, rng):
 
 
 @mix(alpha=Float(0.05, 2.0, log=True))
-def mixup(inputs, target, rng, *, alpha=0.2):
+def mixup(
+    inputs: Tensor, target: Tensor, rng: np.random.Generator, *, alpha: float = 0.2
+) -> tuple[Tensor, Tensor]:
     """Every row blended with another of the batch, and its target alike (Zhang et al., 2018).
 
     The smaller share of each pair, the partner's, is drawn from Beta(alpha, alpha): near 0 for a small
@@ -41,8 +40,15 @@ def mixup(inputs, target, rng, *, alpha=0.2):
     return mixed, target.lerp(target[partners], weight[:, None])
 
 
-@mix(alpha=Float(0.1, 2.0, log=True), share=Float(0.1, 1.0))
-def cutmix(inputs, target, rng, *, alpha=1.0, share=0.5):
+@mix(alpha=Float(0.1, 2.0, log=True), share=Float(0.1, 1.0), takes="pixels")
+def cutmix(
+    inputs: Tensor,
+    target: Tensor,
+    rng: np.random.Generator,
+    *,
+    alpha: float = 1.0,
+    share: float = 0.5,
+) -> tuple[Tensor, Tensor]:
     """A box of each image filled from another of the batch, targets by area (Yun et al., 2019).
 
     The box has the image's proportions, an area drawn from Beta(alpha, alpha) and its middle anywhere;
@@ -51,7 +57,7 @@ def cutmix(inputs, target, rng, *, alpha=1.0, share=0.5):
     """
     import math
 
-    size = _edge(inputs)
+    size = inputs.shape[-1]
     if rng.random() >= share:
         return inputs, target
     half = size * math.sqrt(rng.beta(alpha, alpha)) / 2
@@ -63,34 +69,31 @@ def cutmix(inputs, target, rng, *, alpha=1.0, share=0.5):
     return _pasted(inputs, target, _partners(inputs, rng), top, bottom, left, right)
 
 
-@mix(share=Float(0.1, 1.0))
-def vertical_cutmix(inputs, target, rng, *, share=0.5):
+@mix(share=Float(0.1, 1.0), takes="pixels")
+def vertical_cutmix(
+    inputs: Tensor, target: Tensor, rng: np.random.Generator, *, share: float = 0.5
+) -> tuple[Tensor, Tensor]:
     """The left half of one image beside the right half of another, and half of each target.
 
     A `share` of the batches is cut.
     When to use: objects in the middle that are known by either side, such as faces; a half is always
     enough to see, where a box of `cutmix` may hide the one thing that tells.
     """
-    size = _edge(inputs)
+    size = inputs.shape[-1]
     if rng.random() >= share:
         return inputs, target
     return _pasted(inputs, target, _partners(inputs, rng), 0, size, size // 2, size)
 
 
-def _edge(inputs):
-    """The images' edge in pixels; features have none, and are refused."""
-    if inputs.ndim != 4:
-        raise ValueError("needs pixels, not features")
-    return inputs.shape[-1]
-
-
-def _partners(inputs, rng):
+def _partners(inputs: Tensor, rng: np.random.Generator) -> Tensor:
     import torch
 
     return torch.as_tensor(rng.permutation(len(inputs)), device=inputs.device)
 
 
-def _pasted(inputs, target, partners, top, bottom, left, right):
+def _pasted(
+    inputs: Tensor, target: Tensor, partners: Tensor, top: int, bottom: int, left: int, right: int
+) -> tuple[Tensor, Tensor]:
     """Images with that part taken from their partners, and targets by area."""
     box = (..., slice(top, bottom), slice(left, right))
     mixed = inputs.clone()

@@ -1,8 +1,4 @@
-"""Optimizers: `(parameter_groups) -> torch optimizer`.
-
-A group is a dict of `params` with `stage` (how deep they lie, from 0 at the stem to the head, which
-is the last), `head` (are they the head's?) and `decay` (False for norms and biases, which no weight
-decay should shrink).
+"""Optimizers (`automask.space.protocols.OptimizerPlugin`).
 
 Every optimizer here has `head_lr_ratio`, which multiplies the head's learning rate, and
 `layer_decay`, which multiplies a stage's once for each stage between it and the head (Clark et al.,
@@ -11,9 +7,12 @@ Every optimizer here has `head_lr_ratio`, which multiplies the head's learning r
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automask import Float, optimizer
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
 HEAD_LR_RATIO = Float(1.0, 30.0, log=True)
 LAYER_DECAY = Float(0.5, 1.0)
@@ -48,8 +47,16 @@ def scaled(
     head_lr_ratio=HEAD_LR_RATIO,
     weight_decay=Float(1e-5, 0.3, log=True),
     layer_decay=LAYER_DECAY,
+    elementwise=True,
 )
-def adamw(parameter_groups, *, lr=1e-3, head_lr_ratio=3.0, weight_decay=0.02, layer_decay=1.0):
+def adamw(
+    parameter_groups: list[dict[str, Any]],
+    *,
+    lr: float = 1e-3,
+    head_lr_ratio: float = 3.0,
+    weight_decay: float = 0.02,
+    layer_decay: float = 1.0,
+) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 
     When to use: the safe choice, for transformers above all.
@@ -66,16 +73,17 @@ def adamw(parameter_groups, *, lr=1e-3, head_lr_ratio=3.0, weight_decay=0.02, la
     momentum=Float(0.0, 0.95),
     weight_decay=Float(1e-6, 1e-2, log=True),
     layer_decay=LAYER_DECAY,
+    elementwise=True,
 )
 def sgd(
-    parameter_groups,
+    parameter_groups: list[dict[str, Any]],
     *,
-    lr=0.02,
-    head_lr_ratio=3.0,
-    momentum=0.9,
-    weight_decay=1e-4,
-    layer_decay=1.0,
-):
+    lr: float = 0.02,
+    head_lr_ratio: float = 3.0,
+    momentum: float = 0.9,
+    weight_decay: float = 1e-4,
+    layer_decay: float = 1.0,
+) -> Optimizer:
     """Stochastic gradient descent with Nesterov momentum.
 
     When to use: convolutional backbones with a longer schedule.
@@ -103,7 +111,14 @@ def sgd(
     weight_decay=Float(1e-5, 0.3, log=True),
     layer_decay=LAYER_DECAY,
 )
-def lamb(parameter_groups, *, lr=2e-3, head_lr_ratio=3.0, weight_decay=0.02, layer_decay=1.0):
+def lamb(
+    parameter_groups: list[dict[str, Any]],
+    *,
+    lr: float = 2e-3,
+    head_lr_ratio: float = 3.0,
+    weight_decay: float = 0.02,
+    layer_decay: float = 1.0,
+) -> Optimizer:
     """Adam with each weight matrix's step in proportion to the matrix (You et al., 2020).
 
     When to use: large batches, and trainings from random weights of which Adam's learning rate
@@ -121,16 +136,17 @@ def lamb(parameter_groups, *, lr=2e-3, head_lr_ratio=3.0, weight_decay=0.02, lay
     momentum=Float(0.85, 0.98),
     weight_decay=Float(1e-5, 0.3, log=True),
     layer_decay=LAYER_DECAY,
+    elementwise=True,
 )
 def muon(
-    parameter_groups,
+    parameter_groups: list[dict[str, Any]],
     *,
-    lr=2e-3,
-    head_lr_ratio=3.0,
-    momentum=0.95,
-    weight_decay=0.02,
-    layer_decay=1.0,
-):
+    lr: float = 2e-3,
+    head_lr_ratio: float = 3.0,
+    momentum: float = 0.95,
+    weight_decay: float = 0.02,
+    layer_decay: float = 1.0,
+) -> Optimizer:
     """Momentum made orthogonal: a matrix moves alike in all directions (Jordan et al., 2024).
 
     A convolution is a matrix with a row an output channel. The head, norms, biases and what else is

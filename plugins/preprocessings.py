@@ -1,10 +1,4 @@
-"""Preprocessings: `(rows) -> transform of every image, or None`, before images are resized and kept.
-
-`rows` is a fold's training part, read when it is asked: `rows.images(most)` gives decoded images, uint8
-`[H, W, 3]`, and `rows.boxes` `[n, 4]` left, top, right and bottom as shares of width and height, or
-None. A transform is a frozen dataclass whose fields JSON can hold; called with a uint8 image
-`[H, W, 3]` it gives another, `[h, w, 3]`. One that looks at `rows` is fitted to every fold anew.
-"""
+"""Preprocessings: images changed before they are resized: `automask.space.protocols`."""
 
 from __future__ import annotations
 
@@ -14,11 +8,15 @@ from typing import TYPE_CHECKING
 from automask import Float, preprocessing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
+    from automask.data.preprocessing import TrainingPart
 
-@preprocessing()
-def none(rows):
+
+@preprocessing(fitted=False)
+def none(rows: TrainingPart) -> Callable[[np.ndarray], np.ndarray] | None:
     """Images as they are.
 
     When to use: the default; a network sees more than a filter leaves.
@@ -45,8 +43,10 @@ class Crop:
         return image[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
-@preprocessing(spread=Float(0.5, 3.0))
-def position_crop(rows, *, spread=2.0):
+@preprocessing(spread=Float(0.5, 3.0), fitted=True)
+def position_crop(
+    rows: TrainingPart, *, spread: float = 2.0
+) -> Callable[[np.ndarray], np.ndarray] | None:
     """The part of the images where the object is in most of them.
 
     Each edge of the crop is the mean of that edge of the objects' boxes, `spread` standard deviations
@@ -131,8 +131,17 @@ class Enhancement:
     brightness=Float(0.8, 1.3),
     colour=Float(0.5, 1.5),
     clahe=Float(0.0, 4.0),
+    fitted=False,
 )
-def reveal_detail(rows, *, contrast=1.1, sharpness=1.5, brightness=1.0, colour=1.0, clahe=2.0):
+def reveal_detail(
+    rows: TrainingPart,
+    *,
+    contrast: float = 1.1,
+    sharpness: float = 1.5,
+    brightness: float = 1.0,
+    colour: float = 1.0,
+    clahe: float = 2.0,
+) -> Callable[[np.ndarray], np.ndarray] | None:
     """Every image enhanced alike: local contrast, then brightness, contrast, colour and sharpness.
 
     `clahe` is the clip limit of contrast limited adaptive histogram equalisation of the lightness in
@@ -174,8 +183,10 @@ class Whitening:
         return out
 
 
-@preprocessing(threshold=Float(8.0, 25.0), most=Float(0.5, 0.9))
-def whiten_background(rows, *, threshold=12.0, most=0.8):
+@preprocessing(threshold=Float(8.0, 25.0), most=Float(0.5, 0.9), fitted=False)
+def whiten_background(
+    rows: TrainingPart, *, threshold: float = 12.0, most: float = 0.8
+) -> Callable[[np.ndarray], np.ndarray] | None:
     """A background of one colour becomes white, whatever its colour was.
 
     Background is what is joined to the border and of the border's colour up to `threshold` in CIELAB;

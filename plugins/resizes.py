@@ -1,4 +1,4 @@
-"""Resizes: `(image [H, W, 3], size) -> [size, size, 3]`, both uint8: how any shape becomes a square."""
+"""Resizes: how an image of any shape becomes a square (`automask.space.protocols.ResizePlugin`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @resize()
-def pad(image, size):
+def pad(image: np.ndarray, size: int) -> np.ndarray:
     """The whole image in its own proportions, the rest filled by its mirrored edges.
 
     When to use: objects of any shape that must be seen whole.
@@ -27,7 +27,7 @@ def pad(image, size):
 
 
 @resize()
-def crop(image, size):
+def crop(image: np.ndarray, size: int) -> np.ndarray:
     """The largest square in the middle.
 
     When to use: the object is in the middle and its detail matters more than its ends.
@@ -39,7 +39,7 @@ def crop(image, size):
 
 
 @resize()
-def squash(image, size):
+def squash(image: np.ndarray, size: int) -> np.ndarray:
     """The whole image, its proportions given up.
 
     When to use: nothing may be lost and shape matters little.

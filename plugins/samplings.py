@@ -1,18 +1,21 @@
-"""Samplings: `(labels [n], features, rng) -> indices of one epoch, or (indices, partners, weights)`.
-
-`labels` are those of a fold's training part, and the indices point into it. `features` is a function
-without arguments that gives `[n, D]`, computed when it is called. With partners, of the same class each,
-row i is `(1 - weights[i]) * inputs[indices[i]] + weights[i] * inputs[partners[i]]`: of features where
-those are cached, of uint8 pixels before augmentation elsewhere.
-"""
+"""Samplings: the rows of an epoch (`automask.space.protocols.SamplingPlugin`)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automask import Float, Int, sampling
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@sampling()
-def all(labels, features, rng):
+    import numpy as np
+
+
+@sampling(reads_features=False)
+def all(
+    labels: np.ndarray, features: Callable[[], np.ndarray], rng: np.random.Generator
+) -> np.ndarray | tuple[np.ndarray, ...]:
     """Every row once an epoch, in random order.
 
     When to use: the default; combine with a weighted loss where classes are rare.
@@ -20,8 +23,14 @@ def all(labels, features, rng):
     return rng.permutation(len(labels))
 
 
-@sampling(copies=Int(1, 8))
-def undersample(labels, features, rng, *, copies=1):
+@sampling(copies=Int(1, 8), reads_features=False)
+def undersample(
+    labels: np.ndarray,
+    features: Callable[[], np.ndarray],
+    rng: np.random.Generator,
+    *,
+    copies: int = 1,
+) -> np.ndarray | tuple[np.ndarray, ...]:
     """As many rows of each class as the rarest has, others drawn anew each epoch.
 
     Each stands in the epoch `copies` times, so that augmentation shows it from several sides.
@@ -33,8 +42,10 @@ def undersample(labels, features, rng, *, copies=1):
     return rng.permutation(np.repeat(_even(labels, rng, min), copies))
 
 
-@sampling()
-def oversample(labels, features, rng):
+@sampling(reads_features=False)
+def oversample(
+    labels: np.ndarray, features: Callable[[], np.ndarray], rng: np.random.Generator
+) -> np.ndarray | tuple[np.ndarray, ...]:
     """As many rows of each class as the commonest has, rare ones repeated.
 
     When to use: rare classes that count as much as common ones, with augmentation against
@@ -43,8 +54,14 @@ def oversample(labels, features, rng):
     return _even(labels, rng, max)
 
 
-@sampling(power=Float(0.0, 1.0))
-def class_balanced(labels, features, rng, *, power=0.5):
+@sampling(power=Float(0.0, 1.0), reads_features=False)
+def class_balanced(
+    labels: np.ndarray,
+    features: Callable[[], np.ndarray],
+    rng: np.random.Generator,
+    *,
+    power: float = 0.5,
+) -> np.ndarray | tuple[np.ndarray, ...]:
     """As many rows as there are, classes between as they come (0) and equally often (1).
 
     A class's share goes by its count to the power of `1 - power` (Mahajan et al., 2018, at a half). No
@@ -65,8 +82,15 @@ def class_balanced(labels, features, rng, *, power=0.5):
     return rng.permutation(np.concatenate(drawn))
 
 
-@sampling(k=Int(1, 15), power=Float(0.0, 1.0))
-def smote(labels, features, rng, *, k=5, power=1.0):
+@sampling(k=Int(1, 15), power=Float(0.0, 1.0), reads_features=True)
+def smote(
+    labels: np.ndarray,
+    features: Callable[[], np.ndarray],
+    rng: np.random.Generator,
+    *,
+    k: int = 5,
+    power: float = 1.0,
+) -> np.ndarray | tuple[np.ndarray, ...]:
     """Rare classes filled up by points between a row and a near one of its class (Chawla et al., 2002).
 
     Every row comes once. A class of `n` rows is filled up to `n ** (1 - power) * largest ** power`, 1
@@ -96,14 +120,14 @@ def smote(labels, features, rng, *, k=5, power=1.0):
     return tuple(np.concatenate(column)[order] for column in zip(*parts, strict=True))
 
 
-def _neighbours(points, k):
+def _neighbours(points: np.ndarray, k: int) -> np.ndarray:
     """The `[n, k]` nearest other points of each."""
     from sklearn.neighbors import NearestNeighbors
 
     return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
 
 
-def _even(labels, rng, size_of):
+def _even(labels: np.ndarray, rng: np.random.Generator, size_of: Callable[..., int]) -> np.ndarray:
     """Equally many indices of each class; no row repeats before all of its class were used."""
     import numpy as np
 
@@ -113,7 +137,7 @@ def _even(labels, rng, size_of):
     return rng.permutation(np.concatenate(drawn))
 
 
-def _cycle(rows, size, rng):
+def _cycle(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     import numpy as np
 
     rounds = -(-size // len(rows))

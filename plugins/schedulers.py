@@ -1,19 +1,22 @@
-"""Learning-rate schedulers: `(optimizer, steps_per_epoch, epochs) -> torch scheduler`.
-
-Training steps a scheduler once a step, and `ReduceLROnPlateau` once an epoch with the training
-loss. Warm-up is training's own: `epochs` are those that remain after it, and it ends at the learning
-rate that the scheduler begins with.
-"""
+"""Schedulers: the course of the learning rate (`automask.space.protocols.SchedulerPlugin`)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from automask import Float, Int, scheduler
 
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
 
 @scheduler(drops=Int(1, 4), gamma=Float(0.05, 0.8))
-def StepLR(optimizer, steps_per_epoch, epochs, *, drops=2, gamma=0.2):
+def StepLR(
+    optimizer: Optimizer, steps_per_epoch: int, epochs: int, *, drops: int = 2, gamma: float = 0.2
+) -> LRScheduler:
     """Multiplies the learning rate by gamma a few times, at even distances.
 
     When to use: a plain schedule to compare with.
@@ -25,7 +28,15 @@ def StepLR(optimizer, steps_per_epoch, epochs, *, drops=2, gamma=0.2):
 
 
 @scheduler(first=Float(0.3, 0.8), drops=Int(1, 3), gamma=Float(0.05, 0.5))
-def MultiStepLR(optimizer, steps_per_epoch, epochs, *, first=0.5, drops=2, gamma=0.1):
+def MultiStepLR(
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    first: float = 0.5,
+    drops: int = 2,
+    gamma: float = 0.1,
+) -> LRScheduler:
     """Multiplies the learning rate by gamma at `first` of the way, then half-way through each rest.
 
     With the defaults that is at 1/2 and 3/4, as residual networks were first trained (He et al.,
@@ -41,7 +52,9 @@ def MultiStepLR(optimizer, steps_per_epoch, epochs, *, first=0.5, drops=2, gamma
 
 
 @scheduler(final_ratio=Float(0.0, 0.1))
-def CosineAnnealingLR(optimizer, steps_per_epoch, epochs, *, final_ratio=0.01):
+def CosineAnnealingLR(
+    optimizer: Optimizer, steps_per_epoch: int, epochs: int, *, final_ratio: float = 0.01
+) -> LRScheduler:
     """Half a cosine from the full learning rate to almost none (Loshchilov and Hutter, 2017).
 
     When to use: the default where the number of epochs is known.
@@ -56,8 +69,14 @@ def CosineAnnealingLR(optimizer, steps_per_epoch, epochs, *, final_ratio=0.01):
 
 @scheduler(cycles=Int(2, 5), T_mult=Float(1.0, 2.0), final_ratio=Float(0.0, 0.1))
 def CosineAnnealingWarmRestarts(
-    optimizer, steps_per_epoch, epochs, *, cycles=2, T_mult=2.0, final_ratio=0.01
-):
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    cycles: int = 2,
+    T_mult: float = 2.0,
+    final_ratio: float = 0.01,
+) -> LRScheduler:
     """Half cosines, each anew from the full rate and T_mult as long (Loshchilov and Hutter, 2017).
 
     The last of them ends with the training.
@@ -67,7 +86,7 @@ def CosineAnnealingWarmRestarts(
 
     total, lengths = steps_per_epoch * epochs, [T_mult**cycle for cycle in range(cycles)]
 
-    def ratio(step):
+    def ratio(step: int) -> float:
         position = min(step * sum(lengths) / total, sum(lengths))
         return final_ratio + (1 - final_ratio) * _restarting(position, lengths)
 
@@ -75,7 +94,7 @@ def CosineAnnealingWarmRestarts(
     return LambdaLR(optimizer, ratio)
 
 
-def _restarting(position, lengths):
+def _restarting(position: float, lengths: Sequence[float]) -> float:
     """From 1 to 0 by half a cosine over each of the lengths, at a position along them all."""
     for length in lengths[:-1]:
         if position < length:
@@ -92,8 +111,14 @@ def _restarting(position, lengths):
     momentum_drop=Float(0.0, 0.15),
 )
 def OneCycleLR(
-    optimizer, steps_per_epoch, epochs, *, pct_start=0.3, div_factor=25.0, momentum_drop=0.1
-):
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    pct_start: float = 0.3,
+    div_factor: float = 25.0,
+    momentum_drop: float = 0.1,
+) -> LRScheduler:
     """Up to the full learning rate, then down to almost none (Smith and Topin, 2018).
 
     It starts from the full rate divided by `div_factor` and peaks after `pct_start` of the steps,
@@ -115,31 +140,40 @@ def OneCycleLR(
     )
 
 
-def _standing_at_its_end(kind):
+def _standing_at_its_end(kind: Any) -> Any:
     """The class with a step that does nothing after the last one, where torch's raises.
 
     A sampling's later epochs may be longer than the first, which `steps_per_epoch` is of.
     """
 
     class Standing(kind):
-        def step(self, epoch=None):
+        def step(self, epoch: int | None = None) -> None:
             if self.last_epoch < self.total_steps - 1:
                 super().step(epoch)
 
     return Standing
 
 
-def _momentum_cycle(optimizer, drop):
+def _momentum_cycle(optimizer: Optimizer, drop: float) -> dict[str, Any]:
     """OneCycleLR's options that lower each group's momentum by a share, if the optimizer has one."""
     groups = optimizer.param_groups
-    own = [group["betas"][0] if "betas" in group else group.get("momentum") for group in groups]
+    own: list[Any] = [
+        group["betas"][0] if "betas" in group else group.get("momentum") for group in groups
+    ]
     if None in own:
         return {"cycle_momentum": False}
     return {"max_momentum": own, "base_momentum": [momentum * (1 - drop) for momentum in own]}
 
 
 @scheduler(factor=Float(0.1, 0.7), patience=Int(0, 3))
-def ReduceLROnPlateau(optimizer, steps_per_epoch, epochs, *, factor=0.3, patience=1):
+def ReduceLROnPlateau(
+    optimizer: Optimizer,
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    factor: float = 0.3,
+    patience: int = 1,
+) -> LRScheduler:
     """Multiplies the learning rate by a factor where the training loss no longer falls.
 
     When to use: where it isn't known how many epochs the data need. It never sees the scored fold.
@@ -150,7 +184,7 @@ def ReduceLROnPlateau(optimizer, steps_per_epoch, epochs, *, factor=0.3, patienc
 
 
 @scheduler()
-def constant(optimizer, steps_per_epoch, epochs):
+def constant(optimizer: Optimizer, steps_per_epoch: int, epochs: int) -> LRScheduler:
     """The full learning rate to the end.
 
     When to use: to compare with, and for the few epochs in which a head alone is fitted.

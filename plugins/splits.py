@@ -1,14 +1,18 @@
-"""Splits: `(labels [N], groups [N] or None, folds, seed) -> fold of each row [N]`."""
+"""Splits: rows dealt out to folds (`automask.space.protocols.SplitPlugin`)."""
 
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 from automask import split
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 @split()
-def stratified(labels, groups, folds, seed):
+def stratified(labels: np.ndarray, groups: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
     """Every fold has its share of each class, and a group is never on two sides.
 
     When to use: always, unless rows have an order in time.

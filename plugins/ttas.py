@@ -1,18 +1,19 @@
-"""Test-time augmentations: `(images) -> views`.
-
-`images` are a float batch `[B, 3, S, S]` of 0 to 255, `views` a list of batches of that shape, so that
-backbones of a fixed size take them too. A prediction is the mean of the probabilities of all views.
-
-One that mirrors is tried where mirrored images keep their class; who does so is found by trying.
-"""
+"""Test-time augmentations: views to predict and average (`automask.space.protocols.TtaPlugin`)."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automask import Float, tta
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-@tta()
-def none(images):
+    from torch import Tensor
+
+
+@tta(mirrors=False)
+def none(images: Tensor) -> Sequence[Tensor]:
     """Images as they are.
 
     When to use: where each prediction has to be fast.
@@ -20,8 +21,8 @@ def none(images):
     return [images]
 
 
-@tta()
-def flip(images):
+@tta(mirrors=True)
+def flip(images: Tensor) -> Sequence[Tensor]:
     """Images as they are and mirrored left to right.
 
     When to use: nearly always where left and right tell no classes apart, for twice the time.
@@ -30,8 +31,8 @@ def flip(images):
     return [images, images.flip(3)]
 
 
-@tta(share=Float(0.5, 1.0))
-def multi_crop(images, *, share=0.85):
+@tta(share=Float(0.5, 1.0), mirrors=False)
+def multi_crop(images: Tensor, *, share: float = 0.85) -> Sequence[Tensor]:
     """The middle and the four corners, `share` of each side, at the size of the whole.
 
     When to use: objects smaller than their image, off its middle; for five times the time.
@@ -44,8 +45,8 @@ def multi_crop(images, *, share=0.85):
     return [_resized(images[:, :, y : y + edge, x : x + edge], size) for y, x in corners]
 
 
-@tta(spread=Float(0.05, 0.4))
-def multi_scale(images, *, spread=0.15):
+@tta(spread=Float(0.05, 0.4), mirrors=False)
+def multi_scale(images: Tensor, *, spread: float = 0.15) -> Sequence[Tensor]:
     """Images smaller, as they are and larger, by the share `spread`, on a canvas of their own size.
 
     What lies outside a smaller one is its reflection; a larger one loses its edges.
@@ -63,7 +64,7 @@ def multi_scale(images, *, spread=0.15):
     return [shrunk, images, _resized(inner, size)]
 
 
-def _resized(images, size):
+def _resized(images: Tensor, size: int) -> Tensor:
     """The images at another size; bilinear, and smoothed beforehand where that is smaller."""
     from torch.nn import functional as F
 

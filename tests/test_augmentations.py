@@ -158,7 +158,7 @@ def test_a_third_of_the_circle_makes_red_greenish():
 
 @pytest.mark.parametrize("share", [0.1, 0.4])
 def test_erases_about_the_share_that_it_says(share, monkeypatch):
-    monkeypatch.setattr(augmentations, "light", lambda size, flip: lambda images: images)
+    monkeypatch.setattr(augmentations, "_lit_and_moved", lambda *how: lambda images: images)
     images = torch.full((400, 3, 48, 48), 7, dtype=torch.uint8)
     torch.manual_seed(0)
     out = augmentation("erase", probability=0.5, share=share)(images)

@@ -8,16 +8,16 @@ import torch
 from conftest import SPACE, automask, draw_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_training import Narrow, heads_of, quiet, recipe, same_results
+from test_training import Narrow, declare_nothing, heads_of, quiet, recipe, same_results
 from torch import nn
 
 from automask.data.dataset import Attributes
 from automask.errors import TrialError
-from automask.space import kinds, registry, space_file
+from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore
 from automask.study import opening
 from automask.study.session import Options
-from automask.training import batches, heads, mixing, network, stacked_heads, trial
+from automask.training import batches, heads, mixing, network, trial
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer
 from automask.training.fold_data import fold_data
@@ -176,7 +176,7 @@ def test_the_loss_gets_the_mixed_target_whatever_loss_it_is(task, monkeypatch):
         return plain.function(logits, target, class_counts, **params)
 
     monkeypatch.setitem(
-        kinds.KINDS["loss"].plugins, "focal", replace(plain, function=spy, ranges={})
+        registry.KINDS["loss"].plugins, "focal", replace(plain, function=spy, ranges={})
     )
     made = recipe(mix=("mixup", {"alpha": 1.0}), loss=("focal", {}))
     built = network.build(made, task.data.attributes, {}, task.seed, 0)
@@ -253,17 +253,21 @@ def test_a_mix_of_pixels_with_cached_features_alone_is_refused_with_a_sentence(
         return (inputs if rng.random() < 0.6 else inputs.roll(1, dims=3)), target
 
     own = replace(registry.get("mix", "none"), name="rolled", function=rolled)
-    monkeypatch.setitem(kinds.KINDS["mix"].plugins, "rolled", own)
-    assert "Dimension" in mixing.refusal(recipe(mix=("rolled", {})))
-    assert mixing.refusal(recipe(mix=("mixup", {}))) == mixing.refusal(recipe()) == ""
+    monkeypatch.setitem(registry.KINDS["mix"].plugins, "rolled", own)
+    made = recipe(freeze=("gradual", {"head_share": 0.5}), mix=("rolled", {}), epochs=4)
+    with pytest.raises(
+        TrialError, match=r'Dimension.*if it needs pixels, say @mix\(takes="pixels"\)'
+    ):
+        trial.fit(task, made, TrialStore(tmp_path / "undeclared"), quiet)
+    declared = replace(own, abilities={"takes": "pixels"})
+    monkeypatch.setitem(registry.KINDS["mix"].plugins, "rolled", declared)
+    trial.fit(task, made, TrialStore(tmp_path / "declared"), quiet)
 
 
 def test_heads_at_once_on_mixed_features_are_those_trained_alone(task, monkeypatch):
     made = recipe(freeze=("head_only", {}), mix=("mixup", {"alpha": 1.0}), epochs=3, ema_decay=0.9)
     together = heads_of(task, [made])[0]
-    monkeypatch.setattr(heads, "_steps_alike_when_stacked", lambda recipe: False)
-    monkeypatch.setattr(stacked_heads, "_stacked", lambda head, D: None)
-    monkeypatch.setattr(stacked_heads, "_goes_by_row", lambda loss, classes: False)
+    declare_nothing(monkeypatch, made)
     same_results(together, heads_of(task, [made])[0])
 
 

@@ -16,10 +16,9 @@ from automask import preprocessing
 from automask.data import boxes
 from automask.data.preprocessing import TrainingPart, from_json, is_fitted, to_json
 from automask.data.tables import Rows
-from automask.errors import UserError
+from automask.errors import PluginError, UserError
 from automask.space import registry
 from automask.space.ranges import Float
-from automask.space.recipe import Choice
 from automask.storage.trial_store import TrialStore
 from automask.study import opening
 from automask.study.adaptation import map_bytes
@@ -431,8 +430,16 @@ def test_a_state_comes_back_from_json(tmp_path, name):
 
 
 def test_who_looks_at_the_rows_is_fitted():
-    fits = {name: is_fitted(Choice(name, {})) for name in registry.plugins("preprocessing")}
-    assert [name for name, it in fits.items() if it] == ["position_crop", "level", "counting"]
+    fitted = [name for name in registry.plugins("preprocessing") if is_fitted(name)]
+    assert fitted == ["position_crop", "level", "counting"]
+
+
+def test_who_looks_at_the_rows_and_declares_not_to_is_refused(task, monkeypatch):
+    plugin = registry.get("preprocessing", "level")
+    declared = replace(plugin, abilities={"fitted": False})
+    monkeypatch.setitem(registry.KINDS["preprocessing"].plugins, "level", declared)
+    with pytest.raises(PluginError, match=r"'level' looks at .* say @preprocessing\(fitted=True\)"):
+        replace(task).prepared(recipe(preprocessing=("level", {})), 0)
 
 
 def test_room_is_counted_for_a_map_a_fold(inside):

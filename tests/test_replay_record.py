@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from automask.space import registry
-from automask.space.kinds import SEARCHED
+from automask.space.kinds import DEFAULTS
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.study import opening
@@ -23,7 +23,7 @@ def task(inside):
 
 
 def of(task, **plugins: str) -> Recipe:
-    chosen = {**SEARCHED, "augmentation": "none", **plugins}
+    chosen = {**DEFAULTS, "augmentation": "none", **plugins}
     choices = {
         kind: Choice(name, dict(registry.get(kind, name).defaults)) for kind, name in chosen.items()
     }

@@ -11,6 +11,7 @@ from automask import never
 from automask.errors import PluginError, UserError
 from automask.space import registry, rules, space_file
 from automask.space.ranges import Categorical
+from automask.space.recipe import CHOICES
 from automask.space.rules import Rule
 from automask.space.space import Space
 
@@ -213,7 +214,7 @@ def test_a_rule_of_what_is_not_there_is_refused(monkeypatch, when, words):
     monkeypatch.setattr(rules, "RULES", [])
     never(when, because="of the test")
     with pytest.raises(PluginError) as caught:
-        rules.check()
+        rules.check(registry.KINDS, CHOICES)
     assert "test_rules.py" in str(caught.value)
     assert words in str(caught.value)
 

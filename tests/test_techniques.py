@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from automask.data.tables import Rows
 from automask.space import registry
-from automask.space.kinds import SEARCHED
+from automask.space.kinds import DEFAULTS
 from automask.space.recipe import TRAINING
 from benchmarks import effects, techniques
 from benchmarks.subsamples import SOURCES, Source, rows_at, subsample
@@ -66,7 +66,7 @@ def test_every_plugin_and_every_setting_is_among_the_techniques():
         (kind, name) for t in found for kind, (name, *_) in t.change.items() if kind != "training"
     }
     settings = {key for t in found for key in t.change.get("training", {})}
-    for kind, default in SEARCHED.items():
+    for kind, default in DEFAULTS.items():
         if kind == "backbone":  # no weights of other libraries
             continue
         assert {(kind, name) for name in registry.plugins(kind)} - {(kind, default)} <= changed

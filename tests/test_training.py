@@ -12,7 +12,7 @@ from torch import nn
 from automask.data.dataset import Attributes
 from automask.errors import TrialError, UserError
 from automask.space import kinds, registry
-from automask.space.kinds import SEARCHED
+from automask.space.kinds import DEFAULTS
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
 from automask.study import opening
@@ -31,7 +31,7 @@ def task(inside):
 def recipe(**changes):
     """A small recipe; `loss=("focal", {...})` chooses, other keywords set the training's."""
     choices = {
-        **{kind: (name, {}) for kind, name in SEARCHED.items()},
+        **{kind: (name, {}) for kind, name in DEFAULTS.items()},
         "backbone": ("timm", {"model": "test_resnet"}),
         "augmentation": ("none", {}),
     }
@@ -246,7 +246,7 @@ def test_a_head_with_batch_norm_trains_on_cached_features(task, tmp_path, monkey
 
     plain = registry.get("head", "joint")
     monkeypatch.setitem(
-        kinds.KINDS["head"].plugins, "joint", replace(plain, function=normed, ranges={})
+        registry.KINDS["head"].plugins, "joint", replace(plain, function=normed, ranges={})
     )
     made = recipe(freeze=("head_only", {}), head=("joint", {}))
     store = TrialStore(tmp_path)
@@ -345,6 +345,16 @@ def heads_of(task, recipes):
     return heads.fit_heads(task, recipes, Features(task, recipes[0]), quiet)
 
 
+def declare_nothing(monkeypatch, made):
+    """From here on nothing of the recipe's heads is computed together."""
+    for kind in ("loss", "head", "optimizer"):
+        plugin = registry.get(kind, made[kind].name)
+        cautious = {ability.name: ability.default for ability in registry.KINDS[kind].abilities}
+        monkeypatch.setitem(
+            registry.KINDS[kind].plugins, plugin.name, replace(plugin, abilities=cautious)
+        )
+
+
 def same_results(first, second):
     for a, b in zip(first, second, strict=True):
         np.testing.assert_allclose(a.validation, b.validation, atol=1e-5)
@@ -370,46 +380,26 @@ def test_heads_trained_at_once_are_those_trained_by_themselves(
     together = heads_of(task, several)
     for own, results in zip(several, together, strict=True):
         same_results(results, heads_of(task, [own])[0])
-    monkeypatch.setattr(heads, "_steps_alike_when_stacked", lambda recipe: False)
-    monkeypatch.setattr(stacked_heads, "_stacked", lambda head, D: None)
-    monkeypatch.setattr(stacked_heads, "_goes_by_row", lambda loss, classes: False)
+    declare_nothing(monkeypatch, several[0])
     for own, results in zip(several, together, strict=True):
         same_results(results, heads_of(task, [own])[0])
 
 
 def test_folds_share_an_optimizer_only_where_their_steps_stay_their_own():
-    class Clipped(torch.optim.SGD):
-        """One that goes by the length of the whole gradient."""
-
-        def step(self, closure=None):
-            torch.nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 1.0)
-            return super().step(closure)
-
-    def alike(name, function=None):
-        if function is not None:
-            kinds.KINDS["optimizer"].plugins[name] = replace(
-                registry.get("optimizer", "sgd"), name=name, function=function, ranges={}
-            )
-        made = recipe()
-        choice = Choice(name, {} if function else registry.get("optimizer", name).defaults)
-        return heads._steps_alike_when_stacked(
-            replace(made, choices={**made.choices, "optimizer": choice})
-        )
-
-    assert alike("adamw") and alike("sgd")
-    assert not alike("lamb")
-    try:
-        assert not alike("clipped", lambda groups: Clipped(groups, lr=0.1))
-    finally:
-        del kinds.KINDS["optimizer"].plugins["clipped"]
+    linear = [nn.Linear(4, 3) for _ in range(2)]
+    for name, shared in (("adamw", True), ("sgd", True), ("muon", True), ("lamb", False)):
+        plugin = registry.get("optimizer", name)
+        assert plugin.abilities["elementwise"] == shared
+        made = recipe(optimizer=(name, plugin.defaults))
+        assert len(heads._courses(made, linear, 9, alike=True)) == (1 if shared else 2)
+        assert len(heads._courses(made, linear, 9, alike=False)) == 2
 
 
 def test_a_head_that_is_more_than_linear_layers_is_not_stacked():
     linear = nn.Sequential(nn.Dropout(0.5), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
-    assert stacked_heads._stacked(linear, 8) is not None and linear.training
-    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.LayerNorm(6)), 8) is None
-    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6)), 8) is None
-    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.Softmax(0)), 8) is None
+    assert stacked_heads._stacked(linear) is not None and linear.training
+    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.LayerNorm(6))) is None
+    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6))) is None
 
 
 class Narrow(nn.Module):

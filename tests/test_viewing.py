@@ -12,7 +12,7 @@ from automask.ensembles import members
 from automask.ensembles import tta as tta_module
 from automask.ensembles.ensemble import Member
 from automask.hpo.attributes import StudyAttributes
-from automask.space import kinds, registry
+from automask.space import registry
 from automask.study import flips, opening, session
 from automask.study.session import Options
 from automask.training import trial
@@ -67,8 +67,8 @@ def test_views_of_one_value_are_of_that_value_and_each_shows_what_it_should(imag
     assert sizes[0] < sizes[1] < sizes[2]
 
 
-def test_who_mirrors_is_found_by_trying():
-    assert [name for name in EVERY if tta_module.mirrors_images(tta(name))] == ["flip"]
+def test_who_mirrors_says_so():
+    assert [p.name for p in registry.plugins("tta").values() if p.abilities["mirrors"]] == ["flip"]
 
 
 def test_an_image_and_its_mirror_image_get_one_probability_under_flip(begun):
@@ -149,7 +149,7 @@ def test_a_plugin_that_changed_and_other_test_rows_are_predicted_anew(begun, mon
     without = replace(begun, data=replace(begun.data, test=None))
     assert tta_module.member_views(without, found, ["flip"])["flip"][0].test().shape == (0, 3)
     assert told
-    monkeypatch.setattr(kinds.Plugin, "digest", "changed")
+    monkeypatch.setattr(registry.Plugin, "digest", "changed")
     told.clear()
     tta_module.member_views(other, found, ["flip"], told.append)
     assert told

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from automask.errors import UserError, did_you_mean
 from automask.space import registry, rules
-from automask.space.kinds import KINDS, SEARCHED, Plugin
+from automask.space.kinds import KINDS, Kind, Plugin
 from automask.space.ranges import Text
 
 BEGIN, END = "<!-- plugins: begin -->", "<!-- plugins: end -->"
@@ -65,16 +66,19 @@ def _page(plugin: Plugin) -> list[str]:
     """Lines of text on one plugin."""
     from automask.space import space_file
 
-    origin, file = _origin(plugin), plugin.file
+    origin, file, kind = _origin(plugin), plugin.file, KINDS[plugin.kind]
     lines = [
-        f"{plugin.kind} {plugin.name}({', '.join(KINDS[plugin.kind].contract)})",
+        f"{plugin.kind} {plugin.name}({', '.join(kind.contract)})",
         origin if origin.startswith(file) else f"{origin}, {file}",
         "",
         inspect.getdoc(plugin.function) or "",
     ]
     if plugin.ranges:
         lines += ["", "hyperparameters:", *(f"  {text}" for text in _ranges(plugin))]
-    if plugin.kind in SEARCHED:
+    if plugin.abilities:
+        shown = ", ".join(f"{key}={value!r}" for key, value in plugin.abilities.items())
+        lines += ["", f"abilities: {shown}"]
+    if kind.default:
         spaces = [
             s
             for s in space_file.shipped()
@@ -83,7 +87,16 @@ def _page(plugin: Plugin) -> list[str]:
         lines += ["", f"in the spaces that ship: {', '.join(spaces) or 'none'}"]
     if ruled := rules.rules_about(plugin.kind, plugin.name):
         lines += ["", "rules:", *(f"  {rule}" for rule in ruled)]
-    return lines
+    return [*lines, "", *_promise(kind)]
+
+
+def _promise(kind: Kind[Any]) -> list[str]:
+    """Lines of text on what every plugin of a kind takes, gives and promises."""
+    signature = inspect.signature(kind.protocol.__call__)
+    shown = signature.replace(parameters=list(signature.parameters.values())[1:])
+    unquoted = str(shown).replace("'", "")
+    promise = (inspect.getdoc(kind.protocol) or "").splitlines()
+    return [f"every {kind.name}:", *(f"  {line}".rstrip() for line in (unquoted, "", *promise))]
 
 
 def _ranges(plugin: Plugin) -> list[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from automask.data import dataset
 from automask.data.tables import Tables
 from automask.errors import UserError
-from automask.space import kinds, registry
+from automask.space import registry
+from automask.space.kinds import is_local
 
 FOLDS = 5
 
@@ -20,7 +21,7 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     known = registry.plugins("reader").values()
-    for plugin in sorted(known, key=lambda plugin: not kinds.is_local(plugin)):
+    for plugin in sorted(known, key=lambda plugin: not is_local(plugin)):
         tables = plugin.function(folder)
         if tables is not None:
             return plugin.name, tables

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +19,9 @@ from automask.data.dataset import Dataset
 from automask.data.decoding import decode
 from automask.data.images import Images, Prepared
 from automask.data.tables import Rows
+from automask.errors import PluginError
 from automask.space import registry
+from automask.space.kinds import Plugin
 from automask.space.recipe import Choice
 from automask.storage.json_cache import get_or_compute
 
@@ -42,24 +44,22 @@ class TrainingPart:
         return None if found is None else found[self._rows]
 
 
-class _Asked(BaseException):
-    """A preprocessing looks at the training part."""
+class Unread:
+    """In place of a training part, for a preprocessing that declares not to look at it."""
 
-
-class _Nothing:
-    """In place of a training part: tells that somebody looks at it."""
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise _Asked
+        raise PluginError(
+            f"{self._plugin.file}: preprocessing '{self._plugin.name}' looks at the training rows; "
+            "say @preprocessing(fitted=True)"
+        )
 
 
-def is_fitted(choice: Choice) -> bool:
-    """Does it look at the training part, so that every fold has a transform of its own?"""
-    try:
-        _function(choice)(_Nothing())
-    except _Asked:
-        return True
-    return False
+def is_fitted(name: str) -> bool:
+    """May it look at the training part, so that every fold has a transform of its own?"""
+    return bool(registry.get("preprocessing", name).abilities["fitted"])
 
 
 def prepare(
@@ -69,17 +69,17 @@ def prepare(
 
     What was fitted is kept in `cache` and never fitted again to the same rows.
     """
-    function = _function(choice)
-    digest = registry.get("preprocessing", choice.name).digest
-    try:
-        transform = function(_Nothing())
-    except _Asked:
+    plugin = registry.get("preprocessing", choice.name)
+    function, digest = functools.partial(plugin.function, **choice.params), plugin.digest
+    if is_fitted(choice.name):
         told = data.train.extra.iloc[rows].to_dict("list") if len(data.train.extra) else {}
         facts = [images.facts[row] for row in rows.tolist()]
         key = _hash((choice.name, sorted(choice.params.items()), digest, facts, told))
         part = TrainingPart(data.train, rows)
         file = cache / "preprocessings.json"
         transform = from_json(get_or_compute(file, key, lambda: to_json(function(part))))
+    else:
+        transform = function(Unread(plugin))
     if transform is None:
         return None
     state = json.dumps(dataclasses.asdict(transform), sort_keys=True)
@@ -100,11 +100,6 @@ def to_json(transform: Any) -> dict[str, Any] | None:
 def from_json(state: dict[str, Any] | None) -> Any:
     """The transform of which `to_json` made this."""
     return None if state is None else pkgutil.resolve_name(state["class"])(**state["fields"])
-
-
-def _function(choice: Choice) -> Callable[[Any], Any]:
-    plugin = registry.get("preprocessing", choice.name)
-    return functools.partial(plugin.function, **choice.params)
 
 
 def _hash(facts: Any) -> str:

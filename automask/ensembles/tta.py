@@ -34,16 +34,10 @@ def candidates(session: Session, say: Callable[[str], None]) -> list[str]:
     That is measured once a study, here where no search has.
     """
     every = list(registry.plugins("tta"))
-    turning = {name for name in every if mirrors_images(_plugin(name))}
+    turning = {name for name in every if registry.get("tta", name).abilities["mirrors"]}
     if not turning or flips.mirroring_keeps_class(session, lambda note: say(note.text)):
         return every
     return [name for name in every if name not in turning]
-
-
-def mirrors_images(views: Views) -> bool:
-    """Does any view turn left and right round? Tried on an image that is brighter to the right."""
-    ramp = torch.linspace(0, 255, 64).expand(1, 3, 64, 64)
-    return any(bool(view[..., 0].mean() > view[..., -1].mean()) for view in views(ramp))
 
 
 def member_views(

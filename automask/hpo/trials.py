@@ -17,7 +17,7 @@ from automask.hpo.optuna_internals import queued_params
 from automask.hpo.progress import RUNGS
 from automask.hpo.pruners import STRIDE
 from automask.space import registry
-from automask.space.kinds import SEARCHED
+from automask.space.kinds import DEFAULTS
 from automask.space.recipe import TRAINING, Recipe
 from automask.storage.disk import TOP
 
@@ -177,11 +177,11 @@ def _pair(text: str, recipes: Sequence[dict[str, Any]]) -> tuple[str, str]:
     key, sign, value = (part.strip() for part in text.partition("="))
     if not sign:
         raise UserError(f"--where {text}: write it as loss=focal or backbone.model=resnet18")
-    plugins = {kind: registry.plugins(kind) for kind in SEARCHED}
+    plugins = {kind: registry.plugins(kind) for kind in DEFAULTS}
     declared = {
         f"{k}.{key}" for k, known in plugins.items() for p in known.values() for key in p.ranges
     }
-    names = {*SEARCHED, *declared, *(f"training.{key}" for key in TRAINING)}
+    names = {*DEFAULTS, *declared, *(f"training.{key}" for key in TRAINING)}
     names.update(*recipes)
     if key not in names:
         raise UserError(f"--where {text}: unknown '{key}'{did_you_mean(key, names)}")

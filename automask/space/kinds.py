@@ -1,4 +1,8 @@
-"""TODO space/kinds."""
+"""The kinds of plugin, and the decorators that register one.
+
+A kind is one entry here and a protocol in `automask.protocols`; its contract check registers itself in
+`automask.contracts`.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +11,32 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from automask.errors import PluginError
+from automask.errors import PluginError, did_you_mean
+from automask.space import protocols
 from automask.space.ranges import Range, text_tables
 from automask.storage.project import active
 
-#: The kinds of plugin that a recipe has one of, and which one where a space says nothing.
-SEARCHED: dict[str, str] = {
-    "backbone": "timm",
-    "head": "joint",
-    "freeze": "full",
-    "loss": "cross_entropy",
-    "optimizer": "adamw",
-    "scheduler": "CosineAnnealingLR",
-    "labelling": "as_scored",
-    "sampling": "all",
-    "augmentation": "light",
-    "mix": "none",
-    "preprocessing": "none",
-    "resize": "pad",
-}
-F = TypeVar("F", bound=Callable[..., Any])
+P = TypeVar("P", bound=Callable[..., Any])
+#: What tries a plugin's promises out: given its function and abilities, it raises what is wrong.
+Check = Callable[[Callable[..., Any], Mapping[str, Any]], None]
 LOCAL = "automask.local"
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A registered function with the ranges of its hyperparameters.
+    """A registered function with the ranges of its hyperparameters, and what it says it can do.
 
-    `replaces` is the installed plugin of the same name, if this one stands in for it.
+    `abilities` has a value for each ability of its kind. `replaces` is the installed plugin of the same
+    name, if this one stands in for it.
     """
 
     kind: str
     name: str
     function: Callable[..., Any]
     ranges: Mapping[str, Range]
+    abilities: Mapping[str, Any]
     file: str
     origin: str
     replaces: Plugin | None = None
@@ -68,22 +62,48 @@ class Plugin:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of plugin: the positional parameters that every plugin of it takes.
+class Ability:
+    """Something that plugins of a kind declare of themselves: one of `values`, else the `default`.
 
-    Calling a kind gives the decorator that registers a function as one of it::
+    The default is the cautious answer, with which every plugin works.
+    """
 
-        @loss(gamma=Float(0.5, 5.0))
+    name: str
+    values: tuple[Any, ...]
+    default: Any
+
+
+@dataclass(eq=False)
+class Kind(Generic[P]):
+    """A kind of plugin, whose `protocol` says what plugins of it take, give and promise.
+
+    A recipe has a plugin of each kind that has a `default`, the one where a space says nothing. Its
+    description leaves out the one that is `plain`, and the kind as a whole where that is None.
+
+    Calling a kind gives the decorator that registers a function as one of it, with a range for each
+    hyperparameter and a value for each ability that it declares::
+
+        @loss(gamma=Float(0.5, 5.0), per_row=True)
         def focal(logits, target, class_counts, *, gamma=2.0): ...
     """
 
     name: str
-    contract: tuple[str, ...]
-    plugins: dict[str, Plugin] = field(default_factory=dict, compare=False, repr=False)
+    protocol: type[P]
+    default: str = ""
+    plain: str | None = None
+    abilities: tuple[Ability, ...] = ()
+    check: Check | None = field(default=None, init=False, repr=False)
+    plugins: dict[str, Plugin] = field(default_factory=dict, init=False, repr=False)
 
-    def __call__(self, **ranges: Range) -> Callable[[F], F]:
-        def register(function: F) -> F:
-            plugin = _checked(self, function, ranges)
+    @property
+    def contract(self) -> tuple[str, ...]:
+        """The names of the positional parameters."""
+        _, *names = inspect.signature(self.protocol.__call__).parameters
+        return tuple(names)
+
+    def __call__(self, **declared: Range | str | bool) -> Callable[[P], P]:
+        def register(function: P) -> P:
+            plugin = _checked(self, function, declared)
             present = self.plugins.get(plugin.name)
             if present is not None and present.file != plugin.file:
                 if is_local(present) == is_local(plugin):
@@ -98,32 +118,13 @@ class Kind:
 
         return register
 
-
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        Kind("reader", ("folder",)),
-        Kind("split", ("labels", "groups", "folds", "seed")),
-        Kind("preprocessing", ("rows",)),
-        Kind("resize", ("image", "size")),
-        Kind("augmentation", ("image_size",)),
-        Kind("mix", ("inputs", "target", "rng")),
-        Kind("labelling", ("values", "limits")),
-        Kind("sampling", ("labels", "features", "rng")),
-        Kind("backbone", ("image_size", "pretrained")),
-        Kind("head", ("D", "attributes")),
-        Kind("freeze", ("stages", "progress")),
-        Kind("loss", ("logits", "target", "class_counts")),
-        Kind("optimizer", ("parameter_groups",)),
-        Kind("scheduler", ("optimizer", "steps_per_epoch", "epochs")),
-        Kind("metric", ("target", "probability")),
-        Kind("ensemble", ("probability", "target", "metric", "rng")),
-        Kind("tta", ("images",)),
-    )
-}
+    def checked_by(self, check: Check) -> Check:
+        """Register what tries the promises of a plugin out."""
+        self.check = check
+        return check
 
 
-def _checked(kind: Kind, function: Callable[..., Any], ranges: Mapping[str, Range]) -> Plugin:
+def _checked(kind: Kind[Any], function: Callable[..., Any], declared: Mapping[str, Any]) -> Plugin:
     """The plugin that `function` makes, or a `PluginError` that says why it can't be one."""
     file, origin = _whence(function)
     name = function.__name__
@@ -134,6 +135,7 @@ def _checked(kind: Kind, function: Callable[..., Any], ranges: Mapping[str, Rang
     if not (inspect.getdoc(function) or "").strip():
         raise refuse("has no docstring; its first line becomes the description in listings")
     parameters = inspect.signature(function).parameters.values()
+    ranges = {key: value for key, value in declared.items() if isinstance(value, Range)}
     tables = text_tables(ranges) is not None
     positional = tuple(
         p.name
@@ -146,6 +148,25 @@ def _checked(kind: Kind, function: Callable[..., Any], ranges: Mapping[str, Rang
             f"({', '.join(kind.contract)}); hyperparameters come after a '*'"
         )
     keyword = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    known = {ability.name: ability for ability in kind.abilities}
+    for parameter in keyword.keys() & known.keys():
+        raise refuse(
+            f"has a hyperparameter '{parameter}', which for a {kind.name} says what it can do; "
+            "give it another name"
+        )
+    abilities = {ability.name: ability.default for ability in kind.abilities}
+    for key, value in declared.items():
+        if key in known and value not in known[key].values:
+            values = " or ".join(map(repr, known[key].values))
+            raise refuse(f"declares {key}={value!r}, which for a {kind.name} is {values}")
+        if key in known:
+            abilities[key] = value
+        elif key in keyword and key not in ranges:
+            raise refuse(f"declares {key}={value!r}, which is no range")
+        elif key not in ranges:
+            raise refuse(
+                f"declares '{key}', which nobody asks a {kind.name}{did_you_mean(key, known)}"
+            )
     for parameter in ranges.keys() - keyword.keys():
         raise refuse(f"declares a range for '{parameter}', which is no keyword parameter of it")
     for parameter, default in keyword.items():
@@ -155,7 +176,7 @@ def _checked(kind: Kind, function: Callable[..., Any], ranges: Mapping[str, Rang
             raise refuse(f"declares no range for '{parameter}'")
         if default not in ranges[parameter]:
             raise refuse(f"has {parameter}={default!r}, outside its range {ranges[parameter]}")
-    return Plugin(kind.name, name, function, dict(ranges), file, origin)
+    return Plugin(kind.name, name, function, ranges, abilities, file, origin)
 
 
 def _whence(function: Callable[..., Any]) -> tuple[str, str]:
@@ -180,3 +201,64 @@ def is_local(plugin: Plugin) -> bool:
 def within_local(module: str) -> bool:
     """Is the module of that name loose plugins of a project?"""
     return module.startswith(f"{LOCAL}.")
+
+
+reader = Kind("reader", protocols.ReaderPlugin)
+split = Kind("split", protocols.SplitPlugin)
+backbone = Kind("backbone", protocols.BackbonePlugin, default="timm")
+head = Kind(
+    "head",
+    protocols.HeadPlugin,
+    default="joint",
+    plain="joint",
+    abilities=(Ability("per_row", (False, True), False),),
+)
+freeze = Kind("freeze", protocols.FreezePlugin, default="full", plain="")
+loss = Kind(
+    "loss",
+    protocols.LossPlugin,
+    default="cross_entropy",
+    plain="cross_entropy",
+    abilities=(Ability("per_row", (False, True), False),),
+)
+optimizer = Kind(
+    "optimizer",
+    protocols.OptimizerPlugin,
+    default="adamw",
+    plain="",
+    abilities=(Ability("elementwise", (False, True), False),),
+)
+scheduler = Kind("scheduler", protocols.SchedulerPlugin, default="CosineAnnealingLR")
+labelling = Kind("labelling", protocols.LabellingPlugin, default="as_scored", plain="as_scored")
+sampling = Kind(
+    "sampling",
+    protocols.SamplingPlugin,
+    default="all",
+    plain="all",
+    abilities=(Ability("reads_features", (False, True), True),),
+)
+augmentation = Kind("augmentation", protocols.AugmentationPlugin, default="light", plain="none")
+mix = Kind(
+    "mix",
+    protocols.MixPlugin,
+    default="none",
+    plain="none",
+    abilities=(Ability("takes", ("pixels", "both"), "both"),),
+)
+preprocessing = Kind(
+    "preprocessing",
+    protocols.PreprocessingPlugin,
+    default="none",
+    plain="none",
+    abilities=(Ability("fitted", (False, True), True),),
+)
+resize = Kind("resize", protocols.ResizePlugin, default="pad")
+metric = Kind("metric", protocols.MetricPlugin)
+ensemble = Kind("ensemble", protocols.EnsemblePlugin)
+tta = Kind("tta", protocols.TtaPlugin, abilities=(Ability("mirrors", (False, True), True),))
+#: By name, those of a recipe in the order in which a space draws them: seeds depend on it.
+KINDS: dict[str, Kind[Any]] = {
+    kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)
+}
+#: The kinds of plugin that a recipe has one of, and which one where a space says nothing.
+DEFAULTS: dict[str, str] = {kind.name: kind.default for kind in KINDS.values() if kind.default}

@@ -14,6 +14,7 @@ from types import ModuleType
 from automask.errors import PluginError, UserError
 from automask.space import rules
 from automask.space.kinds import KINDS, LOCAL, Plugin, is_local, within_local
+from automask.space.recipe import CHOICES
 from automask.space.rules import Rule
 
 
@@ -52,7 +53,7 @@ def load_loose(folder: Path) -> None:
         try:
             for file in sorted(folder.glob("*.py")) if exists else ():
                 run(functools.partial(importlib.import_module, f"{LOCAL}.{file.stem}"))
-            rules.check()
+            rules.check(KINDS, CHOICES)
         except BaseException:
             _remove()
             raise

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from automask.space.kinds import KINDS
 from automask.space.ranges import Categorical, Float, Int, Range
 
 #: What belongs to no plugin: how long, on how much, at which size.
@@ -19,6 +20,12 @@ TRAINING: dict[str, Range] = {
     "batch_size": Int(1, 8192),
     "accumulation": Int(1, 1024),
     "ema_decay": Float(0.0, 0.9999),
+}
+#: The values of what is chosen among a few, by the keys that rules use.
+CHOICES: dict[str, tuple[Any, ...]] = {
+    f"training.{key}": range_.choices
+    for key, range_ in TRAINING.items()
+    if isinstance(range_, Categorical)
 }
 TRAINING_DEFAULTS: dict[str, Any] = {
     "pretrained": True,
@@ -97,26 +104,8 @@ class Recipe:
         """One line for tables: what differs most between recipes."""
         backbone = self["backbone"].params.get("model", self["backbone"].name)
         parts = [backbone, f"{self.training['image_size']}px", f"{self.training['epochs']}ep"]
-        plain = {
-            "head": "joint",
-            "labelling": "as_scored",
-            "sampling": "all",
-            "augmentation": "none",
-            "mix": "none",
-            "preprocessing": "none",
-            "loss": "cross_entropy",
-        }
-        for kind in (
-            "freeze",
-            "loss",
-            "optimizer",
-            "head",
-            "labelling",
-            "sampling",
-            "augmentation",
-            "mix",
-            "preprocessing",
-        ):
-            if kind in self.choices and self[kind].name != plain.get(kind):
+        named = {kind.name: kind.plain for kind in KINDS.values() if kind.plain is not None}
+        for kind, plain in named.items():
+            if kind in self.choices and self[kind].name != plain:
                 parts.append(self[kind].name)
         return " ".join(parts)

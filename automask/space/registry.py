@@ -1,4 +1,4 @@
-"""The plugin door: kinds, the decorators that register a plugin, and how plugins are found.
+"""The plugin door: how plugins are found, and asked for by kind and name.
 
 Built-ins and other packages come in as entry points of the group ``automask.plugins``, after them the
 ``plugins/*.py`` of a project, which stand nearest to the user: one may stand in for an installed plugin
@@ -14,7 +14,9 @@ import functools
 from collections.abc import Mapping
 
 from automask.errors import UserError, did_you_mean
+from automask.space import plugin_modules, rules
 from automask.space.kinds import KINDS, Plugin
+from automask.space.recipe import CHOICES
 from automask.storage.project import Project, activate
 
 
@@ -28,8 +30,6 @@ def load(project: Project | None = None) -> None:
         activate(project)
     _load_installed()
     if project is not None:
-        from automask.space import plugin_modules
-
         plugin_modules.load_loose(project.plugins.absolute())
 
 
@@ -38,13 +38,11 @@ def _load_installed() -> None:
     # Slow to import, and a help page asks for no plugins.
     from importlib.metadata import entry_points
 
-    from automask.space import plugin_modules, rules
-
     found = entry_points(group="automask.plugins")
     # Built-ins first: the order of listings, and of a kind's default where nothing else says.
     for entry_point in sorted(found, key=lambda e: (e.name != "builtin", e.name, e.value)):
         plugin_modules.run(entry_point.load)
-    rules.check()
+    rules.check(KINDS, CHOICES)
 
 
 def plugins(kind: str) -> Mapping[str, Plugin]:

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from automask.errors import PluginError, did_you_mean
-from automask.space.kinds import KINDS, SEARCHED
-from automask.space.ranges import Categorical
-from automask.space.recipe import TRAINING
+from automask.space.kinds import Kind
 from automask.storage.project import active
 
 #: What a recipe may be made of, by the keys that rules use: plugin names and values.
@@ -54,19 +52,23 @@ def never(when: Mapping[str, Any], because: str) -> None:
         RULES.append(rule)
 
 
-def check() -> None:
-    """Raise `PluginError` for a rule that names what isn't there; once all plugins are loaded."""
-    choices = {f"training.{k}": r for k, r in TRAINING.items() if isinstance(r, Categorical)}
+def check(kinds: Mapping[str, Kind[Any]], choices: Domains) -> None:
+    """Raise `PluginError` for a rule that names what isn't there; once all plugins are loaded.
+
+    It may name plugins of the kinds that a recipe has, and the training's `choices`.
+    """
+    names = {name: list(kind.plugins) for name, kind in kinds.items() if kind.default}
+    domains: Domains = {**names, **choices}
     for rule in RULES:
         if len(rule.when) < 2:
             raise PluginError(f"{rule.file}: a rule is of two things that must not meet, or more")
         for key, value in rule.when:
-            if key not in choices and key not in SEARCHED:
-                known = did_you_mean(key, [*SEARCHED, *choices])
-                raise PluginError(f"{rule.file}: a rule can't be of '{key}'{known}")
-            names: Any = KINDS[key].plugins if key in SEARCHED else choices[key].choices
-            if value not in names:
-                known = did_you_mean(str(value), map(str, names))
+            if key not in domains:
+                raise PluginError(
+                    f"{rule.file}: a rule can't be of '{key}'{did_you_mean(key, domains)}"
+                )
+            if value not in domains[key]:
+                known = did_you_mean(str(value), map(str, domains[key]))
                 raise PluginError(f"{rule.file}: a rule names unknown {key} '{value}'{known}")
 
 

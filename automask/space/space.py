@@ -14,7 +14,7 @@ from typing import Any
 
 from automask.errors import UserError
 from automask.space import registry, rules
-from automask.space.kinds import SEARCHED
+from automask.space.kinds import DEFAULTS
 from automask.space.ranges import Categorical, Range, clip
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
 
@@ -83,7 +83,7 @@ class Space:
             elif kind == "training":
                 wanted = TRAINING_DEFAULTS[rest]
             elif not rest:
-                wanted = SEARCHED[kind]
+                wanted = DEFAULTS[kind]
             else:
                 plugin, _, parameter = rest.partition(".")
                 defaults = registry.get(kind, plugin).defaults

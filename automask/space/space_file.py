@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from automask.errors import UserError, collect, did_you_mean
-from automask.space import kinds, registry, rules
-from automask.space.kinds import SEARCHED, Plugin
+from automask.space import registry, rules
+from automask.space.kinds import DEFAULTS, Plugin, is_local
 from automask.space.ranges import Range, Text, narrow, text_tables
 from automask.space.recipe import TRAINING, TRAINING_DEFAULTS
 from automask.space.space import Space, competing_domains
@@ -54,13 +54,13 @@ def parse(
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{name}: isn't TOML: {error}") from error
     errors: list[str] = []
-    for key in table.keys() - SEARCHED.keys() - {"training"}:
-        known = [*SEARCHED, "training"]
+    for key in table.keys() - DEFAULTS.keys() - {"training"}:
+        known = [*DEFAULTS, "training"]
         errors.append(f"[{key}]: a {what.split()[-1]} has no such kind{did_you_mean(key, known)}")
-    competitors = {kind: _competitors(kind, table, adapts, errors) for kind in SEARCHED}
+    competitors = {kind: _competitors(kind, table, adapts, errors) for kind in DEFAULTS}
     training = _training(table.get("training", {}), errors)
     domains = competing_domains(competitors, training)
-    joined = {kind: _own(kind) if adapts else [] for kind in SEARCHED}
+    joined = {kind: _own(kind) if adapts else [] for kind in DEFAULTS}
     asked = {k: [v for v in values if v not in joined.get(k, ())] for k, values in domains.items()}
     errors += [*rules.mistakes(asked, domains), *further(table)]
     collect(errors, f"{what} {name}:")
@@ -70,7 +70,7 @@ def parse(
 def _competitors(
     kind: str, table: dict[str, Any], adapts: bool, errors: list[str]
 ) -> dict[str, Mapping[str, Range]]:
-    listed = table.get(kind) or {SEARCHED[kind]: {}}
+    listed = table.get(kind) or {DEFAULTS[kind]: {}}
     if not isinstance(listed, dict):
         errors.append(f"{kind}: is written as tables, [{kind}.NAME] a competitor")
         return {}
@@ -89,7 +89,7 @@ def _competitors(
 
 def _own(kind: str) -> list[str]:
     """The names of the user's plugins, which join a space that adapts."""
-    return [p.name for p in registry.plugins(kind).values() if kinds.is_local(p)]
+    return [p.name for p in registry.plugins(kind).values() if is_local(p)]
 
 
 def _open_texts(plugin: Plugin) -> dict[str, Any]:

@@ -14,10 +14,8 @@ from automask.data.decoding import longest_side
 from automask.data.preprocessing import is_fitted
 from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes
-from automask.space import registry
-from automask.space.kinds import SEARCHED
+from automask.space.kinds import DEFAULTS
 from automask.space.ranges import Categorical, Int, Range
-from automask.space.recipe import Choice
 from automask.space.space import Space
 from automask.training.pretrained import Checkpoint, reachable
 
@@ -88,7 +86,7 @@ def adapt(
     chosen, more = _without_slow(chosen, device)
     notes += more
     if not data.numbers:
-        plain = SEARCHED["labelling"]
+        plain = DEFAULTS["labelling"]
         kept = {plain: chosen.competitors["labelling"].get(plain, {})}
         chosen = replace(chosen, competitors={**chosen.competitors, "labelling": kept})
     return chosen, notes
@@ -113,7 +111,7 @@ def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
 
 def refuse_idle(chosen: Space, data: Dataset) -> None:
     """Raise `UserError` where the space has labellings that the data give nothing to do."""
-    idle = sorted(chosen.competitors["labelling"].keys() - {SEARCHED["labelling"]})
+    idle = sorted(chosen.competitors["labelling"].keys() - {DEFAULTS["labelling"]})
     if idle and not data.numbers:
         raise UserError(
             f"search space {chosen.name}: [labelling.{idle[0]}] moves the limits of a target that is a "
@@ -138,11 +136,8 @@ def map_bytes(chosen: Space, data: Dataset, folds: int, trials: int, decoded: in
 
 
 def fitted_preprocessings(chosen: Space) -> dict[str, bool]:
-    """The preprocessings that compete: is it fitted to every fold, as its defaults are?"""
-    return {
-        name: is_fitted(Choice(name, registry.get("preprocessing", name).defaults))
-        for name in chosen.competitors["preprocessing"]
-    }
+    """The preprocessings that compete: is it fitted to every fold?"""
+    return {name: is_fitted(name) for name in chosen.competitors["preprocessing"]}
 
 
 def has_open_flips(space: Space) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from automask.space.protocols import ImageTransform
 from automask.space.recipe import Recipe
 from automask.training.task import call_plugin
 
@@ -98,7 +99,7 @@ class Inputs:
         self, pixels: np.ndarray, augment: Any, device: torch.device, rng: np.random.Generator
     ) -> None:
         self.pixels, self.augment, self.device, self.rng = pixels, augment, device, rng
-        self.by_image = hasattr(augment, "set_random_seed")
+        self.by_image = isinstance(augment, ImageTransform)
         self.ring = _Ring(device) if device.type == "cuda" else None
 
     def __call__(

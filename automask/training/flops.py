@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from automask.hpo.cost import Cost
 from automask.space.recipe import Recipe
@@ -78,21 +78,17 @@ def _images(task: Task, plan: Plan, folds: int) -> float:
     return images
 
 
-class _Asked(Exception):
-    """A sampling wants features, which nobody computes for a guess."""
-
-
 def _drawn(recipe: Recipe, labels: Any) -> int:
-    """About how many rows an epoch of all train rows has."""
+    """About how many rows an epoch of all train rows has.
+
+    As many as there are where the sampling may read features, which nobody computes for a guess.
+    """
     import numpy as np
 
+    from automask.space import registry
     from automask.training.task import call_plugin
 
-    def features() -> NoReturn:
-        raise _Asked
-
-    try:
-        drawn = call_plugin(recipe, "sampling", labels, features, np.random.default_rng(0))
-    except _Asked:
+    if registry.get("sampling", recipe["sampling"].name).abilities["reads_features"]:
         return len(labels)
+    drawn = call_plugin(recipe, "sampling", labels, lambda: None, np.random.default_rng(0))
     return len(drawn[0] if isinstance(drawn, tuple) else drawn)

@@ -39,11 +39,11 @@ def fit_heads(
     has a finite loss, or where the mix needs pixels, of which there are none.
     """
     recipe, epochs = recipes[0], recipes[0].training["epochs"]
-    if why := mixing.refusal(recipe):
+    if not mixing.takes_features(recipe):
         raise TrialError(
             "bad recipe",
             f"mix '{recipe['mix'].name}' can't be had with freeze '{recipe['freeze'].name}', which "
-            f"trains on cached features alone: {why}; choose another of one of them",
+            f"trains on cached features alone: it takes pixels; choose another of one of them",
         )
     trainer = HeadsTrainer(task, recipes, features)
     for epoch in range(epochs):
@@ -69,7 +69,8 @@ class HeadsTrainer:
             torch.stack([fold.targets for fold in self.folds]),
             torch.stack([fold.target_of_row for fold in self.folds]),
             torch.stack([fold.class_counts for fold in self.folds]),
-            features.facts.D,
+            registry.get("loss", recipe["loss"].name).abilities["per_row"],
+            registry.get("head", recipe["head"].name).abilities["per_row"],
             [functools.partial(mixing.mix_batch, recipe, fold.streams.mix) for fold in self.folds]
             if mixing.has_mix(recipe)
             else [],
@@ -226,28 +227,7 @@ def _courses(
     fold's own loss, and with an optimizer that goes by more than each number's own gradient.
     """
     together = _Course(recipe, heads, steps_per_epoch)
-    if alike and not together.optimization.by_loss and _steps_alike_when_stacked(recipe):
+    elementwise = registry.get("optimizer", recipe["optimizer"].name).abilities["elementwise"]
+    if alike and not together.optimization.by_loss and elementwise:
         return [together]
     return [_Course(recipe, [head], steps_per_epoch) for head in heads]
-
-
-def _steps_alike_when_stacked(recipe: Recipe) -> bool:
-    """Does the optimizer move two heads, stacked, as it moves each by itself? Tried on small ones."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        heads = [nn.Linear(4, 3) for _ in range(2)]
-        together, alone = _Course(recipe, heads, 9), [_Course(recipe, [h], 9) for h in heads]
-        for _ in range(3):
-            for name, stacked in together.parameters.items():
-                # Gradients of very different size.
-                stacked.grad = torch.randn_like(stacked) * torch.tensor([1.0, 100.0]).view(
-                    -1, *[1] * (stacked.ndim - 1)
-                )
-                for index, course in enumerate(alone):
-                    course.parameters[name].grad = stacked.grad[index : index + 1].clone()
-            for course in (together, *alone):
-                course.step()
-        return all(
-            torch.allclose(stacked, torch.cat([course.parameters[name] for course in alone]))
-            for name, stacked in together.parameters.items()
-        )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from automask.errors import TrialError
+from automask.space import registry
 from automask.space.recipe import Recipe
+from automask.training.hardware import out_of_memory
 from automask.training.task import call_plugin
 
 
@@ -22,19 +24,27 @@ def mix_batch(
     if not has_mix(recipe):
         return inputs, target
     if inputs.ndim == 2:
-        return call_plugin(recipe, "mix", inputs, target, rng)
+        return _mixed_features(recipe, rng, inputs, target)
     inputs, target = call_plugin(recipe, "mix", inputs.permute(0, 3, 1, 2), target, rng)
     return inputs.permute(0, 2, 3, 1), target
 
 
-def refusal(recipe: Recipe) -> str:
-    """What the recipe's mix says to features, which means that it needs pixels; '' if it takes them.
+def takes_features(recipe: Recipe) -> bool:
+    """Does the recipe's mix take features as well as pixels, as its plugin declares?"""
+    return registry.get("mix", recipe["mix"].name).abilities["takes"] == "both"
 
-    Tried on a few, several times, since it may leave some batches as they are.
-    """
-    for seed in range(8 if has_mix(recipe) else 0):
-        try:
-            mix_batch(recipe, np.random.default_rng(seed), torch.ones(4, 8), torch.eye(4))
-        except Exception as error:
-            return str(error) or type(error).__name__
-    return ""
+
+def _mixed_features(
+    recipe: Recipe, rng: np.random.Generator, features: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    try:
+        return call_plugin(recipe, "mix", features, target, rng)
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        name = recipe["mix"].name
+        raise TrialError(
+            "plugin error",
+            f"{registry.get('mix', name).file}: mix '{name}' fails on features: "
+            f'{str(error) or type(error).__name__}; if it needs pixels, say @mix(takes="pixels")',
+        ) from error

@@ -47,7 +47,7 @@ class Plan:
 
         A mix of pixels isn't dropped: it goes through the backbone, frozen or not.
         """
-        mixes_features = any(self.frozen) and not mixing.refusal(self.recipe)
+        mixes_features = any(self.frozen) and mixing.takes_features(self.recipe)
         return tuple(frozen and mixes_features for frozen in self.frozen)
 
     @cached_property

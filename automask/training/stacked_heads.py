@@ -17,7 +17,8 @@ class Stacked:
     """One backward pass for all heads, `[recipes, folds]`, each on its fold's batch.
 
     `targets` `[folds, T, C]` are all that there are, `target_of_row` `[folds, N]` says which of them a
-    row has: those of a row that two folds train on may differ.
+    row has: those of a row that two folds train on may differ. `loss_per_row` and `head_per_row` are
+    what the plugins declare.
     """
 
     def __init__(
@@ -27,15 +28,16 @@ class Stacked:
         targets: Tensor,
         target_of_row: Tensor,
         class_counts: Tensor,
-        D: int,
+        loss_per_row: bool,
+        head_per_row: bool,
         mixes: Sequence[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = (),
     ) -> None:
         self.mixes = mixes
         self.heads, self.loss, self.counts = heads, loss, class_counts
         self.targets, self.target_of_row = targets, target_of_row
         self.folds = torch.arange(len(targets), device=targets.device)[:, None]
-        self.by_row = _goes_by_row(loss, class_counts.shape[-1])
-        self.joint = _stacked(heads[0][0], D)
+        self.by_row = loss_per_row
+        self.joint = _stacked(heads[0][0]) if head_per_row else None
 
     def __call__(
         self,
@@ -107,11 +109,8 @@ class _StackedLinear(nn.Module):
         return out if self.bias is None else out + self.bias[:, :, None]
 
 
-def _stacked(head: nn.Module, D: int) -> nn.Module | None:
-    """The head with stacked layers in place of its linear ones, if it then computes the same. Tried.
-
-    None where something else has parameters or counts, or where a row isn't the last dimension alone.
-    """
+def _stacked(head: nn.Module) -> nn.Module | None:
+    """The head with stacked layers in place of its linear ones; None where something else counts too."""
     joint = copy.deepcopy(head)
     for name, module in head.named_modules():
         if isinstance(module, nn.Linear):
@@ -121,27 +120,7 @@ def _stacked(head: nn.Module, D: int) -> nn.Module | None:
                 joint.set_submodule(name, _StackedLinear())
     if list(joint.parameters()) or set(head.state_dict()) - {n for n, _ in head.named_parameters()}:
         return None
-    device = next(head.parameters()).device
-    generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(2, 5, D, generator=generator).to(device)
-    alone = {name: p.detach() for name, p in head.named_parameters()}
-    several = {name: torch.stack([p, -p]).expand(3, 2, *p.shape) for name, p in alone.items()}
-    was_training = head.training
-    try:
-        out = _with(joint.eval(), several)(inputs)
-        head.eval()
-        wanted = [
-            functional_call(head, {n: sign * p for n, p in alone.items()}, (inputs[i],))
-            for i, sign in enumerate((1, -1))
-        ]
-    except (RuntimeError, IndexError, ValueError):
-        return None
-    finally:
-        head.train(was_training)
-    same = out.shape[:2] == (3, 2) and all(
-        torch.allclose(out[r, k], wanted[k], atol=1e-5) for r in range(3) for k in range(2)
-    )
-    return joint.train() if same else None
+    return joint.train()
 
 
 def _with(joint: nn.Module, parameters: Mapping[str, Tensor]) -> nn.Module:
@@ -150,21 +129,3 @@ def _with(joint: nn.Module, parameters: Mapping[str, Tensor]) -> nn.Module:
         layer, _, kind = name.rpartition(".")
         setattr(joint.get_submodule(layer), kind, values)
     return joint
-
-
-def _goes_by_row(loss: Loss, classes: int) -> bool:
-    """Does the loss give each row a value of its own, also where batches are stacked? Tried."""
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, 4, classes, generator=generator)
-    target = torch.eye(classes)[torch.arange(8).view(2, 4) % classes]
-    counts = torch.arange(1.0, 1 + 2 * classes).view(2, classes)
-    alone = torch.stack([loss(logits[k], target[k], counts[k]) for k in range(2)])
-    try:
-        stacked = loss(logits, target, counts[:, None])
-        shorter = loss(logits[:, :3], target[:, :3], counts[:, None])
-    except (RuntimeError, IndexError, ValueError, TypeError):
-        # It takes batches of no more than two dimensions.
-        return False
-    if stacked.shape != (2, 4) or alone.shape != (2, 4):
-        return False
-    return torch.allclose(stacked, alone) and torch.allclose(stacked[:, :3], shorter)
