@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from automask.contracts import data as data
+from automask.contracts import training as training
 from automask.errors import PluginError, UserError
 from automask.space import registry, rules
 from automask.space.kinds import KINDS, LOCAL, Plugin

@@ -12,12 +12,12 @@ from test_training import Narrow, declare_nothing, heads_of, quiet, recipe, same
 from torch import nn
 
 from automask.data.dataset import Attributes
-from automask.errors import TrialError
+from automask.errors import PluginError, TrialError
 from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore
 from automask.study import opening
 from automask.study.session import Options
-from automask.training import batches, heads, mixing, network, trial
+from automask.training import batches, flops, heads, mixing, network, trial
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer
 from automask.training.fold_data import fold_data
@@ -417,6 +417,17 @@ def test_pixels_of_neighbours_are_blended_before_augmentation():
     out = batches.read_rows(table, rows, partners, weights)
     assert out.dtype == np.uint8
     assert out[:, 0, 0, 0].tolist() == [25, 100, 230]
+
+
+def test_a_sampling_that_reads_features_and_declares_not_to_is_refused(task, monkeypatch):
+    task, made = skewed(task), recipe(sampling=("smote", {}))
+    assert flops.compute_cost(task)(made).gflop == flops.compute_cost(task)(recipe()).gflop
+    declared = replace(registry.get("sampling", "smote"), abilities={"reads_features": False})
+    monkeypatch.setitem(registry.KINDS["sampling"].plugins, "smote", declared)
+    with pytest.raises(
+        PluginError, match=r"'smote' reads features; say @sampling\(reads_features="
+    ):
+        flops.compute_cost(task)(made)
 
 
 @pytest.mark.parametrize("freeze", ["full", "gradual", "head_only"])

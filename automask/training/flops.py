@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from automask.errors import PluginError
 from automask.hpo.cost import Cost
 from automask.space.recipe import Recipe
 from automask.training.plan import Plan
@@ -88,7 +89,15 @@ def _drawn(recipe: Recipe, labels: Any) -> int:
     from automask.space import registry
     from automask.training.task import call_plugin
 
-    if registry.get("sampling", recipe["sampling"].name).abilities["reads_features"]:
+    plugin = registry.get("sampling", recipe["sampling"].name)
+    if plugin.abilities["reads_features"]:
         return len(labels)
-    drawn = call_plugin(recipe, "sampling", labels, lambda: None, np.random.default_rng(0))
+
+    def unread() -> NoReturn:
+        raise PluginError(
+            f"{plugin.file}: sampling '{plugin.name}' reads features; "
+            "say @sampling(reads_features=True)"
+        )
+
+    drawn = call_plugin(recipe, "sampling", labels, unread, np.random.default_rng(0))
     return len(drawn[0] if isinstance(drawn, tuple) else drawn)
