@@ -1,4 +1,4 @@
-"""What plugins of data and of scoring promise, as functions that try one out and raise what they find."""
+"""What plugins of data and scoring promise, as functions that try one out."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,20 @@ def recipe_toml(recipe: Recipe) -> str:
     """The recipe as TOML; `read` gives the same recipe again, to the last digit."""
     import tomli_w
 
-    choices = {kind: {choice.name: choice.params} for kind, choice in recipe.choices.items()}
+    choices = {kind: {choice.name: _tables(choice.params)} for kind, choice in recipe.choices.items()}
     return tomli_w.dumps({"training": recipe.training, **choices})
+
+
+def _tables(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with those whose names have a dot, as ``CLAHE.p``, in tables."""
+    tables: dict[str, Any] = {}
+    for name, value in params.items():
+        table, dot, key = name.partition(".")
+        if dot:
+            tables.setdefault(table, {})[key] = value
+        else:
+            tables[name] = value
+    return tables
 
 
 def read_recipe(file: Path) -> Recipe:
