@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from automask.listener import Listener, listening
+
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 worker = os.environ.get("PYTEST_XDIST_WORKER", "")
 if worker and hasattr(os, "sched_setaffinity"):
@@ -142,6 +144,25 @@ def template(tmp_path_factory):
     (folder / "space.toml").write_text(SPACE)
     assert automask(folder, "init", "data").returncode == 0
     return folder
+
+
+@pytest.fixture
+def heard():
+    """What work says during the test: its `notes`, and its `steps` as (task, done, total)."""
+
+    class Heard(Listener):
+        def __init__(self):
+            self.notes, self.steps = [], []
+
+        def note(self, text):
+            self.notes.append(text)
+
+        def progress(self, *step):
+            self.steps.append(step)
+
+    listener = Heard()
+    with listening(listener):
+        yield listener
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automask.cli import data as data_module
-from automask.cli import labels, submissions
+from automask.cli import ensemble, labels, plugins, submissions
 from automask.cli import study as study_module
 from automask.cli.options import (
     Device,
@@ -246,73 +246,6 @@ def advise_new_study(session: Session, console: Console, deadline: float | None)
 
 
 @app.command()
-def ensemble(
-    study: Study = "main",
-    storage: Storage = None,
-    top: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="How many of the best trials may join; by default those whose weights stay."
-        ),
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help="An ensemble plugin, or auto for the best of them.")
-    ] = "auto",
-    tta: Annotated[
-        str, typer.Option(help="A test-time augmentation that competes, or auto for all.")
-    ] = "none",
-    output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
-    device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
-    disk: Disk = None,
-) -> None:
-    """Blend the best trials and write the submission.
-
-    Nothing is trained again.
-    """
-    from automask.cli import blend
-    from automask.storage.disk import TOP
-    from automask.study.session import Options, open_session
-
-    console = terminal()
-    size = bytes_of(disk) if disk is not None else None
-    session = open_session(Options(study, storage, device=device, disk=size))
-    blend.run_ensemble(session, method, top or TOP, output, console, tta)
-
-
-@app.command()
-def plugins(
-    kind: Annotated[str | None, typer.Argument(help="One kind only, 'show' or 'check'.")] = None,
-    what: Annotated[
-        str | None, typer.Argument(help="With 'show': a plugin; with 'check': a plugin file.")
-    ] = None,
-) -> None:
-    """List all plugins; `show NAME` tells all of one.
-
-    `plugins check FILE` probes those of a file.
-    """
-    from automask.cli import listing
-    from automask.space import registry
-    from automask.storage.project import Project
-
-    registry.load(Project())
-    if kind == "check":
-        if what is None:
-            raise UserError("automask plugins check FILE: which file?")
-        from automask import testing
-
-        for plugin in testing.check_file(Path(what)):
-            terminal().print(f"{plugin.kind} {plugin.name}: keeps its contract", markup=False)
-    elif kind == "show":
-        if what is None:
-            raise UserError(
-                "automask plugins show NAME: which plugin, such as focal or loss.focal?"
-            )
-        listing.show_plugin(terminal(), what)
-    else:
-        listing.show_plugins(terminal(), kind)
-
-
-@app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to draw it.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -321,6 +254,12 @@ def demo(
     from automask.cli import demo as demo_module
 
     demo_module.run(folder, seed, terminal())
+
+
+app.add_typer(ensemble.app)
+
+
+app.add_typer(plugins.app)
 
 
 app.add_typer(data_module.app)

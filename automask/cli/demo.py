@@ -10,7 +10,8 @@ import pandas as pd
 from rich.console import Console
 
 from automask import scoring
-from automask.cli import blend
+from automask.api import ensembles
+from automask.cli import ensemble
 from automask.cli.display import Display
 from automask.data import config, dataset, description
 from automask.data.synthetic import competition
@@ -18,7 +19,6 @@ from automask.errors import UserError
 from automask.hpo.searcher import Limits
 from automask.hpo.trials import complete_trials
 from automask.space import registry
-from automask.storage.disk import TOP
 from automask.storage.project import Project
 from automask.study import opening, summary, workers
 from automask.study.session import Options, Session
@@ -50,10 +50,12 @@ def run(folder: Path, seed: int, console: Console) -> None:
     _init(project, console)
     session = _search(project, seed, console)
     console.rule("automask ensemble", align="left")
-    blended = blend.run_ensemble(session, "auto", TOP, None, console)
+    result = ensembles.session_ensemble(session)
+    ensemble.show_ensemble(result, console)
+    ensemble.write_ensemble(result, None, console)
     console.rule("the hidden answers", align="left")
     true = _true_score(session)
-    told = blended.nested
+    told = result.nested
     console.print(f"out of fold: macro_f1 {told}")
     console.print(f"true test score:      {true}")
     inside = told.low <= true.value <= told.high

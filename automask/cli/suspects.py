@@ -25,9 +25,7 @@ def show_suspects(suspects: Suspects, console: Console) -> None:
         soft_wrap=True,
     )
     if suspects.unjudged:
-        console.print(
-            f"{suspects.unjudged:,} rows can't be judged: no other fold has their class"
-        )
+        console.print(f"{suspects.unjudged:,} rows can't be judged: no other fold has their class")
     table = _table("id", "given", "likely", "p(likely)", "p(given)", "flagged")
     for row in suspects.rows[:ROWS]:
         table.add_row(

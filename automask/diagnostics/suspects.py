@@ -156,5 +156,7 @@ def _noise(
         others = np.where(np.arange(len(names)) == label, 0, audit.joint[label])
         truth = names[int(others.argmax())]
         wrong = float(audit.wrong[label])
-        classes.append(ClassNoise(names[label], int(rows[label]), int(flagged[label]), wrong, truth))
+        classes.append(
+            ClassNoise(names[label], int(rows[label]), int(flagged[label]), wrong, truth)
+        )
     return Noise(title, float(audit.wrong.sum()), tuple(classes))
