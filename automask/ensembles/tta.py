@@ -35,7 +35,7 @@ def candidates(session: Session, say: Callable[[str], None]) -> list[str]:
     """
     every = list(registry.plugins("tta"))
     turning = {name for name in every if registry.get("tta", name).abilities["mirrors"]}
-    if not turning or flips.mirroring_keeps_class(session, lambda note: say(note.text)):
+    if not turning or flips.mirroring_keeps_class(session):
         return every
     return [name for name in every if name not in turning]
 

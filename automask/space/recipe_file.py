@@ -15,7 +15,9 @@ def recipe_toml(recipe: Recipe) -> str:
     """The recipe as TOML; `read` gives the same recipe again, to the last digit."""
     import tomli_w
 
-    choices = {kind: {choice.name: _tables(choice.params)} for kind, choice in recipe.choices.items()}
+    choices = {
+        kind: {choice.name: _tables(choice.params)} for kind, choice in recipe.choices.items()
+    }
     return tomli_w.dumps({"training": recipe.training, **choices})
 
 
@@ -42,7 +44,12 @@ def read_recipe(file: Path) -> Recipe:
         content = file.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: isn't UTF-8 text: {error}") from error
-    fixed = space_file.parse(content, str(file), adapts=False, what="recipe", further=_open)
+    return parse_recipe(content, str(file))
+
+
+def parse_recipe(content: str, source: str) -> Recipe:
+    """The recipe that TOML text holds, as `read_recipe`; `source` names it in errors."""
+    fixed = space_file.parse(content, source, adapts=False, what="recipe", further=_open)
     return fixed.nearest({})[0]
 
 
