@@ -278,7 +278,8 @@ def search(
     none (`init`); one that is there names its own. `trials` complete or pruned ones are the end, or
     `timeout` (seconds, or ``"90m"``). `space` is default, quick, full or a TOML file, and `workers`
     train side by side. Paths of `space` and `weights` begin at `folder`. `disk` is the most that caches
-    and weights may take (bytes, or ``"20GB"``). What is None stands in `automask.toml` or is chosen by automask. A study of that name goes on.
+    and weights may take (bytes, or ``"20GB"``). What is None stands in `automask.toml` or is chosen by
+    automask. A study of that name goes on.
 
     Progress is printed unless a `listener` hears it. Ctrl-C is raised again once the study is in order:
     what is finished is kept, and the same call goes on. Raises `UserError` for what you can mend: the
