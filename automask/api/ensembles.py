@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from automask.api.projects import Folder, open_project
+from automask.api.surroundings import working
 from automask.data.dataset import Dataset
 from automask.ensembles import blend, calibration, corrected_scores
 from automask.ensembles.calibration import Calibration
@@ -67,14 +68,16 @@ class EnsembleResult:
         data = self.data
         if len(data.attributes.names) < 2:
             return {}
-        return by_attribute(
-            self.session.metric, data.labels, self.blend.honest, data.attributes, data.groups
-        )
+        with working(self.session.options.project):
+            return by_attribute(
+                self.session.metric, data.labels, self.blend.honest, data.attributes, data.groups
+            )
 
     @cached_property
     def other_labels(self) -> OtherScore | None:
         """The score on the labels before corrections, or after, where the study has others."""
-        return corrected_scores.on_other_labels(self.session, self.blend.honest)
+        with working(self.session.options.project):
+            return corrected_scores.on_other_labels(self.session, self.blend.honest)
 
     @cached_property
     def members(self) -> pd.DataFrame:
@@ -218,7 +221,9 @@ def ensemble(
     """
     size = bytes_of(disk) if disk is not None else None
     options = Options(study, storage, device=device, disk=size, project=open_project(folder))
-    return session_ensemble(open_session(options), method=method, tta=tta, top=top, output=output)
+    with working(options.project):
+        session = open_session(options)
+        return session_ensemble(session, method=method, tta=tta, top=top, output=output)
 
 
 def session_ensemble(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automask.storage.project import Project as Project
+
+if TYPE_CHECKING:
+    from automask.errors import DiskError
 
 Folder = str | Path | Project
 
@@ -20,3 +24,10 @@ def open_project(folder: Folder = ".") -> Project:
     False
     """
     return folder if isinstance(folder, Project) else Project(Path(folder).absolute())
+
+
+def disk_full(error: BaseException, folder: Folder = ".") -> DiskError | None:
+    """What to tell where a full disk is behind `error`; None where that is something else."""
+    from automask.storage.disk import out_of_space
+
+    return out_of_space(error, open_project(folder).runs)

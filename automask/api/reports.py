@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automask.api.projects import Folder, open_project
+from automask.api.surroundings import working
 from automask.report import study_report
 from automask.study.session import Options, Session, open_session
 
@@ -23,7 +24,8 @@ def report(
     complete trial in it, or where the file can't be written.
     """
     options = Options(study, storage, device=device, project=open_project(folder))
-    return session_report(open_session(options), file)
+    with working(options.project):
+        return session_report(open_session(options), file)
 
 
 def session_report(session: Session, file: str | Path) -> Path:

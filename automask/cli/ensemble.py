@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from automask.report.evaluation import ClassTable
     from automask.scoring import ClassScore
 
-app = typer.Typer()
 #: Up to this many classes are listed whole; of more, this many of the worst.
 MOST_CLASSES, WORST = 30, 15
 #: Columns for how common a class is.
 HEADINGS = {"train": "train", "predicted": "said", "estimated": "EM"}
 
 
-@app.command()
 def ensemble(
     study: Study = "main",
     storage: Storage = None,

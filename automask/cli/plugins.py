@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
     from automask.space.plugin_descriptions import PluginDescription
 
-app = typer.Typer()
 
-
-@app.command()
 def plugins(
     kind: Annotated[str | None, typer.Argument(help="One kind only, 'show' or 'check'.")] = None,
     what: Annotated[

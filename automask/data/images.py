@@ -14,12 +14,12 @@ import numpy as np
 
 from automask.data.decoding import decode
 from automask.errors import UserError
+from automask.listener import progress
 from automask.machine import cores
 from automask.space import registry
 from automask.storage.arrays import open_array, write_array
 from automask.storage.disk import DiskBudget
 
-Progress = Callable[[int, int], None]
 #: How many pixels a side of a JPEG are decoded at least for each that is kept.
 ENOUGH = 1.3
 
@@ -38,11 +38,10 @@ class Images:
         largest: int,
         resizes: dict[str, Callable[[np.ndarray, int], np.ndarray]],
         folder: Path,
-        progress: Progress = lambda done, total: None,
         room: DiskBudget = DiskBudget(),
     ) -> None:
         self.paths, self.largest, self.resizes = list(paths), largest, resizes
-        self.folder, self.progress, self.room = folder, progress, room
+        self.folder, self.room = folder, room
         self.reading: tuple[Path, np.ndarray] | None = None
         facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
         self.facts = facts
@@ -118,7 +117,7 @@ class Images:
             with ThreadPoolExecutor(cores()) as pool:
                 for found in pool.map(rows, parts):
                     done += len(found)
-                    self.progress(done, len(self.paths))
+                    progress("decoding images", done, len(self.paths))
                     errors += [error for error in found if error]
             if errors:
                 more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""

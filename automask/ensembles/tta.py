@@ -36,7 +36,7 @@ def candidates(session: Session) -> list[str]:
     """
     names = list(registry.plugins("tta"))
     mirroring = {name for name in names if registry.get("tta", name).abilities["mirrors"]}
-    if not mirroring or flips.mirroring_keeps_class(session, lambda event: note(event.text)):
+    if not mirroring or flips.mirroring_keeps_class(session):
         return names
     return [name for name in names if name not in mirroring]
 
