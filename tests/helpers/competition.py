@@ -6,6 +6,7 @@ from PIL import Image
 
 from automask.data.tables import Rows, Tables
 
+#: A space whose networks train in no time.
 SPACE = """
 [training]
 pretrained = false
@@ -33,11 +34,12 @@ gamma = { low = 0.5, high = 2.0 }
 [augmentation.light]
 """
 
-
+#: The colour of each class.
 COLOURS = {"01": (200, 40, 40), "2": (40, 200, 40), "NA": (40, 40, 200)}
 
 
 def draw(file, colour, seed, size=(40, 32)):
+    """Write an image of this colour and some noise."""
     rng = np.random.default_rng(seed)
     noise = rng.integers(-35, 35, (size[1], size[0], 3))
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +67,7 @@ def draw_table(folder, rows=30, test=9, group=True):
 
 
 def tables(labels, groups=None, **more):
+    """What a reader would give for these labels, without images."""
     frame = pd.DataFrame(labels if isinstance(labels, dict) else {"label": labels}, dtype=str)
     count = len(frame)
     ids = [f"r{i}" for i in range(count)]

@@ -32,4 +32,5 @@ def recipe(**changes):
 
 
 def with_loss(made, name, **params):
+    """The recipe with another loss."""
     return Recipe({**made.choices, "loss": Choice(name, params)}, made.training)

@@ -8,7 +8,7 @@ from automask.hpo.trials import finished_trials
 
 FOLDS = 3
 
-
+#: A program that holds the lock that it is given, as another worker would.
 HOLD = """
 import sys, time
 from filelock import FileLock
@@ -28,6 +28,7 @@ def pretend(recipe, report):
 
 
 def searcher(study, trials, train=pretend):
+    """A searcher of so many trials, and the list that its events go to."""
     told = []
     return (
         Searcher(study.study, study.space, study.store, Limits(trials), train, told.append),
@@ -43,6 +44,7 @@ def recipes(study):
     return [t.user_attrs["hash"] for t in finished_trials(study.study)]
 
 
+#: A space of four recipes.
 TINY = """
 [training]
 pretrained = false
@@ -77,6 +79,7 @@ gamma = 0.1
 
 
 def wait_for(condition, seconds=120):
+    """Return once the condition holds."""
     end = time.time() + seconds
     while time.time() < end:
         if condition():
