@@ -17,7 +17,6 @@ from automask.hpo.trials import LEFT, complete_trials, finished_trials
 from automask.space.space_file import parse
 from automask.study import adaptation, opening
 from automask.study.session import Options
-from automask.training import pretrained
 from helpers.commands import automask
 from helpers.competition import SPACE
 from helpers.plugins import FOCAL
@@ -267,11 +266,11 @@ def test_a_command_that_was_begun_before_the_change_ends_with_a_sentence(inside)
 def _killed(count):
     move = migration._move
 
-    def until(rows, trial, recipe, space):
+    def until(rows, trial, space):
         rows.session.flush()
         if trial.number == count:
             os._exit(9)
-        return move(rows, trial, recipe, space)
+        return move(rows, trial, space)
 
     migration._move = until
     opening.begin(Options(space="space.toml", folds=FOLDS))
@@ -323,7 +322,7 @@ def test_a_model_that_joins_the_space_is_asked_for_and_those_before_are_kept(mon
         asked.append([name for _, name in models])
         return [("timm", name) for name in asked[-1] if name not in ("resnet34", "resnet50")]
 
-    monkeypatch.setattr(pretrained, "reachable", reachable)
+    monkeypatch.setattr(adaptation, "reachable", reachable)
     kept = StudyAttributes(
         models=[("timm", "resnet18")], models_asked=[("timm", "resnet18"), ("timm", "resnet34")]
     )
