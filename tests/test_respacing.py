@@ -17,7 +17,7 @@ from automask.errors import UserError
 from automask.hpo import migration, optuna_study, trials
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.progress import Step
-from automask.hpo.trials import LEFT, _inside, complete_trials, finished_trials
+from automask.hpo.trials import LEFT, complete_trials, finished_trials
 from automask.space.space_file import parse
 from automask.study import adaptation, opening
 from automask.study.session import Options
@@ -67,7 +67,7 @@ def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
     )
     assert facts(wide) == before
     assert [t.params for t in wide.study.get_trials()] == params
-    seen = _inside(wide.study).get_trials(deepcopy=False)
+    seen = [t for t in wide.study.get_trials() if not TrialAttributes.read(t).outside]
     assert len(seen) == len(before)
     losses = {t.distributions["loss"].choices for t in wide.study.get_trials() if t.params}
     assert losses == {("cross_entropy", "focal", "soft_f1", "ldam")}
@@ -267,11 +267,11 @@ def test_a_command_that_was_begun_before_the_change_ends_with_a_sentence(inside)
 def _killed(count):
     move = migration._move
 
-    def until(rows, trial, recipe, space):
+    def until(rows, trial, space):
         rows.session.flush()
         if trial.number == count:
             os._exit(9)
-        return move(rows, trial, recipe, space)
+        return move(rows, trial, space)
 
     migration._move = until
     opening.begin(Options(space="space.toml", folds=FOLDS))
