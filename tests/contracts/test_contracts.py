@@ -328,6 +328,6 @@ def test_the_table_in_the_readme_is_that_of_the_registry():
     file = Path(__file__).parents[2] / "README.md"
     text = file.read_text("utf-8")
     assert text.count(listing.BEGIN) == text.count(listing.END) == 1
-    assert listing.renewed_readme(text) == text, "run: python -m automask.listing README.md"
+    assert listing.renewed_readme(text) == text, "run: python -m automask.cli.listing README.md"
     for plugin in EVERY:
         assert f"| `{plugin.name}` | {plugin.summary}" in text
