@@ -1,6 +1,5 @@
 """The commands as a user runs them, with good input and bad."""
 
-import csv
 import os
 import shutil
 import subprocess
@@ -12,15 +11,11 @@ import pytest
 
 from helpers.commands import automask, refused
 from helpers.competition import SPACE, draw, draw_table
+from helpers.csv_files import rows
 
 ROOT = Path(__file__).parents[2]
 
 SEARCH = ("search", "--space", "space.toml", "--folds", "3", "--workers", "1")
-
-
-def rows(file):
-    with open(file, newline="") as opened:
-        return list(csv.reader(opened))
 
 
 def test_from_a_folder_to_a_submission(project):

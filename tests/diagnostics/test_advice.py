@@ -8,13 +8,13 @@ from automask.diagnostics.advice import measure, probe_recipe
 from automask.diagnostics.linear_probe import Estimate, Probe, discriminants, shuffle_units
 from automask.diagnostics.transfer_matrix import CASES, MATTERS, Evidence, decide, recipes
 from automask.hpo import trials
-from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
 from automask.space import registry, space_file
 from automask.study import opening, run
 from automask.study.session import Options
 from helpers.commands import automask, refused
 from helpers.competition import SPACE
+from helpers.searches import pretend
 
 MACRO_F1 = registry.get("metric", "macro_f1").function
 
@@ -155,13 +155,6 @@ def test_a_freeze_that_the_space_lacks_becomes_the_nearest():
     assert "last_stages" not in chosen.competitors["freeze"]
     kinds = {recipe["freeze"].name for recipe, _ in recipes(some, chosen)}
     assert kinds <= {"head_only", "gradual"}
-
-
-def pretend(recipe, report):
-    value = int(recipe.hash, 16) / 16**12
-    for fold in range(3):
-        report(Step(fold, 1, 1, 0.0, value, final=True))
-    return value
 
 
 def test_the_queue_is_the_default_then_the_advice_then_others(inside):

@@ -1,6 +1,5 @@
 """Labels that may be wrong: found, corrected without touching the data, and scored both ways."""
 
-import csv
 import io
 from dataclasses import replace
 
@@ -20,12 +19,7 @@ from automask.report import comparison, expected_gain
 from automask.storage.study_store import StudyStore
 from helpers.commands import automask, refused
 from helpers.competition import tables
-
-
-def write(file, header, rows):
-    with open(file, "w", newline="") as opened:
-        csv.writer(opened, lineterminator="\n").writerows([header, *rows])
-    return file
+from helpers.csv_files import write
 
 
 def sure(target, classes, strength=4.0, seed=0):

@@ -21,7 +21,6 @@ from automask.diagnostics.model_ranking import (
 from automask.diagnostics.transfer_matrix import CASES, recipes
 from automask.hpo import trials
 from automask.hpo.attributes import StudyAttributes
-from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
 from automask.hpo.trials import finished_trials
 from automask.space import space_file
@@ -31,6 +30,7 @@ from automask.study.session import Options
 from automask.training.features import Features
 from helpers.commands import automask
 from helpers.competition import SPACE
+from helpers.searches import pretend
 
 SIZES = SPACE.replace("image_size = 32", "image_size = [32, 64]")
 MODELS = ("test_convnext", "test_resnet")
@@ -158,13 +158,6 @@ def test_advice_takes_the_best_network_where_it_surely_leads():
     doubtful = lead({("test_convnext", 32): 0.9, ("test_resnet", 64): 0.8}, against=0.1)
     assert leading(doubtful) == {}
     assert follow_ranking(None, chosen, []) == []
-
-
-def pretend(recipe, report):
-    value = int(recipe.hash, 16) / 16**12
-    for fold in range(3):
-        report(Step(fold, 1, 1, 0.0, value, final=True))
-    return value
 
 
 def test_the_queue_is_default_advice_best_networks_then_others(pretrained):

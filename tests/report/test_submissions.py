@@ -29,6 +29,7 @@ from automask.storage.study_store import StudyStore
 from automask.storage.submission_store import SubmissionStore
 from helpers.commands import automask, refused
 from helpers.competition import draw_table
+from helpers.csv_files import rows, write
 
 
 def run(*arguments):
@@ -37,17 +38,6 @@ def run(*arguments):
     if result.exception:
         raise result.exception
     return result.output
-
-
-def write(file, header, rows):
-    with open(file, "w", newline="") as opened:
-        csv.writer(opened, lineterminator="\n").writerows([header, *rows])
-    return file
-
-
-def rows(file):
-    with open(file, newline="") as opened:
-        return list(csv.reader(opened))
 
 
 @pytest.fixture(scope="module")
