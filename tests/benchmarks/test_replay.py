@@ -146,7 +146,7 @@ def test_distance_counts_choices_whole_and_numbers_by_their_range():
     assert own.places.distances(own.parameters[2]) == pytest.approx([1, 1.5, 0, 0.5, 2])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 100),
     poison=st.floats(0, 1, allow_subnormal=False),

@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_read_is_left_to_whoever_trains(tmp_path):
     assert near_duplicates.thumbnails([tmp_path / "bad.jpg"]).max() == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_copies_and_declared_groups_stay_on_one_side(data):
     rows = data.draw(st.integers(4, 40))

@@ -66,7 +66,7 @@ def quick(monkeypatch):
 # Methods
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(power=st.floats(0.3, 3.0))
 def test_rank_mean_does_not_change_where_a_member_is_rescaled_by_a_rising_function(power):
     target, table = crowd(60, 3, [1.0, 1.5, 2.0])
@@ -328,7 +328,7 @@ def test_em_recovers_a_prior_that_has_shifted():
 # Calibration
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(planted=st.floats(0.4, 3.0))
 def test_a_planted_temperature_is_found(planted):
     rng = np.random.default_rng(0)

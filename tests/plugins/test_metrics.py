@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import (
+    accuracy_score,
     cohen_kappa_score,
     f1_score,
+    log_loss,
+    recall_score,
     roc_auc_score,
     top_k_accuracy_score,
 )
@@ -26,7 +29,7 @@ def drawn(target, seed):
     return np.random.default_rng(seed).dirichlet(np.ones(CLASSES), len(target))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(labellings, seeds)
 def test_weighted_f1_is_that_of_scikit_learn(target, seed):
     probability = drawn(target, seed)
@@ -34,7 +37,7 @@ def test_weighted_f1_is_that_of_scikit_learn(target, seed):
     assert metric("weighted_f1", target, probability) == pytest.approx(wanted)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(labellings, seeds, st.booleans())
 def test_roc_auc_is_that_of_scikit_learn_over_the_classes_there_are(target, seed, tied):
     probability = drawn(target, seed)
@@ -53,7 +56,7 @@ def test_roc_auc_of_all_classes_is_the_macro_one_of_scikit_learn():
     assert metric("roc_auc", target, probability) == pytest.approx(wanted)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(labellings, seeds)
 def test_cohen_kappa_is_that_of_scikit_learn(target, seed):
     probability = drawn(target, seed)
@@ -67,7 +70,7 @@ def test_cohen_kappa_is_that_of_scikit_learn(target, seed):
     assert value == pytest.approx(wanted)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(labellings, seeds)
 def test_top_3_is_that_of_scikit_learn(target, seed):
     probability = drawn(target, seed)
@@ -122,3 +125,22 @@ def test_top_5_counts_the_five_likeliest_of_more_and_not_all_of_five():
     assert metric("top_5", target, probability) == pytest.approx(wanted)
     assert metric("top_3", target, probability) < wanted < 1
     assert metric("top_5", np.array([4]), np.array([[0.3, 0.25, 0.2, 0.15, 0.1]])) == 0
+
+
+@given(labellings)
+def test_metrics_are_those_of_scikit_learn(labels):
+    rng = np.random.default_rng(len(labels))
+    probability = rng.dirichlet(np.ones(5), len(labels))
+    said = probability.argmax(1)
+    seen = np.unique(labels)
+
+    def ours(name):
+        return registry.get("metric", name).function(labels, probability)
+
+    wanted = f1_score(labels, said, labels=seen, average="macro", zero_division=0)
+    assert ours("macro_f1") == pytest.approx(wanted)
+    assert ours("accuracy") == pytest.approx(accuracy_score(labels, said))
+    recall = recall_score(labels, said, labels=seen, average="macro", zero_division=0)
+    assert ours("balanced_accuracy") == pytest.approx(recall)
+    wanted = -log_loss(labels, probability, labels=np.arange(5))
+    assert ours("log_loss") == pytest.approx(wanted)

@@ -235,7 +235,7 @@ class TestTable:
         assert table(tmp_path) is None
         assert table(tmp_path / "absent") is None
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=5))
     def test_label_text_survives(self, labels):
         labels = [label for label in labels if label.strip()] or ["01"]

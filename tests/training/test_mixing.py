@@ -57,7 +57,7 @@ def batch(rows=8, size=16, seed=0):
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["mixup", "cutmix", "vertical_cutmix"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_mixed_target_is_what_of_each_image_is_seen(seed, name):
     images, target = batch()
     params = {} if name == "mixup" else {"share": 1.0}
@@ -382,7 +382,7 @@ def test_class_balanced_lies_between_natural_and_equal_classes(power, shares):
     st.sampled_from([0.0, 0.3, 1.0]),
     st.integers(0, 10**6),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_smote_fills_classes_up_with_points_between_near_rows_of_one(counts, k, power, seed):
     labels = np.repeat(np.arange(len(counts)), counts)
     features = rng(seed).normal(size=(len(labels), 3)).astype(np.float32)
