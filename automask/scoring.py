@@ -113,12 +113,12 @@ def by_attribute(
     }
 
 
-def by_class(target: np.ndarray, said: np.ndarray, names: Sequence[str]) -> list[ClassScore]:
+def by_class(target: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> list[ClassScore]:
     """The score of each class, from the true and the predicted class of each row `[N]`."""
     from sklearn.metrics import precision_recall_fscore_support
 
     precision, recall, f1, rows = precision_recall_fscore_support(
-        target, said, labels=range(len(names)), zero_division=np.nan
+        target, predicted, labels=range(len(names)), zero_division=np.nan
     )
     columns = (rows.tolist(), precision.tolist(), recall.tolist(), f1.tolist())
     return [ClassScore(*row) for row in zip(names, *columns, strict=True)]

@@ -65,13 +65,13 @@ class Images:
         self.reading = file, array
         return array
 
-    def of(
+    def read(
         self, rows: np.ndarray, resize: str, size: int, prepared: Prepared | None = None
     ) -> np.ndarray:
         """uint8 `[n, size, size, 3]`, some rows of that map, or made for now where it isn't there."""
-        kept = open_array(self._file(resize, size, prepared), self.room)
-        if kept is not None:
-            return kept[rows]
+        array = open_array(self._file(resize, size, prepared), self.room)
+        if array is not None:
+            return array[rows]
         large = self.at(resize, self.largest, prepared)[rows]
         if size >= self.largest:
             return large
@@ -116,10 +116,10 @@ class Images:
             # Several at a time, since handing each over alone would cost as much as a small image.
             parts = np.array_split(np.arange(len(self.paths)), -(-len(self.paths) // 16))
             with ThreadPoolExecutor(cores()) as pool:
-                for found in pool.map(rows, parts):
-                    done += len(found)
+                for messages in pool.map(rows, parts):
+                    done += len(messages)
                     self.progress(done, len(self.paths))
-                    errors += [error for error in found if error]
+                    errors += [error for error in messages if error]
             if errors:
                 more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""
                 raise UserError(

@@ -40,8 +40,8 @@ class TrainingPart:
     @cached_property
     def boxes(self) -> np.ndarray | None:
         """float `[n, 4]` left, top, right and bottom as shares of width and height, if they are told."""
-        found = boxes.read(self._table)
-        return None if found is None else found[self._rows]
+        shares = boxes.read(self._table)
+        return None if shares is None else shares[self._rows]
 
 
 class Unread:
@@ -72,9 +72,9 @@ def prepare(
     plugin = registry.get("preprocessing", choice.name)
     function, digest = functools.partial(plugin.function, **choice.params), plugin.digest
     if is_fitted(choice.name):
-        told = data.train.extra.iloc[rows].to_dict("list") if len(data.train.extra) else {}
+        extra = data.train.extra.iloc[rows].to_dict("list") if len(data.train.extra) else {}
         facts = [images.facts[row] for row in rows.tolist()]
-        key = _hash((choice.name, sorted(choice.params.items()), digest, facts, told))
+        key = _hash((choice.name, sorted(choice.params.items()), digest, facts, extra))
         part = TrainingPart(data.train, rows)
         file = cache / "preprocessings.json"
         transform = from_json(get_or_compute(file, key, lambda: to_json(function(part))))

@@ -235,7 +235,7 @@ def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
         if recipe.training["pretrained"]:
             try:
                 model = recipe["backbone"].params.get("model", recipe["backbone"].name)
-                return Features(session.task(), recipe).of(rows), f"features of {model}"
+                return Features(session.task(), recipe).read(rows), f"features of {model}"
             except (UserError, OSError, RuntimeError, ValueError) as error:
                 # Weights that can't be had: the pixels are at hand.
                 if isinstance(error, DiskError) or out_of_space(error) is not None:

@@ -117,7 +117,7 @@ class Probe:
 
         chance, perfect = self.room
         rng = np.random.default_rng(self.seed)
-        found, order = over(np.arange(len(self.labels))), np.argsort(self.units, kind="stable")
+        gains, order = over(np.arange(len(self.labels))), np.argsort(self.units, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(self.units[order])) + 1)
         drawn = [
             over(np.concatenate([parts[i] for i in rng.integers(len(parts), size=len(parts))]))
@@ -125,9 +125,9 @@ class Probe:
         ]
         variance = np.mean(drawn, 1).var(ddof=1)
         if len(others) > 1:
-            variance += found.var(ddof=1) / len(others)
+            variance += gains.var(ddof=1) / len(others)
         room = perfect - chance
-        return Estimate(float(found.mean() / room), float(np.sqrt(variance) / room))
+        return Estimate(float(gains.mean() / room), float(np.sqrt(variance) / room))
 
 
 def principal_components(features: np.ndarray) -> np.ndarray:
@@ -204,7 +204,7 @@ class Sample:
         """
         begin = time.perf_counter()
         try:
-            found = Features(self.task, recipe).of(self.rows)
+            features = Features(self.task, recipe).read(self.rows)
         except Exception as error:
             # Weights that can't be had, a network that can't take this size, memory, a plugin of the
             # user's: trials will tell.
@@ -215,9 +215,9 @@ class Sample:
         seconds = time.perf_counter() - begin
         if gflop := flops.forward(self.task, recipe):
             self.passes[flops.network(recipe)] = seconds / (gflop * len(self.rows))
-        if not np.isfinite(found).all():
+        if not np.isfinite(features).all():
             return f"the features of {recipe.describe()} aren't finite"
-        return found
+        return features
 
 
 def draw(task: Task) -> Sample | str:
@@ -234,18 +234,18 @@ def draw(task: Task) -> Sample | str:
         for fold in range(int(task.folds.max()) + 1)
     ]
     rows = np.sort(np.concatenate(drawn))
-    present, known = np.unique(labels[rows], return_inverse=True)
+    present, targets = np.unique(labels[rows], return_inverse=True)
     if len(present) < 2:
         return "the rows drawn for it are of one class"
-    columns = _widened(task.score, present, len(task.data.counts))
-    probe = Probe(columns, known, task.folds[rows], units[rows], task.seed)
+    columns = _widen(task.score, present, len(task.data.counts))
+    probe = Probe(columns, targets, task.folds[rows], units[rows], task.seed)
     chance, perfect = probe.room
     if not (math.isfinite(chance) and math.isfinite(perfect) and perfect > chance):
         return f"{task.metric} is {chance:.3g} by chance and {perfect:.3g} at best"
     return Sample(task, rows, probe)
 
 
-def _widened(metric: Any, present: np.ndarray, classes: int) -> Any:
+def _widen(metric: Any, present: np.ndarray, classes: int) -> Any:
     """The metric of the task's classes, for probabilities `[N, present]` of some of them."""
 
     def widened(target: np.ndarray, probability: np.ndarray) -> float:

@@ -15,7 +15,9 @@ def recipe_toml(recipe: Recipe) -> str:
     """The recipe as TOML; `read` gives the same recipe again, to the last digit."""
     import tomli_w
 
-    choices = {kind: {choice.name: _tables(choice.params)} for kind, choice in recipe.choices.items()}
+    choices = {
+        kind: {choice.name: _tables(choice.params)} for kind, choice in recipe.choices.items()
+    }
     return tomli_w.dumps({"training": recipe.training, **choices})
 
 

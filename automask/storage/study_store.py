@@ -79,7 +79,7 @@ class StudyStore:
         """Where the folds of the recipe of that hash are."""
         return TrialStore(self.folder / "trials" / hash_, room)
 
-    def counted(self, outranked: Sequence[str] = ()) -> list[Item]:
+    def items(self, outranked: Sequence[str] = ()) -> list[Item]:
         """The caches and weights of this study and those beside it, and what of them may go.
 
         These are what was left half-written, then weights of the trials `outranked` (hashes of
@@ -110,7 +110,7 @@ class StudyStore:
     ) -> DiskBudget:
         """What caches and weights may take, `cap` bytes together with those of the studies beside."""
         lock = self.cache / "disk.lock"
-        return DiskBudget(lock, cap, aside, self.taken, lambda: self.counted(outranked()), say)
+        return DiskBudget(lock, cap, aside, self.taken, lambda: self.items(outranked()), say)
 
     def tenth(self) -> int:
         """The cap in bytes where none is given: a tenth of what is free and what counts already."""
@@ -119,7 +119,7 @@ class StudyStore:
 
     def taken(self) -> int:
         """The bytes of all caches and weights."""
-        return sum(item.size for item in self.counted())
+        return sum(item.size for item in self.items())
 
     @property
     def _folds(self) -> Path:
@@ -139,13 +139,13 @@ class StudyStore:
         self, ids: Sequence[str], folds: np.ndarray, groups: np.ndarray | None = None
     ) -> None:
         """Keep the fold of each train row, and the group that it was drawn with."""
-        told = folds if groups is None else groups
-        header = ["id", "fold", "group"][: 2 if groups is None else 3]
+        columns = {"id": ids, "fold": folds.tolist()}
+        if groups is not None:
+            columns["group"] = groups.tolist()
         with atomic_write(self._folds) as beside, open(beside, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(header)
-            rows = zip(ids, folds.tolist(), told.tolist(), strict=True)
-            writer.writerows(row[: len(header)] for row in rows)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
 
     def load_folds(self) -> np.ndarray | None:
         """The fold of each train row, or None where none were drawn yet."""

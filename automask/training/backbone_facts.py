@@ -40,13 +40,13 @@ def backbone_facts(cache: Path, recipe: Recipe) -> BackboneFacts | None:
 
     Weights play no part, so that none are fetched.
     """
-    kept = get_or_compute(cache / FILE, network_key(recipe), lambda: _untrained(recipe))
-    return None if kept is None else _from_json(kept)
+    facts = get_or_compute(cache / FILE, network_key(recipe), lambda: _measure_untrained(recipe))
+    return None if facts is None else _from_json(facts)
 
 
 def measure(cache: Path, recipe: Recipe, backbone: Any) -> BackboneFacts:
     """The facts of a recipe's backbone that only its weights could build, in `cache` from now on."""
-    measured = _measured(backbone, recipe.training["image_size"])
+    measured = _measure(backbone, recipe.training["image_size"])
     put(cache / FILE, network_key(recipe), measured)
     return _from_json(measured)
 
@@ -69,18 +69,18 @@ def backbone_key(recipe: Recipe, weights: Mapping[str, Checkpoint], seed: int) -
     return hashlib.sha256(f"{network_key(recipe)} {origin}".encode()).hexdigest()[:16]
 
 
-def _untrained(recipe: Recipe) -> dict[str, Any] | None:
+def _measure_untrained(recipe: Recipe) -> dict[str, Any] | None:
     choice, size = recipe["backbone"], recipe.training["image_size"]
     function = registry.get("backbone", choice.name).function
     with torch.random.fork_rng():
         try:
-            return _measured(function(size, False, **choice.params), size)
+            return _measure(function(size, False, **choice.params), size)
         except Exception:
             # Whatever is wrong, a trial of it says so, with its state and reason.
             return None
 
 
-def _measured(backbone: Any, size: int) -> dict[str, Any]:
+def _measure(backbone: Any, size: int) -> dict[str, Any]:
     device = next(backbone.parameters()).device
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         backbone.eval()(torch.zeros(1, 3, size, size, device=device))

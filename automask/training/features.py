@@ -46,8 +46,8 @@ class Features:
     @cached_property
     def facts(self) -> BackboneFacts:
         """What else a trial would build the backbone for, only to ask it."""
-        kept = backbone_facts(self.task.cache, self.recipe)
-        return kept or measure(self.task.cache, self.recipe, self.backbone.backbone)
+        facts = backbone_facts(self.task.cache, self.recipe)
+        return facts or measure(self.task.cache, self.recipe, self.backbone.backbone)
 
     def plain(self, fold: int) -> np.ndarray:
         """float32 `[N + M, D]` of the train rows and then the test rows, as that fold sees them."""
@@ -78,13 +78,13 @@ class Features:
             self.copies[index] = out
         return self.copies[index]
 
-    def of(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: np.ndarray) -> np.ndarray:
         """float32 `[n, D]` of some rows as the first fold has them, read where all are kept and else
         computed for now."""
         file, room = self.task.cache / f"features-{self.key(0)}.npy", self.task.images.room
-        kept = open_array(file, room)
-        if kept is not None:
-            return kept[rows]
+        array = open_array(file, room)
+        if array is not None:
+            return array[rows]
         out = np.empty((len(rows), self.facts.D), np.float32)
         self._fill(out, self.task.pixels_of(self.recipe, 0, rows))
         return out

@@ -68,7 +68,7 @@ class FoldTrainer:
         self.pixels = task.pixels(recipe, fold)
         self.inputs = Inputs(self.pixels, self.augment, task.device, self.data.streams.augmentation)
         name = f"{recipe['backbone'].name} {model}"
-        self.bfloat16 = hardware.choose(
+        self.bfloat16 = hardware.choose_bfloat16(
             network, name, size, task.device, task.cache / "precision.json"
         )
         self.micro_batch = MicroBatch(

@@ -15,7 +15,7 @@ from automask.hpo.pruners import TwoStage
 from benchmarks.replay.searching import Strategy
 
 RANDOM = Strategy("random search")
-_tpe = partial(sampler.named, "tpe")
+_tpe = partial(sampler.make_sampler, "tpe")
 
 OURS = Strategy("ours", _tpe, TwoStage, CHEAPEST_OF)
 
