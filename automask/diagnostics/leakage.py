@@ -9,7 +9,13 @@ import numpy as np
 
 from automask.data.dataset import one_hot
 from automask.data.tables import Rows
-from automask.diagnostics.linear_probe import discriminants, principal_components, shuffle_units
+from automask.diagnostics.linear_probe import (
+    discriminants,
+    principal_components,
+    shuffle_units,
+    softmax,
+)
+from automask.scoring import resample_groups
 from automask.space import registry
 
 #: Shuffled labels that a probe is held against, and the least macro-F1 above them that counts.
@@ -187,9 +193,7 @@ def gap(
             likelihood, prior = discriminants(
                 components[rows], labels[rows], components[held], classes
             )
-            logits = likelihood + prior
-            shares = np.exp(logits - logits.max(1, keepdims=True))
-            out[held] = shares / shares.sum(1, keepdims=True)
+            out[held] = softmax(likelihood + prior)
         return out
 
     both = [[out_of_fold(by, draw) for draw in range(DRAWS)] for by in (None, groups)]
@@ -197,12 +201,6 @@ def gap(
     def scores(rows: np.ndarray) -> list[float]:
         return [float(np.mean([metric(labels[rows], p[rows]) for p in kind])) for kind in both]
 
-    rng = np.random.default_rng(seed)
-    order = np.argsort(groups, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    resampled = [
-        scores(np.concatenate([parts[i] for i in rng.integers(len(parts), size=len(parts))]))
-        for _ in range(RESAMPLES)
-    ]
+    resampled = [scores(rows) for rows in resample_groups(groups, RESAMPLES, seed)]
     random, grouped = scores(np.arange(len(labels)))
     return Gap(random, grouped, float(np.std([a - b for a, b in resampled], ddof=1)))

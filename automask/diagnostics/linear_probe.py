@@ -15,7 +15,7 @@ import numpy as np
 
 from automask.data.dataset import one_hot
 from automask.errors import DiskError
-from automask.scoring import Metric
+from automask.scoring import Metric, resample_groups
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
 from automask.training import flops
@@ -116,14 +116,9 @@ class Probe:
             return np.array([own - self.metric(target, other[rows]) for other in others])
 
         chance, perfect = self.room
-        rng = np.random.default_rng(self.seed)
-        gains, order = over(np.arange(len(self.labels))), np.argsort(self.units, kind="stable")
-        parts = np.split(order, np.flatnonzero(np.diff(self.units[order])) + 1)
-        drawn = [
-            over(np.concatenate([parts[i] for i in rng.integers(len(parts), size=len(parts))]))
-            for _ in range(RESAMPLES)
-        ]
-        variance = np.mean(drawn, 1).var(ddof=1)
+        gains = over(np.arange(len(self.labels)))
+        resampled = [over(rows) for rows in resample_groups(self.units, RESAMPLES, self.seed)]
+        variance = np.mean(resampled, 1).var(ddof=1)
         if len(others) > 1:
             variance += gains.var(ddof=1) / len(others)
         room = perfect - chance
@@ -168,6 +163,12 @@ def discriminants(
     return likelihood, np.broadcast_to(prior, likelihood.shape)
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities `[n, C]` of logits."""
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)
+
+
 def shuffle_units(rows: np.ndarray, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The rows in random order, unit after unit."""
     place = rng.permutation(units.max() + 1)[units[rows]]
@@ -176,9 +177,7 @@ def shuffle_units(rows: np.ndarray, units: np.ndarray, rng: np.random.Generator)
 
 def _probability(scored: tuple[np.ndarray, np.ndarray], balanced: bool) -> np.ndarray:
     likelihood, prior = scored
-    logits = likelihood if balanced else likelihood + prior
-    shares = np.exp(logits - logits.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True)
+    return softmax(likelihood if balanced else likelihood + prior)
 
 
 #: Rows that the probe sees at most.
@@ -228,10 +227,10 @@ def draw(task: Task) -> Sample | str:
     rng = np.random.default_rng(task.seed)
     labels = task.data.labels
     units = np.arange(len(labels)) if task.data.groups is None else task.data.groups
-    share = -(-ROWS // (int(task.folds.max()) + 1))
+    share = -(-ROWS // task.fold_count)
     drawn = [
         shuffle_units(np.flatnonzero(task.folds == fold), units, rng)[:share]
-        for fold in range(int(task.folds.max()) + 1)
+        for fold in range(task.fold_count)
     ]
     rows = np.sort(np.concatenate(drawn))
     present, targets = np.unique(labels[rows], return_inverse=True)

@@ -108,7 +108,7 @@ def allowance(sample: Sample, default: Recipe) -> float:
     gflop = flops.forward(sample.task, default)
     if gflop is None:
         return math.inf
-    folds, rows = int(sample.task.folds.max()) + 1, len(sample.task.data.labels)
+    folds, rows = sample.task.fold_count, len(sample.task.data.labels)
     return flops.TRAINED * default.training["epochs"] * (folds - 1) * rows * gflop
 
 

@@ -19,6 +19,7 @@ from automask.data.decoding import decode
 from automask.diagnostics import image_matching
 from automask.errors import UserError
 from automask.machine import cores
+from automask.storage.files import short_hash
 
 if TYPE_CHECKING:
     from automask.storage.study_store import StudyStore
@@ -84,7 +85,7 @@ class Pairs:
 def cached_pairs(paths: Sequence[Path], store: StudyStore) -> Pairs:
     """The near-duplicates among image files, found once and kept beside the maps."""
     facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
-    key = hashlib.sha256(repr((facts, RULES)).encode()).hexdigest()[:16]
+    key = short_hash(repr((facts, RULES)))
     arrays = store.load_pairs(key)
     if arrays is None or arrays.keys() != {part.name for part in fields(Pairs)}:
         pairs = find_pairs(thumbnails(paths))

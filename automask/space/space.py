@@ -7,7 +7,6 @@ mentioned keeps the range that the plugin declares. ``[training]`` has what belo
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +16,7 @@ from automask.space import registry, rules
 from automask.space.kinds import DEFAULTS
 from automask.space.ranges import Categorical, Range, clip
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
+from automask.storage.files import short_hash
 
 Suggest = Callable[[str, Range], Any]
 
@@ -105,7 +105,7 @@ class Space:
     @property
     def fingerprint(self) -> str:
         text = repr((sorted_items(self.competitors), sorted_items(self.training)))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return short_hash(text, 12)
 
     def models(self) -> list[tuple[str, str]]:
         """The (library, model) pairs that compete."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from automask.errors import UserError
+from automask.storage.cache import Cache
 from automask.storage.disk import DiskBudget, Item
 from automask.storage.files import atomic_write, file_digest, read_json, write_json
 from automask.storage.trial_store import TrialStore
@@ -109,7 +110,7 @@ class StudyStore:
         say: Callable[[str], None] = lambda text: None,
     ) -> DiskBudget:
         """What caches and weights may take, `cap` bytes together with those of the studies beside."""
-        lock = self.cache / "disk.lock"
+        lock = Cache(self.cache).lock
         return DiskBudget(lock, cap, aside, self.taken, lambda: self.items(outranked()), say)
 
     def tenth(self) -> int:
@@ -171,7 +172,7 @@ class StudyStore:
 
     def save_pairs(self, key: str, arrays: Mapping[str, Any]) -> None:
         """Keep the near-duplicates found among images that `key` stands for, beside their maps."""
-        file = self._pairs(key)
+        file = Cache(self.cache).pairs(key)
         _make(file.parent)
         with atomic_write(file) as beside, open(beside, "wb") as opened:
             np.savez(opened, **dict(arrays))
@@ -179,13 +180,10 @@ class StudyStore:
     def load_pairs(self, key: str) -> dict[str, np.ndarray] | None:
         """The arrays kept under that key; None where there are none, or they can't be read."""
         try:
-            with np.load(self._pairs(key)) as arrays:
+            with np.load(Cache(self.cache).pairs(key)) as arrays:
                 return dict(arrays)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
-
-    def _pairs(self, key: str) -> Path:
-        return self.cache / f"pairs-{key}.npz"
 
     def save_pseudo(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the pseudo-labels that the study learns from."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,8 @@ from torch import nn
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.arrays import open_array, write_array
+from automask.storage.cache import Cache
+from automask.storage.files import short_hash
 from automask.training.backbone_facts import BackboneFacts, backbone_facts, backbone_key, measure
 from automask.training.batches import Inputs
 from automask.training.hardware import run_halving
@@ -52,7 +53,7 @@ class Features:
     def plain(self, fold: int) -> np.ndarray:
         """float32 `[N + M, D]` of the train rows and then the test rows, as that fold sees them."""
         key, room = self.key(fold), self.task.images.room
-        file = self.task.cache / f"features-{key}.npy"
+        file = Cache(self.task.cache).features(key)
         while key not in self.opened:
             if (array := open_array(file, room)) is not None:
                 self.opened[key] = array
@@ -81,7 +82,7 @@ class Features:
     def read(self, rows: np.ndarray) -> np.ndarray:
         """float32 `[n, D]` of some rows as the first fold has them, read where all are kept and else
         computed for now."""
-        file, room = self.task.cache / f"features-{self.key(0)}.npy", self.task.images.room
+        file, room = Cache(self.task.cache).features(self.key(0)), self.task.images.room
         array = open_array(file, room)
         if array is not None:
             return array[rows]
@@ -123,7 +124,7 @@ class Features:
             self.task.images.largest,
             registry.get("resize", resize).digest,
         )
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+        return short_hash(repr(facts))
 
 
 class ByFold:

@@ -60,7 +60,7 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
     measured = _facts(task, recipe)
     if measured is None:
         return None
-    plan, folds = Plan(recipe, measured.stages), int(task.folds.max()) + 1
+    plan, folds = Plan(recipe, measured.stages), task.fold_count
     kind = f"{'cached' if plan.trains_only_head else 'full'} {network(recipe)}"
     gflop = _images(task, plan, folds) * measured.gflop
     return Cost(gflop, kind, folds, machine(task.device.type))

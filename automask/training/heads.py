@@ -58,7 +58,7 @@ class HeadsTrainer:
     def __init__(self, task: Task, recipes: Sequence[Recipe], features: Features) -> None:
         recipe = recipes[0]
         self.task, self.recipes, self.features = task, recipes, features
-        self.folds = [fold_data(task, recipe, fold) for fold in range(int(task.folds.max()) + 1)]
+        self.folds = [fold_data(task, recipe, fold) for fold in range(task.fold_count)]
         self.heads = [[self._head(fold) for fold in self.folds] for _ in recipes]
         self.shape = len(recipes), len(self.folds)
         self.stacked = Stacked(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from automask.data.dataset import Attributes, Dataset, test_fingerprint
+from automask.data.dataset import Attributes, Dataset, fold_count, test_fingerprint
 from automask.data.images import Images, Prepared
 from automask.data.preprocessing import prepare
 from automask.space import registry
@@ -67,6 +67,10 @@ class Task:
     @cached_property
     def _prepared(self) -> dict[tuple[str, int], Prepared | None]:
         return {}
+
+    @property
+    def fold_count(self) -> int:
+        return fold_count(self.folds)
 
     def fold_rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows to train on and those to score."""
