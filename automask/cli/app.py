@@ -240,7 +240,7 @@ def advise_new_study(session: Session, console: Console, deadline: float | None)
     from automask.study.run import measure_advice as measured
 
     advice = measured(session, deadline)
-    advice.kept.write(session.study)
+    advice.attributes.write(session.study)
     for note in advice.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
 

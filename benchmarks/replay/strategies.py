@@ -15,7 +15,7 @@ from automask.hpo.pruners import TwoStage
 from benchmarks.replay.searching import Strategy
 
 RANDOM = Strategy("random search")
-OUR_SAMPLER = partial(sampler.named, "tpe")
+OUR_SAMPLER = partial(sampler.make_sampler, "tpe")
 
 OURS = Strategy("ours", OUR_SAMPLER, TwoStage, CHEAPEST_OF)
 

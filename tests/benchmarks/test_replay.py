@@ -87,7 +87,7 @@ def costless(table: Table) -> Table:
     return table
 
 
-OURS = Strategy("ours", partial(sampler.named, "tpe"), TwoStage, 3)
+OURS = Strategy("ours", partial(sampler.make_sampler, "tpe"), TwoStage, 3)
 PRUNED = Strategy("random, pruned", None, TwoStage)
 
 

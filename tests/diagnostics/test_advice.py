@@ -209,7 +209,7 @@ def test_pretrained_weights_are_held_against_random_ones(inside):
     assert measure(again, recipe, again.features(recipe)) == found
     advice = run.measure_advice(opened)
     assert any(line.startswith("similar? the pretraining gains") for line in advice.lines)
-    assert 1 <= len(advice.kept.advice["recipes"]) <= 4
+    assert 1 <= len(advice.attributes.advice["recipes"]) <= 4
 
 
 def test_a_probe_that_fails_for_a_reason_stops_no_search(inside):
@@ -224,7 +224,7 @@ def test_a_probe_that_fails_for_a_reason_stops_no_search(inside):
     opened = opening.survey(Options(space="space.toml", folds=3, weights="weights"))
     advice = run.measure_advice(opened)
     assert advice.lines[0].startswith("no advice: no features of test_resnet")
-    assert advice.kept.advice["recipes"] == []
+    assert advice.attributes.advice["recipes"] == []
 
 
 def test_advise_refuses_what_search_refuses(project):

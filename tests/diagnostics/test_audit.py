@@ -93,8 +93,8 @@ def test_the_mirrored_view_of_a_crop_is_that_of_the_mirrored_image():
     images = np.stack([np.asarray(picture(seed, (SIDE, SIDE))) for seed in range(3)])
     mirror = np.ascontiguousarray(images[:, :, ::-1])
     for view, other_side in ((0, 0), (1, 3), (2, 2), (4, 6)):
-        left = image_matching._mirrored(*image_matching._described(images, view))
-        for one, two in zip(left, image_matching._described(mirror, other_side), strict=True):
+        left = image_matching._mirror(*image_matching._describe(images, view))
+        for one, two in zip(left, image_matching._describe(mirror, other_side), strict=True):
             assert np.allclose(one, two, atol=1.01 if one.dtype == np.uint8 else 1e-4)
 
 

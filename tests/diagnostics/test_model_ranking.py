@@ -61,12 +61,12 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
     features = linear_probe.Sample.features
 
     def counted(self, recipe):
-        asked.append((str(Candidate.of(recipe)), recipe.training["pretrained"]))
+        asked.append((str(Candidate.from_recipe(recipe)), recipe.training["pretrained"]))
         return features(self, recipe)
 
     monkeypatch.setattr(linear_probe.Sample, "features", counted)
     advice = run.measure_advice(opened)
-    scores = dict(advice.kept.probe["scores"])
+    scores = dict(advice.attributes.probe["scores"])
     wanted = {f"{model} at {size} px" for model in MODELS for size in (32, 64)}
     assert set(scores) == wanted
     assert list(scores.values()) == sorted(scores.values(), reverse=True)
@@ -75,7 +75,7 @@ def test_every_network_at_every_size_has_a_place_by_its_score(pretrained, monkey
     assert {name for name, own in asked if own} == wanted
     (line,) = [line for line in advice.notes if line.startswith("networks by")]
     assert "(all 4, " in line and line.index(max(scores, key=scores.get)) < len(line) / 2
-    again, passes = run.measure_advice(opened).kept.stored(), advice.kept.stored()
+    again, passes = run.measure_advice(opened).attributes.stored(), advice.attributes.stored()
     told = again.pop("passes"), passes.pop("passes")
     assert again == passes
     # Every network at every size was timed.
@@ -93,12 +93,12 @@ def test_the_score_is_that_of_the_probe_on_these_features(pretrained, monkeypatc
     order = list(planted)
     told = rank(drawn, found, order, planted, against=order[0])
     assert list(told.scores)[-1] == order[0] and told.scores[told.best] == 1.0
-    assert told.leads and told.lead.value > 0.3 and told.known == 4
+    assert told.leads and told.lead.value > 0.3 and told.total == 4
     assert rank(drawn, found, order, planted, against=told.best).lead is None
     noise = {one: rng.normal(size=clear.shape) for one in order}
     assert not rank(drawn, found, order[:2], noise, against=order[0]).leads
     assert rank(drawn, found, order, planted, until=0.0).scores == {}
-    monkeypatch.setattr(Features, "of", lambda self, rows: np.full((len(rows), 3), np.nan))
+    monkeypatch.setattr(Features, "read", lambda self, rows: np.full((len(rows), 3), np.nan))
     assert "aren't finite" in rank(drawn, found, order[:1]).failed[order[0]]
 
 
@@ -127,7 +127,7 @@ def test_a_network_that_cannot_be_built_is_told_and_the_others_ranked(pretrained
     state = timm.create_model("test_convnext").state_dict()
     save_file(state, pretrained / "weights/test_resnet.safetensors")
     advice = run.measure_advice(opening.survey(options()))
-    scores = dict(advice.kept.probe["scores"])
+    scores = dict(advice.attributes.probe["scores"])
     assert set(scores) == {"test_convnext at 32 px", "test_convnext at 64 px"}
     for size in (32, 64):
         assert any(f"no features of test_resnet {size}px" in note for note in advice.notes)
@@ -137,7 +137,7 @@ def test_nothing_pretrained_is_said_and_a_single_network_is_not(inside):
     (inside / "space.toml").write_text(SIZES)
     advice = run.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
     assert "networks aren't ranked: the space has nothing pretrained" in advice.notes[-1]
-    assert advice.kept.probe is None
+    assert advice.attributes.probe is None
     (inside / "space.toml").write_text(SPACE)
     advice = run.measure_advice(opening.survey(Options(space="space.toml", folds=3)))
     assert not any("networks" in note for note in advice.notes)
@@ -150,10 +150,12 @@ def test_advice_takes_the_best_network_where_it_surely_leads():
     found = lead({("test_convnext", 32): 0.9, ("test_resnet", 32): 0.7, ("test_resnet", 64): 0.6})
     advised = recipes(CASES[1], chosen, leading(found))
     assert advised
-    assert {str(Candidate.of(recipe)) for recipe, _ in advised} == {"test_convnext at 32 px"}
+    assert {str(Candidate.from_recipe(recipe)) for recipe, _ in advised} == {
+        "test_convnext at 32 px"
+    }
     best = follow_ranking(found, chosen, [recipe for recipe, _ in advised])
     # The default recipe has the third.
-    assert [str(Candidate.of(recipe)) for recipe, _ in best] == ["test_resnet at 32 px"]
+    assert [str(Candidate.from_recipe(recipe)) for recipe, _ in best] == ["test_resnet at 32 px"]
     assert best[0][0]["freeze"] == advised[0][0]["freeze"]
     doubtful = lead({("test_convnext", 32): 0.9, ("test_resnet", 64): 0.8}, against=0.1)
     assert leading(doubtful) == {}
@@ -162,7 +164,7 @@ def test_advice_takes_the_best_network_where_it_surely_leads():
 
 def test_the_queue_is_default_advice_best_networks_then_others(pretrained):
     opened = opening.begin(options())
-    run.measure_advice(opened).kept.write(opened.study)
+    run.measure_advice(opened).attributes.write(opened.study)
     noted = StudyAttributes.read(opened.study)
     advised, best = (len(noted.queue(name)) for name in ("advice", "probe"))
     assert advised and best
@@ -196,6 +198,6 @@ def test_rows_of_a_map_are_those_that_the_map_has(pretrained):
     images = opening.survey(options()).images()
     rows = np.array([7, 0, 3])
     for size in (32, 64):
-        before = images.of(rows, "pad", size)
+        before = images.read(rows, "pad", size)
         assert (before == images.at("pad", size)[rows]).all()
-        assert (before == images.of(rows, "pad", size)).all()
+        assert (before == images.read(rows, "pad", size)).all()

@@ -78,27 +78,31 @@ def proposals(made, count=30, pruner=None):
 
 @pytest.mark.parametrize("seed", [0, 7])
 def test_tpe_draws_what_it_always_drew(seed):
-    assert proposals(sampler.named("tpe", seed)) == proposals(Reseeded(seed))
+    assert proposals(sampler.make_sampler("tpe", seed)) == proposals(Reseeded(seed))
 
 
 def test_tpe_under_hyperband_draws_what_it_always_drew():
     def hyperband():
         return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9)
 
-    ours = proposals(sampler.named("tpe", 3), 60, hyperband())
+    ours = proposals(sampler.make_sampler("tpe", 3), 60, hyperband())
     assert ours == proposals(Reseeded(3), 60, hyperband())
 
 
 @pytest.mark.parametrize("name", sampler.SAMPLERS)
 def test_each_proposes_by_seed_and_trials_alone(name):
-    assert proposals(sampler.named(name, 5), 20) == proposals(sampler.named(name, 5), 20)
-    assert proposals(sampler.named(name, 5), 20) != proposals(sampler.named(name, 6), 20)
+    assert proposals(sampler.make_sampler(name, 5), 20) == proposals(
+        sampler.make_sampler(name, 5), 20
+    )
+    assert proposals(sampler.make_sampler(name, 5), 20) != proposals(
+        sampler.make_sampler(name, 6), 20
+    )
 
 
 @pytest.mark.parametrize("name", sampler.SAMPLERS)
 def test_none_learns_from_trials_outside_the_space(name):
     def last(value):
-        study = optuna.create_study(direction="maximize", sampler=sampler.named(name, 1))
+        study = optuna.create_study(direction="maximize", sampler=sampler.make_sampler(name, 1))
         for number in range(12):
             trial = study.ask()
             x = trial.suggest_float("x", 0, 1)
@@ -132,9 +136,11 @@ def offered(monkeypatch, value):
 
 def test_a_package_offers_one(monkeypatch, inside):
     offered(monkeypatch, "optuna.samplers:RandomSampler")
-    assert proposals(sampler.named("mine", 5)) == proposals(sampler.named("random", 5))
+    assert proposals(sampler.make_sampler("mine", 5)) == proposals(
+        sampler.make_sampler("random", 5)
+    )
     with pytest.raises(UserError, match="did you mean 'mine'"):
-        sampler.named("mie", 0)
+        sampler.make_sampler("mie", 0)
 
 
 @pytest.mark.parametrize(
@@ -148,14 +154,14 @@ def test_a_package_offers_one(monkeypatch, inside):
 def test_one_that_can_not_be_made_is_a_sentence(monkeypatch, value, words):
     offered(monkeypatch, value)
     with pytest.raises(UserError, match="sampler 'mine'") as caught:
-        sampler.named("mine", 0)
+        sampler.make_sampler("mine", 0)
     assert words in str(caught.value)
 
 
 def test_a_missing_package_is_a_sentence(monkeypatch):
     monkeypatch.setattr(sampler, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'automask\[cma\]'"):
-        sampler.named("cmaes", 0)
+        sampler.make_sampler("cmaes", 0)
 
 
 def test_an_unknown_one_is_a_sentence(project):

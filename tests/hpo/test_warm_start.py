@@ -6,7 +6,7 @@ import numpy as np
 
 from automask.hpo import trials
 from automask.hpo.trials import complete_trials
-from automask.hpo.warm_start import Earlier, portfolio, predicted
+from automask.hpo.warm_start import Earlier, portfolio, predict_scores
 from automask.space.recipe import Recipe
 from automask.study import opening, session
 from automask.study.run import queue_earlier
@@ -70,7 +70,7 @@ def test_a_score_elsewhere_is_the_nearest_recipes(study):
         return [parameters(study.space, study.space.nearest(wish)[0]) for wish in wishes]
 
     near = {**FOCAL, "loss.focal.gamma": 1.2}
-    scores = predicted(
+    scores = predict_scores(
         [rows(FOCAL, NORM), rows(NONE, near)], [np.array([3.0, 1.0]), np.array([0.5, 0.25])]
     )
     assert scores[:, 0].tolist()[:2] == [1.0, 0.0] and scores[3, 0] == 1.0

@@ -14,6 +14,7 @@ from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
 from automask.plugins.person_readers import person_folders
 from automask.plugins.readers import folders, table
+from automask.storage.project import Project
 
 TRAIN = "id,path,label,group\na,images/a.jpg,01,x\nb,images/b.jpg,NA,x\nc,images/c.jpg,01,y\n"
 TEST = "id,path\nd,images/d.jpg\n"
@@ -259,9 +260,10 @@ def test_automask_toml_keeps_any_name_and_its_comments(task, tmp_path):
     assert "how the folder is laid out" in text and "# weights = " in text
     file = tmp_path / "automask.toml"
     file.write_text(text, "utf-8")
-    read = config.load(file)
+    project = Project(tmp_path)
+    read = config.load(project)
     assert read.data.model_extra == dict(tables.arguments)
-    assert config.read(read).train.attributes.columns.tolist() == [name]
+    assert config.read(read, project, None).train.attributes.columns.tolist() == [name]
 
 
 class TestTableRefuses:

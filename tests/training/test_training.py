@@ -311,9 +311,9 @@ def test_folds_share_an_optimizer_only_where_their_steps_stay_their_own():
 
 def test_a_head_that_is_more_than_linear_layers_is_not_stacked():
     linear = nn.Sequential(nn.Dropout(0.5), nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
-    assert stacked_heads._stacked(linear) is not None and linear.training
-    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.LayerNorm(6))) is None
-    assert stacked_heads._stacked(nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6))) is None
+    assert stacked_heads._stack(linear) is not None and linear.training
+    assert stacked_heads._stack(nn.Sequential(nn.Linear(8, 6), nn.LayerNorm(6))) is None
+    assert stacked_heads._stack(nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6))) is None
 
 
 @pytest.fixture
@@ -387,7 +387,7 @@ def test_halved_batches_leave_the_step_as_it_was():
 )
 def test_padded_batches_hold_each_row_of_an_epoch_once_and_never_one_of_another_fold(sizes, batch):
     drawn = [1000 * k + np.arange(size) for k, size in enumerate(sizes)]
-    rows, lengths = heads._padded(heads._parts(drawn, batch))
+    rows, lengths = heads._pad(heads._parts(drawn, batch))
     assert lengths.max() <= batch
     for k, own in enumerate(drawn):
         assert set((rows[:, k] // 1000).ravel().tolist()) == {k}
