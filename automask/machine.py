@@ -32,12 +32,12 @@ def device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        found = torch.device(name)
-        torch.zeros(1, device=found)
+        chosen = torch.device(name)
+        torch.zeros(1, device=chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {name}: can't be used here: {reason}") from error
-    return found
+    return chosen
 
 
 def setup_process(threads: int | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,18 @@ def score(
     return Score(metric(target, probability), float(low), float(high))
 
 
+def resample_groups(groups: np.ndarray, count: int, seed: int) -> Iterator[np.ndarray]:
+    """The rows of `count` bootstrap resamples, by whole groups `[N]` (Efron and Tibshirani, 1993)."""
+    rng = np.random.default_rng(seed)
+    order = np.argsort(groups, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    for _ in range(count):
+        drawn = rng.integers(len(rows), size=len(rows))
+        # Groups of a row each need no putting together, which takes longer than the metric.
+        single = len(rows) == len(order)
+        yield order[drawn] if single else np.concatenate([rows[group] for group in drawn])
+
+
 def resample_scores(
     metric: Metric,
     target: np.ndarray,
@@ -62,18 +74,11 @@ def resample_scores(
     count: int,
 ) -> np.ndarray:
     """`[K, count]`: the metric of each table `[N, C]` on resamples of the groups, the same for all."""
-    rng = np.random.default_rng(0)
     units = np.arange(len(target)) if groups is None else groups
-    order = np.argsort(units, kind="stable")
-    rows = np.split(order, np.flatnonzero(np.diff(units[order])) + 1)
     values = np.empty((len(tables), count))
-    for index in range(count):
-        drawn = rng.integers(len(rows), size=len(rows))
-        # Groups of a row each need no putting together, which takes longer than the metric.
-        single = len(rows) == len(order)
-        chosen = order[drawn] if single else np.concatenate([rows[unit] for unit in drawn])
+    for index, rows in enumerate(resample_groups(units, count, seed=0)):
         for table, probability in enumerate(tables):
-            values[table, index] = metric(target[chosen], probability[chosen])
+            values[table, index] = metric(target[rows], probability[rows])
     return values
 
 
@@ -113,12 +118,12 @@ def by_attribute(
     }
 
 
-def by_class(target: np.ndarray, said: np.ndarray, names: Sequence[str]) -> list[ClassScore]:
+def by_class(target: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> list[ClassScore]:
     """The score of each class, from the true and the predicted class of each row `[N]`."""
     from sklearn.metrics import precision_recall_fscore_support
 
     precision, recall, f1, rows = precision_recall_fscore_support(
-        target, said, labels=range(len(names)), zero_division=np.nan
+        target, predicted, labels=range(len(names)), zero_division=np.nan
     )
     columns = (rows.tolist(), precision.tolist(), recall.tolist(), f1.tolist())
     return [ClassScore(*row) for row in zip(names, *columns, strict=True)]

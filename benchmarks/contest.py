@@ -82,7 +82,7 @@ class Plain(Proposer):
     def next(self) -> tuple[optuna.Trial, Recipe]:
         trial = self.study.ask()
         recipe = self.space.sample(suggester(trial))
-        return self.begun(trial, recipe, []), recipe
+        return self.begin(trial, recipe, []), recipe
 
 
 @dataclass
@@ -163,7 +163,7 @@ def _study(task: Task, space: Space, seed: int, way: Way) -> tuple[optuna.Study,
         study = optuna.create_study(direction="maximize", **options)
         return study, Plain(study, space, "", None, seed, cost)
     study = optuna.create_study(
-        direction="maximize", sampler=sampler.named("tpe", seed), pruner=TwoStage(FOLDS)
+        direction="maximize", sampler=sampler.make_sampler("tpe", seed), pruner=TwoStage(FOLDS)
     )
     queued = [space.nearest(recipe.values())[1] for recipe in tasks.queued(task, space)[1:]]
     StudyAttributes(advice={"recipes": queued}).write(study)

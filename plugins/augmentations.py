@@ -206,6 +206,6 @@ def albumentations(
     When to use: a pipeline that you know, or the strong one for long trainings.
     Buslaev et al. (2020).
     """
-    from automask.training.augmentation_pipelines import pipeline as made
+    from automask.training import augmentation_pipelines
 
-    return made(pipeline, image_size, flip, transforms)
+    return augmentation_pipelines.pipeline(pipeline, image_size, flip, transforms)

@@ -38,21 +38,21 @@ def timm(
     without them ignore them.
     When to use: the first choice; it has more models and weights than any other library.
     """
-    import timm as library
+    import timm
     from timm.models import group_parameters
 
     from automask.training.pretrained import Checkpoint
 
-    if not library.is_model(model):
-        _refuse_unknown("timm", model, library.list_models())
+    if not timm.is_model(model):
+        _refuse_unknown("timm", model, timm.list_models())
     options: dict[str, Any] = {"drop_rate": drop_rate, "drop_path_rate": drop_path_rate}
-    if getattr(library.get_pretrained_cfg(model), "fixed_input_size", False):
+    if getattr(timm.get_pretrained_cfg(model), "fixed_input_size", False):
         options["img_size"] = image_size
 
     def make(**options: Any) -> nn.Module:
         if file:
             options["pretrained_cfg_overlay"] = file.overlay()
-        return library.create_model(model, pretrained=bool(pretrained), num_classes=0, **options)
+        return timm.create_model(model, pretrained=bool(pretrained), num_classes=0, **options)
 
     file = pretrained if isinstance(pretrained, Checkpoint) else None
     module = _made(make, options, f"timm's {model}", image_size)

@@ -6,10 +6,10 @@ takes the first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automask import Float, Int, ensemble
+from automask.plugins._blends import RankMean, Stacked, Vote, WeightedMean, centred_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,18 +22,6 @@ PATIENCE = 10
 SMALLEST_BAG = 3
 #: Steps in which the regression of `stack` is found.
 STEPS = 50
-
-
-@dataclass(frozen=True)
-class WeightedMean:
-    """A blend by fixed weights `[T]` that sum to 1."""
-
-    weights: np.ndarray
-
-    def __call__(self, probability: np.ndarray) -> np.ndarray:
-        import numpy as np
-
-        return np.tensordot(self.weights, probability, axes=1)
 
 
 @ensemble()
@@ -69,22 +57,6 @@ def mean(
     return WeightedMean(np.full(len(probability), 1 / len(probability)))
 
 
-@dataclass(frozen=True)
-class RankMean:
-    """The mean rank of each probability among `known [T, K]`, those of each member, sorted."""
-
-    known: np.ndarray
-
-    def __call__(self, probability: np.ndarray) -> np.ndarray:
-        import numpy as np
-
-        total = np.zeros(probability.shape[1:])
-        for known, member in zip(self.known, probability, strict=True):
-            sides = [np.searchsorted(known, member, side) for side in ("left", "right")]
-            total += sum(sides) + 1
-        return total / total.sum(1, keepdims=True)
-
-
 @ensemble()
 def rank_mean(
     probability: np.ndarray,
@@ -102,21 +74,6 @@ def rank_mean(
     import numpy as np
 
     return RankMean(np.sort(probability.reshape(len(probability), -1)))
-
-
-@dataclass(frozen=True)
-class Vote:
-    """The share of votes for each class, where each member has so much of a vote `[T]`."""
-
-    votes: np.ndarray
-
-    def __call__(self, probability: np.ndarray) -> np.ndarray:
-        import numpy as np
-
-        total = np.zeros(probability.shape[1:])
-        for vote, said in zip(self.votes, probability.argmax(2), strict=True):
-            total[np.arange(len(said)), said] += vote
-        return total / self.votes.sum()
 
 
 @ensemble()
@@ -230,44 +187,27 @@ def cma(
         raise UserError("ensemble 'cma' needs: pip install 'automask[cma]'") from error
     count, flat = len(probability), probability.reshape(len(probability), -1)
 
-    def tried(weights: np.ndarray) -> np.ndarray:
+    def scores_of(weights: np.ndarray) -> np.ndarray:
         blends = (weights @ flat).reshape(-1, *probability.shape[1:])
         return np.array([metric(target, blend) for blend in blends])
 
     met = np.concatenate([np.full((1, count), 1 / count), np.eye(count)])
-    scores = tried(met)
+    scores = scores_of(met)
     best, best_score = met[scores.argmax()], scores.max()
     if count == 1:
         return WeightedMean(best)
     search = CMA(mean=np.zeros(count), sigma=1.0, seed=int(rng.integers(2**31)))
     for _ in range(max(1, evaluations // search.population_size)):
-        asked = np.stack([search.ask() for _ in range(search.population_size)])
-        weights = np.exp(asked - asked.max(1, keepdims=True))
+        points = np.stack([search.ask() for _ in range(search.population_size)])
+        weights = np.exp(points - points.max(1, keepdims=True))
         weights /= weights.sum(1, keepdims=True)
-        scores = tried(weights)
+        scores = scores_of(weights)
         if scores.max() > best_score:
             best, best_score = weights[scores.argmax()], scores.max()
-        search.tell(list(zip(asked, (-scores).tolist(), strict=True)))
+        search.tell(list(zip(points, (-scores).tolist(), strict=True)))
         if search.should_stop():
             break
     return WeightedMean(best)
-
-
-@dataclass(frozen=True)
-class Stacked:
-    """A classifier on the members' log-probabilities, which are divided by `scale`."""
-
-    classifier: Any
-    scale: float
-
-    def __call__(self, probability: np.ndarray) -> np.ndarray:
-        import numpy as np
-
-        out = np.zeros(probability.shape[1:])
-        if len(out):
-            features = _centred_logs(probability) / self.scale
-            out[:, self.classifier.classes_] = self.classifier.predict_proba(features)
-        return out
 
 
 @ensemble(C=Float(1e-5, 10.0, log=True))
@@ -293,7 +233,7 @@ def stack(
 
     if len(np.unique(target)) < 2:
         return mean(probability, target, metric, rng)
-    features = _centred_logs(probability)
+    features = centred_logs(probability)
     scale = float(features.std()) or 1.0
     classifier = LogisticRegression(C=C, max_iter=STEPS, tol=1e-3)
     with warnings.catch_warnings():
@@ -301,12 +241,3 @@ def stack(
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(features / scale, target)
     return Stacked(classifier, scale)
-
-
-def _centred_logs(probability: np.ndarray) -> np.ndarray:
-    """`[M, T C]` log-probabilities, each row of a member around its mean."""
-    import numpy as np
-
-    logs = np.log(np.clip(probability, 1e-6, None))
-    logs -= logs.mean(2, keepdims=True)
-    return logs.transpose(1, 0, 2).reshape(probability.shape[1], -1)

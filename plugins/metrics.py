@@ -26,8 +26,8 @@ def balanced_accuracy(target: np.ndarray, probability: np.ndarray) -> float:
 @metric()
 def macro_f1(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean over classes of F1, the harmonic mean of precision and recall."""
-    right, true, said = _counts(target, probability)
-    return float((2 * right[true > 0] / (true + said)[true > 0]).mean())
+    right, true, predicted = _counts(target, probability)
+    return float((2 * right[true > 0] / (true + predicted)[true > 0]).mean())
 
 
 @metric()
@@ -41,8 +41,8 @@ def log_loss(target: np.ndarray, probability: np.ndarray) -> float:
 @metric()
 def weighted_f1(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean of F1 over classes, each weighing as much as it has rows."""
-    right, true, said = _counts(target, probability)
-    return float((2 * right / (true + said).clip(1) * true).sum() / true.sum())
+    right, true, predicted = _counts(target, probability)
+    return float((2 * right / (true + predicted).clip(1) * true).sum() / true.sum())
 
 
 @metric()
@@ -71,9 +71,9 @@ def cohen_kappa(target: np.ndarray, probability: np.ndarray) -> float:
     `limits`, else that of the classes' names as text: write 02 rather than 2 where there is a 10. With
     several target columns it goes by their combinations, which have no such order.
     """
-    said = probability.argmax(1)
-    by_chance = target.var() + said.var() + (target.mean() - said.mean()) ** 2
-    return float(1 - ((target - said) ** 2).mean() / by_chance) if by_chance > 0 else 0.0
+    predicted = probability.argmax(1)
+    by_chance = target.var() + predicted.var() + (target.mean() - predicted.mean()) ** 2
+    return float(1 - ((target - predicted) ** 2).mean() / by_chance) if by_chance > 0 else 0.0
 
 
 @metric()
@@ -123,6 +123,6 @@ def _counts(
     import numpy as np
 
     classes = probability.shape[1]
-    said = probability.argmax(1)
-    right = np.bincount(target[said == target], minlength=classes)
-    return right, np.bincount(target, minlength=classes), np.bincount(said, minlength=classes)
+    predicted = probability.argmax(1)
+    right = np.bincount(target[predicted == target], minlength=classes)
+    return right, np.bincount(target, minlength=classes), np.bincount(predicted, minlength=classes)

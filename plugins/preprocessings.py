@@ -59,8 +59,8 @@ def position_crop(
 
     boxes = rows.boxes
     if boxes is None:
-        found = [box for image in rows.images(300) if (box := _salient(image)) is not None]
-        boxes = np.array(found or [[0.0, 0.0, 1.0, 1.0]])
+        salient = [box for image in rows.images(300) if (box := _salient(image)) is not None]
+        boxes = np.array(salient or [[0.0, 0.0, 1.0, 1.0]])
     outwards = np.array([-1, -1, 1, 1]) * spread
     edges = (boxes.mean(0) + outwards * boxes.std(0)).clip(0, 1)
     return Crop(*edges.round(4).tolist())

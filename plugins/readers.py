@@ -55,16 +55,16 @@ def table(
     """
     from automask.data.tables import Tables
 
-    given = {"train": train, "test": test, "sample": sample}
-    found = {role: find_csv(folder, role, name) for role, name in given.items()}
-    names = {role: name for role, (name, _) in found.items() if name is not None}
+    roles = {"train": train, "test": test, "sample": sample}
+    choices = {role: find_csv(folder, role, name) for role, name in roles.items()}
+    names = {role: name for role, (name, _) in choices.items() if name is not None}
     if not names.get("train") or (train is None and _is_class_map(folder, names["train"])):
         return None
     csvs = {role: read_csv(folder / name) for role, name in names.items() if name}
     images = Images(folder)
     targets = [target] if isinstance(target, str) else target or []
     columns, guesses = guess_columns(csvs, images, id=id, image=image, targets=targets, group=group)
-    notes = [note for _, note in found.values() if note] + guesses
+    notes = [note for _, note in choices.values() if note] + guesses
     train_rows = _rows(csvs["train"], images, "train", columns)
     limits = [limits] if isinstance(limits, str) else limits or []
     numbers = read_limits(csvs["train"], columns.targets, limits)
@@ -154,9 +154,9 @@ def check_sample(
 ) -> list[str]:
     """Notes on a sample submission; a `UserError` where it doesn't fit the test ids and targets."""
     sample.refuse_repeats(id_column)
-    asked, there = dict.fromkeys(sample[id_column]), dict.fromkeys(test_ids)
-    unknown = [name for name in asked if name not in there]
-    absent = [name for name in there if name not in asked]
+    wanted, present = dict.fromkeys(sample[id_column]), dict.fromkeys(test_ids)
+    unknown = [name for name in wanted if name not in present]
+    absent = [name for name in present if name not in wanted]
     if unknown or absent:
         differ = [f"{len(unknown)} ids are no test ids ({shorten_list(quoted(unknown))})"] * bool(
             unknown
@@ -198,10 +198,10 @@ def folders(folder: Path) -> Tables | None:
 
     from automask.data.tables import Rows, Tables
 
-    found = _classes(folder)
-    if found is None or has_train_csv(folder):
+    tree = _classes(folder)
+    if tree is None or has_train_csv(folder):
         return None
-    root, classes = found
+    root, classes = tree
     images = {name: list(walk_images(root / name)) for name in classes}
     if empty := [name for name in classes if not images[name]]:
         raise UserError(
@@ -227,7 +227,7 @@ def folders(folder: Path) -> Tables | None:
     id_column, ids = "id", files
     if sample:
         id_column = sample_id_column(sample, "id")
-        ids = _named_as(sample[id_column], files, test_name)
+        ids = _match_form(sample[id_column], files, test_name)
         notes += check_sample(sample, id_column, ids, ["label"])
     return Tables(
         train=train,
@@ -254,10 +254,10 @@ def _is_test(name: str) -> bool:
     return normalize_name(name) in ("test", "testing")
 
 
-def _named_as(asked: Sequence[str], files: list[str], folder: str) -> list[str]:
+def _match_form(sample_ids: Sequence[str], files: list[str], folder: str) -> list[str]:
     """The ids of test files in the form that the sample has: name, stem, or below the folder."""
     forms = [files, [os.path.splitext(file)[0] for file in files], [f"{folder}/{f}" for f in files]]
-    return max(forms, key=lambda form: len({*asked} & {*form}))
+    return max(forms, key=lambda form: len({*sample_ids} & {*form}))
 
 
 def has_train_csv(folder: Path) -> bool:

@@ -6,12 +6,13 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SPACE, automask, draw_table
 
 from automask.api import ensembles, labels, plugins, reports, submissions
 from automask.api.projects import open_project
 from automask.errors import PluginError, UserError
 from automask.storage.project import Project
+from helpers.commands import automask
+from helpers.competition import SPACE, draw_table
 
 
 @pytest.fixture(scope="module")

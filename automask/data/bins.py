@@ -21,13 +21,13 @@ def read_limits(
 
     Raises `UserError` where a line can't be read, names no target, or where a cell is no number.
     """
-    found = [_parsed(line) for line in lines]
-    if twice := repeats(name for name, _ in found):
+    pairs = [_parse_line(line) for line in lines]
+    if twice := repeats(name for name, _ in pairs):
         raise UserError(f"limits: '{twice[0]}' is there more than once; write its limits in one")
-    for name, _ in found:
+    for name, _ in pairs:
         if name not in targets:
             raise UserError(f"limits: '{name}' is no target{did_you_mean(name, targets)}")
-    return {name: _numeric(train, name, limits) for name, limits in found}
+    return {name: _numeric(train, name, limits) for name, limits in pairs}
 
 
 def band_names(limits: Sequence[float], whole: bool) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def band_names(limits: Sequence[float], whole: bool) -> tuple[str, ...]:
     return (f"<{limits[0]:g}", *between, f">={limits[-1]:g}")
 
 
-def _parsed(line: str) -> tuple[str, tuple[float, ...]]:
+def _parse_line(line: str) -> tuple[str, tuple[float, ...]]:
     name, _, rest = line.rpartition(":")
     limits = [_number(cell) for cell in rest.split(",")]
     if not name or any(map(math.isnan, limits)) or sorted({*limits}) != limits:

@@ -56,7 +56,7 @@ def read(rows: Rows) -> np.ndarray | None:
     names = columns(map(str, rows.extra))
     if not names:
         return None
-    said = f"the box in the columns {', '.join(names)}"
+    subject = f"the box in the columns {', '.join(names)}"
     boxes = np.empty((len(rows), 4))
     for column, name in enumerate(names):
         for row, cell in enumerate(rows.extra[name]):
@@ -66,16 +66,16 @@ def read(rows: Rows) -> np.ndarray | None:
                 boxes[row, column] = np.nan
             if not np.isfinite(boxes[row, column]):
                 raise UserError(
-                    f"row '{rows.ids[row]}': {said}: '{cell}' isn't a number; mend it, or rename "
+                    f"row '{rows.ids[row]}': {subject}: '{cell}' isn't a number; mend it, or rename "
                     "the columns if they are no boxes"
                 )
     if normalize_name(names[2]).endswith(("width", "w")):
         boxes[:, 2:] += boxes[:, :2]
     if boxes.max() > 1:
         boxes /= np.array([_size(path) * 2 for path in rows.paths])
-    _refuse(boxes[:, 2:] <= boxes[:, :2], "is upside down or empty", said, rows)
+    _refuse(boxes[:, 2:] <= boxes[:, :2], "is upside down or empty", subject, rows)
     boxes = boxes.clip(0, 1)
-    _refuse(boxes[:, 2:] <= boxes[:, :2], "lies beside its image", said, rows)
+    _refuse(boxes[:, 2:] <= boxes[:, :2], "lies beside its image", subject, rows)
     return boxes
 
 
@@ -91,6 +91,6 @@ def _size(path: Path) -> tuple[int, int]:
         raise UserError(f"{path}: can't be read as an image: {error}") from error
 
 
-def _refuse(wrong: Any, what: str, said: str, rows: Rows) -> None:
+def _refuse(wrong: Any, what: str, subject: str, rows: Rows) -> None:
     for row in wrong.any(axis=1).nonzero()[0].tolist()[:1]:
-        raise UserError(f"row '{rows.ids[row]}': {said} {what}; mend it or take the row out")
+        raise UserError(f"row '{rows.ids[row]}': {subject} {what}; mend it or take the row out")

@@ -82,12 +82,12 @@ def _image_column(train: Csv, images: Images, skip: Container[str | None]) -> tu
             raise UserError(
                 f"{train.path}: none of its columns {shorten_list(quoted(options), most=20)} "
                 f"names images "
-                f"in {images.said(images.prefixes('train'))}; say which one does with image = '...'"
+                f"in {images.describe(images.prefixes('train'))}; say which one does with image = '...'"
             )
         best = named[0]
     prefix, others = images.locate(train[best], "train")
-    note = f"image column '{best}': its files are in {images.said([prefix])}"
-    return best, note + (f" (unsure: also in {images.said(others)})" if others else "")
+    note = f"image column '{best}': its files are in {images.describe([prefix])}"
+    return best, note + (f" (unsure: also in {images.describe(others)})" if others else "")
 
 
 def _image_score(values: Sequence[str], images: Images) -> tuple[float, int, int]:
@@ -107,9 +107,9 @@ def _id_column(
 ) -> tuple[str, str]:
     train, test, sample = tables["train"], tables.get("test"), tables.get("sample")
     options = [c for c in train.columns if c not in skip and (not test or c in test.columns)]
-    asked = next(iter(sample.columns)) if sample else ""
-    if asked in options:
-        return asked, f"id column '{asked}': the first of the sample submission"
+    first = next(iter(sample.columns)) if sample else ""
+    if first in options:
+        return first, f"id column '{first}': the first of the sample submission"
     for column in options:
         if normalize_name(column) == "id":
             return column, f"id column '{column}', by its name"
@@ -124,15 +124,15 @@ def _target_columns(
 ) -> tuple[list[str], str]:
     train, test, sample = tables["train"], tables.get("test"), tables.get("sample")
     options = [column for column in train.columns if column not in skip]
-    if asked := [column for column in options if sample and column in sample.columns]:
-        return asked, f"target {_said(asked)}: the sample submission asks for it"
+    if in_sample := [column for column in options if sample and column in sample.columns]:
+        return in_sample, f"target {_phrase(in_sample)}: the sample submission asks for it"
     # A box's y is none of the labels that go by this name.
     inside = boxes.columns(options)
     options = [column for column in options if column not in inside]
     named = [column for column in options if LABEL.fullmatch(normalize_name(column))]
     if named:
         named.sort(key=lambda column: normalize_name(column).endswith(("name", "id")))
-        others = f" (unsure: {_said(named[1:])} could be it)" if named[1:] else ", by its name"
+        others = f" (unsure: {_phrase(named[1:])} could be it)" if named[1:] else ", by its name"
         return named[:1], f"target column '{named[0]}'{others}"
     rest = [c for c in options if _group_rank(c) is None and not (test and c in test.columns)]
     repeating = [c for c in rest if 1 < len(set(train[c])) <= len(train) / 2]
@@ -181,5 +181,5 @@ def _is_id(column: str) -> bool:
     return bool(re.search(r"(?:^|[_\W])[iI][dD]$|[a-z]I[dD]$", column))
 
 
-def _said(columns: Sequence[str]) -> str:
+def _phrase(columns: Sequence[str]) -> str:
     return f"column{'s' if len(columns) > 1 else ''} {', '.join(quoted(columns))}"

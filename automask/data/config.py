@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from automask.data import corrections as corrections_module
+from automask.data import corrections
 from automask.data.tables import Tables
 from automask.errors import UserError, collect, did_you_mean
 from automask.space import registry
@@ -72,8 +72,8 @@ def load(project: Project) -> Config:
     return config
 
 
-def read(config: Config, project: Project, corrections: Path | None) -> Tables:
-    """The data folder, read as the file says, with the labels that `corrections` gives, if any."""
+def read(config: Config, project: Project, corrected: Path | None) -> Tables:
+    """The data folder, read as the file says, with the labels in the file `corrected`, if any."""
     arguments = config.data.model_extra or {}
     tables = registry.get("reader", config.data.reader).function(
         project.path(config.data.path), **arguments
@@ -83,11 +83,7 @@ def read(config: Config, project: Project, corrections: Path | None) -> Tables:
             f"{config.data.path}: isn't laid out as reader '{config.data.reader}' expects; "
             "run 'automask init' again if the folder has changed"
         )
-    return (
-        corrections_module.apply(tables, corrections_module.load(corrections))
-        if corrections
-        else tables
-    )
+    return corrections.apply(tables, corrections.load(corrected)) if corrected else tables
 
 
 def render(path: str, reader: str, tables: Tables) -> str:

@@ -50,19 +50,19 @@ def load(file: Path) -> list[Correction]:
     table = read_csv(file)
     table.refuse_empty(("id", "target", "old", "new"))
     columns = [table[column] for column in COLUMNS]
-    found = [
+    corrections = [
         Correction(**dict(zip(COLUMNS, cells, strict=True)), where=table.at([row]))
         for row, cells in enumerate(zip(*columns, strict=True))
     ]
     seen: set[tuple[str, str]] = set()
-    for correction in found:
+    for correction in corrections:
         if (key := (correction.id, correction.target)) in seen:
             raise UserError(
                 f"{correction.where}: '{correction.id}' is there more than once for "
                 f"'{correction.target}'; take one of them out"
             )
         seen.add(key)
-    return found
+    return corrections
 
 
 def save(corrections: Sequence[Correction], file: Path) -> None:
@@ -90,7 +90,7 @@ def apply(tables: Tables, corrections: Sequence[Correction]) -> Tables:
     attributes = {str(name): train.attributes[name].tolist() for name in train.attributes}
     numbers = {name: numeric.values.copy() for name, numeric in tables.numbers.items()}
     labels = {name: set(column) for name, column in attributes.items()}
-    known = set(zip(*attributes.values(), strict=True))
+    combinations = set(zip(*attributes.values(), strict=True))
     for c in corrections:
         row, target = _find(c, rows), c.target
         if target not in labels:
@@ -113,7 +113,7 @@ def apply(tables: Tables, corrections: Sequence[Correction]) -> Tables:
     for c in corrections:
         if (
             combination := tuple(column[rows[c.id]] for column in attributes.values())
-        ) not in known:
+        ) not in combinations:
             raise UserError(
                 f"{c.where}: no row of the data is {' × '.join(combination)}, and a class that train "
                 "doesn't have can't be learnt from a correction"
@@ -138,10 +138,10 @@ class Outcome:
     flows: Mapping[tuple[str, str, str], int]
 
 
-def relabel(path: Path, tables: Tables, known: Sequence[Correction]) -> Outcome:
+def relabel(path: Path, tables: Tables, earlier: Sequence[Correction]) -> Outcome:
     """Take the labels of a CSV: a column of ids, and one for each target that it corrects.
 
-    `tables` are without corrections, `known` those so far. Of a file of suspects only the cells that
+    `tables` are without corrections, `earlier` those so far. Of a file of suspects only the cells that
     were edited count. Raises `UserError` where the file doesn't fit the data.
     """
     table = read_csv(path)
@@ -157,32 +157,32 @@ def relabel(path: Path, tables: Tables, known: Sequence[Correction]) -> Outcome:
             f"{shorten_list(quoted(table.columns))})"
         )
     table.refuse_empty(present)
-    now, rows = apply(tables, known), _rows(tables)
+    now, rows = apply(tables, earlier), _rows(tables)
     facts = (datetime.now(UTC).isoformat(timespec="seconds"), path.name, file_digest(path))
-    told = [table.columns.get(column, [""] * len(table)) for column in ("source", "note")]
-    kept = {(c.id, c.target): c for c in known}
+    remarks = [table.columns.get(column, [""] * len(table)) for column in ("source", "note")]
+    by_cell = {(c.id, c.target): c for c in earlier}
     corrected = undone = same = 0
     flows: dict[tuple[str, str, str], int] = {}
     for line, name in enumerate(table[ids]):
         for target in present:
             new = table[target][line]
-            given = table.columns.get(GIVEN + target)
-            found = Correction(name, target, "", new, *facts, where=table.at([line]))
-            row = _find(found, rows)
-            if (given and given[line] == new) or _says(now, target, row, new):
+            original = table.columns.get(GIVEN + target)
+            correction = Correction(name, target, "", new, *facts, where=table.at([line]))
+            row = _find(correction, rows)
+            if (original and original[line] == new) or _says(now, target, row, new):
                 same += 1
                 continue
             old, before = (t.train.attributes[target].iloc[row] for t in (tables, now))
             label = _label(new, tables.numbers.get(target))
             flows[target, before, label] = flows.get((target, before, label), 0) + 1
             if _says(tables, target, row, new):
-                del kept[name, target]
+                del by_cell[name, target]
                 undone += 1
                 continue
-            source, note = (column[line] for column in told)
-            kept[name, target] = replace(found, old=old, source=source, note=note)
+            source, note = (column[line] for column in remarks)
+            by_cell[name, target] = replace(correction, old=old, source=source, note=note)
             corrected += 1
-    corrections = list(kept.values())
+    corrections = list(by_cell.values())
     apply(tables, corrections)
     left_alone = [target for target in targets if target not in present]
     return Outcome(corrections, corrected, undone, same, left_alone, flows)
@@ -196,13 +196,13 @@ def correction_notes(file: Path) -> list[str]:
 
 def _id_column(table: Csv, tables: Tables) -> str:
     options = dict.fromkeys([tables.id_column, "id"])
-    found = next((column for column in options if column in table.columns), None)
-    if found is None:
+    name = next((column for column in options if column in table.columns), None)
+    if name is None:
         raise UserError(
             f"{table.path} has no column of ids: it needs one named {' or '.join(quoted(options))} "
             f"(it has {shorten_list(quoted(table.columns))})"
         )
-    return found
+    return name
 
 
 def _rows(tables: Tables) -> dict[str, int]:

@@ -120,18 +120,18 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         start = lines.line_num + 1
 
 
-def find_csv(folder: Path, role: str, given: str | None = None) -> tuple[str | None, str]:
+def find_csv(folder: Path, role: str, choice: str | None = None) -> tuple[str | None, str]:
     """The name of the folder's train, test or sample CSV, and a note where it was a choice.
 
-    `given` names it, "" says there is none; None comes back where none is found. Raises `UserError`
+    `choice` names it, "" says there is none; None comes back where none is found. Raises `UserError`
     where the given one isn't there, or where several fit equally well.
     """
     _, _, files = next(os.walk(folder), ("", [], []))
     names = sorted(f for f in files if f.lower().endswith(".csv") and not f.startswith("."))
-    if given is not None:
-        if given and not (folder / given).is_file():
-            raise UserError(f"{folder / given} isn't there{did_you_mean(given, names)}")
-        return given, ""
+    if choice is not None:
+        if choice and not (folder / choice).is_file():
+            raise UserError(f"{folder / choice} isn't there{did_you_mean(choice, names)}")
+        return choice, ""
     ranks = {name: _rank(name, role) for name in names}
     ranked = sorted((rank, name) for name, rank in ranks.items() if rank is not None)
     if not ranked:

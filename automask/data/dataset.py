@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pandas as pd
 from automask.data.tables import Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.space import registry
+from automask.storage.files import short_hash
 
 
 @dataclass(frozen=True)
@@ -199,10 +199,10 @@ def describe(data: Dataset) -> list[str]:
     )
     counts = Counter(dict(enumerate(data.counts.tolist()))).most_common()
     (most, high), (least, low) = counts[0], counts[-1]
-    said = data.attributes.describe
+    name = data.attributes.describe
     lines = [
         f"{len(data.train):,} train and {len(data.test) if data.test else 0:,} test images",
-        f"{len(counts)} classes of {names}: from {high} of {said(most)} to {low} of {said(least)}",
+        f"{len(counts)} classes of {names}: from {high} of {name(most)} to {low} of {name(least)}",
     ]
     if data.groups is not None:
         lines.append(f"{data.groups.max() + 1:,} groups, each on one side of every split")
@@ -214,8 +214,10 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.eye(classes)[labels]
 
 
-def _hash(values: Any) -> str:
-    digest = hashlib.sha256()
-    for value in values:
-        digest.update(repr(value).encode())
-    return digest.hexdigest()[:16]
+def fold_count(folds: np.ndarray) -> int:
+    """How many folds there are, by the fold of each row `[N]`."""
+    return int(folds.max()) + 1
+
+
+def _hash(values: Iterable[Any]) -> str:
+    return short_hash("".join(map(repr, values)))

@@ -20,12 +20,12 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    known = registry.plugins("reader").values()
-    for plugin in sorted(known, key=lambda plugin: not is_local(plugin)):
+    readers = registry.plugins("reader").values()
+    for plugin in sorted(readers, key=lambda plugin: not is_local(plugin)):
         tables = plugin.function(folder)
         if tables is not None:
             return plugin.name, tables
-    layouts = "\n".join(f"  {plugin.name}: {plugin.summary}" for plugin in known)
+    layouts = "\n".join(f"  {plugin.name}: {plugin.summary}" for plugin in readers)
     raise UserError(f"{folder}: isn't laid out as any reader expects:\n{layouts}")
 
 

@@ -70,23 +70,23 @@ class Images:
     def resolve(self, table: Csv, column: str, role: str) -> list[Path]:
         """The path of each row's image; a `UserError` where a row has none, or could have two."""
         values, (prefix, others) = table[column], self.locate(table[column], role)
-        found = [self.find(prefix + value) for value in values]
-        if missing := [row for row, files in enumerate(found) if not files]:
-            places = [prefix] if len(missing) < len(found) else [prefix, *others]
+        matches = [self.find(prefix + value) for value in values]
+        if missing := [row for row, files in enumerate(matches) if not files]:
+            places = [prefix] if len(missing) < len(matches) else [prefix, *others]
             raise UserError(
                 f"{table.at(missing)}: no image "
                 f"{shorten_list(quoted(values[row] for row in missing))} of "
-                f"column '{column}' in {self.said(places)} ({len(missing)} of {len(found)} rows); "
+                f"column '{column}' in {self.describe(places)} ({len(missing)} of {len(matches)} rows); "
                 "add the files or take the rows out"
             )
-        if unclear := [row for row, files in enumerate(found) if len(files) > 1]:
+        if unclear := [row for row, files in enumerate(matches) if len(files) > 1]:
             raise UserError(
                 f"{table.at(unclear)}: '{values[unclear[0]]}' of column '{column}' can be "
-                f"{' or '.join(found[unclear[0]])}; write the name with its extension"
+                f"{' or '.join(matches[unclear[0]])}; write the name with its extension"
             )
-        return [self.folder / file for (file,) in found]
+        return [self.folder / file for (file,) in matches]
 
-    def said(self, prefixes: Iterable[str]) -> str:
+    def describe(self, prefixes: Iterable[str]) -> str:
         """The folders as a sentence names them."""
         return shorten_list([prefix or f"{self.folder}/" for prefix in prefixes], most=20)
 

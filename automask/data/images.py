@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from automask.listener import progress
 from automask.machine import cores
 from automask.space import registry
 from automask.storage.arrays import open_array, write_array
+from automask.storage.cache import Cache
 from automask.storage.disk import DiskBudget
+from automask.storage.files import short_hash
 
 #: How many pixels a side of a JPEG are decoded at least for each that is kept.
 ENOUGH = 1.3
@@ -45,7 +46,7 @@ class Images:
         self.reading: tuple[Path, np.ndarray] | None = None
         facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
         self.facts = facts
-        self.key = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+        self.key = short_hash(repr(facts))
 
     def at(self, resize: str, size: int, prepared: Prepared | None = None) -> np.ndarray:
         """The map of that size, of images that went through a preprocessing, made if it isn't there."""
@@ -64,13 +65,13 @@ class Images:
         self.reading = file, array
         return array
 
-    def of(
+    def read(
         self, rows: np.ndarray, resize: str, size: int, prepared: Prepared | None = None
     ) -> np.ndarray:
         """uint8 `[n, size, size, 3]`, some rows of that map, or made for now where it isn't there."""
-        kept = open_array(self._file(resize, size, prepared), self.room)
-        if kept is not None:
-            return kept[rows]
+        array = open_array(self._file(resize, size, prepared), self.room)
+        if array is not None:
+            return array[rows]
         large = self.at(resize, self.largest, prepared)[rows]
         if size >= self.largest:
             return large
@@ -81,7 +82,7 @@ class Images:
     def _file(self, resize: str, size: int, prepared: Prepared | None) -> Path:
         digest = registry.get("resize", resize).digest
         key = self.key if prepared is None else f"{self.key}-{prepared.key}"
-        return self.folder / f"images-{key}-{resize}-{digest}-{size}-of-{self.largest}.npy"
+        return Cache(self.folder).images(f"{key}-{resize}-{digest}-{size}-of-{self.largest}")
 
     def _decode(self, file: Path, resize: str, size: int, prepared: Prepared | None) -> None:
         import cv2
@@ -115,10 +116,10 @@ class Images:
             # Several at a time, since handing each over alone would cost as much as a small image.
             parts = np.array_split(np.arange(len(self.paths)), -(-len(self.paths) // 16))
             with ThreadPoolExecutor(cores()) as pool:
-                for found in pool.map(rows, parts):
-                    done += len(found)
+                for messages in pool.map(rows, parts):
+                    done += len(messages)
                     progress("decoding images", done, len(self.paths))
-                    errors += [error for error in found if error]
+                    errors += [error for error in messages if error]
             if errors:
                 more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""
                 raise UserError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import pkgutil
 from collections.abc import Iterator
@@ -23,6 +22,8 @@ from automask.errors import PluginError
 from automask.space import registry
 from automask.space.kinds import Plugin
 from automask.space.recipe import Choice
+from automask.storage.cache import Cache
+from automask.storage.files import short_hash
 from automask.storage.json_cache import get_or_compute
 
 
@@ -40,8 +41,8 @@ class TrainingPart:
     @cached_property
     def boxes(self) -> np.ndarray | None:
         """float `[n, 4]` left, top, right and bottom as shares of width and height, if they are told."""
-        found = boxes.read(self._table)
-        return None if found is None else found[self._rows]
+        shares = boxes.read(self._table)
+        return None if shares is None else shares[self._rows]
 
 
 class Unread:
@@ -72,18 +73,18 @@ def prepare(
     plugin = registry.get("preprocessing", choice.name)
     function, digest = functools.partial(plugin.function, **choice.params), plugin.digest
     if is_fitted(choice.name):
-        told = data.train.extra.iloc[rows].to_dict("list") if len(data.train.extra) else {}
+        extra = data.train.extra.iloc[rows].to_dict("list") if len(data.train.extra) else {}
         facts = [images.facts[row] for row in rows.tolist()]
-        key = _hash((choice.name, sorted(choice.params.items()), digest, facts, told))
+        key = short_hash(repr((choice.name, sorted(choice.params.items()), digest, facts, extra)))
         part = TrainingPart(data.train, rows)
-        file = cache / "preprocessings.json"
+        file = Cache(cache).preprocessings
         transform = from_json(get_or_compute(file, key, lambda: to_json(function(part))))
     else:
         transform = function(Unread(plugin))
     if transform is None:
         return None
     state = json.dumps(dataclasses.asdict(transform), sort_keys=True)
-    return Prepared(f"{choice.name}-{digest}-{_hash(state)}", transform)
+    return Prepared(f"{choice.name}-{digest}-{short_hash(repr(state))}", transform)
 
 
 def to_json(transform: Any) -> dict[str, Any] | None:
@@ -100,7 +101,3 @@ def to_json(transform: Any) -> dict[str, Any] | None:
 def from_json(state: dict[str, Any] | None) -> Any:
     """The transform of which `to_json` made this."""
     return None if state is None else pkgutil.resolve_name(state["class"])(**state["fields"])
-
-
-def _hash(facts: Any) -> str:
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
-"""Advice before anything trains: the transfer matrix (`automask.matrix`), measured, and networks ranked.
+"""Advice before anything trains: the transfer matrix (`transfer_matrix`), measured, and networks ranked.
 
-Both are told by a closed-form probe on features (`automask.probing`).
+Both go by a closed-form probe on features (`linear_probe`).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ SHARE = 0.05
 @dataclass(frozen=True)
 class Advice:
     """What was measured in lines of text, those of them that a search tells (`notes`), what a study
-    keeps of it, and the recipes that come after the default one."""
+    keeps of it (`attributes`), and the recipes that come after the default one."""
 
     lines: Sequence[str]
     notes: Sequence[str]
-    kept: StudyAttributes
+    attributes: StudyAttributes
     recipes: Sequence[Recipe] = ()
 
 
@@ -74,7 +74,7 @@ def measure(sample: Sample, recipe: Recipe, features: Any) -> Evidence | str:
         return f"{sample.task.metric} isn't finite"
     from automask.diagnostics.model_ranking import Candidate
 
-    candidate = Candidate.of(recipe)
+    candidate = Candidate.from_recipe(recipe)
     name = candidate.model or candidate.backbone
     return Evidence(gain, lift, *probe.room, name, candidate.size, len(sample.rows))
 
@@ -88,20 +88,20 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     begin = time.perf_counter()
     sample = linear_probe.draw(task)
     if isinstance(sample, str):
-        told = [f"no advice: {sample}"]
-        return Advice(told, told, StudyAttributes(advice={"recipes": [], "reason": sample}))
+        notes = [f"no advice: {sample}"]
+        return Advice(notes, notes, StudyAttributes(advice={"recipes": [], "reason": sample}))
     recipe = probe_recipe(space, task.weights)
     features = sample.features(recipe)
     evidence = measure(sample, recipe, features)
     seconds = time.perf_counter() - begin
-    ranking = rank_networks(sample, space, {Candidate.of(recipe): features}, deadline)
+    ranking = rank_networks(sample, space, {Candidate.from_recipe(recipe): features}, deadline)
     advised: list[tuple[Recipe, dict[str, Any]]] = []
     if isinstance(evidence, str):
-        kept: dict[str, Any] = {"reason": evidence}
+        record: dict[str, Any] = {"reason": evidence}
         lines = notes = [f"no advice: {evidence}"]
     else:
         case = decide(evidence)
-        kept = {"case": case.name, "evidence": asdict(evidence)}
+        record = {"case": case.name, "evidence": asdict(evidence)}
         advised = recipes(case, space, leading(ranking))
         notes = describe_evidence(evidence, case, task.metric, len(task.data.labels), seconds)
         notes.append(f"{case.name}: {case.sentence}")
@@ -114,22 +114,22 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
         notes = [*notes, *ranking.sentences(task.metric, SHOWN)]
         lines = [*lines, *ranking.sentences(task.metric, len(ranking.scores))]
         scores = [(str(one), round(score, 4)) for one, score in ranking.scores.items()]
-        probe = {"probe": {"recipes": [free for _, free in best], "scores": scores}}
+        probe = {"probe": {"recipes": [params for _, params in best], "scores": scores}}
     if advised or best:
         lines = [*lines, "a search tries these after the default recipe:"]
-        lines += [_told_recipe(recipe) for recipe, _ in (*advised, *best)]
-    kept["recipes"] = [free for _, free in advised]
-    attributes = StudyAttributes(passes=sample.passes, **probe, advice=kept)
+        lines += [_recipe_line(recipe) for recipe, _ in (*advised, *best)]
+    record["recipes"] = [params for _, params in advised]
+    attributes = StudyAttributes(passes=sample.passes, **probe, advice=record)
     return Advice(lines, notes, attributes, [recipe for recipe, _ in (*advised, *best)])
 
 
 def rank_networks(
-    sample: Sample, space: Space, known: Mapping[Candidate, Any], deadline: float | None
+    sample: Sample, space: Space, features: Mapping[Candidate, Any], deadline: float | None
 ) -> Ranking | str | None:
     """The space's networks by a probe, or why they aren't ranked; None where there is but one, at one
     size.
 
-    `known` are features of some. It takes at most `SHARE` of the time until the deadline.
+    `features` are those of some. It takes at most `SHARE` of the time until the deadline.
     """
     from automask.diagnostics.model_ranking import (
         Candidate,
@@ -139,16 +139,16 @@ def rank_networks(
         rank,
     )
 
-    found = candidates(space)
-    if len(found) < 2:
+    networks = candidates(space)
+    if len(networks) < 2:
         return None
-    pretrained = {one: recipe for one, recipe in found.items() if recipe.training["pretrained"]}
+    pretrained = {one: recipe for one, recipe in networks.items() if recipe.training["pretrained"]}
     if not pretrained:
         return "networks aren't ranked: the space has nothing pretrained to tell them by"
     default, now = space.default()[0], time.time()
     until = math.inf if deadline is None else now + SHARE * (deadline - now)
     order = affordable(sample, pretrained, allowance(sample, default))
-    return rank(sample, pretrained, order, known, Candidate.of(default), until)
+    return rank(sample, pretrained, order, features, Candidate.from_recipe(default), until)
 
 
 def follow_ranking(
@@ -164,7 +164,7 @@ def follow_ranking(
     if not isinstance(ranking, Ranking):
         return []
     queued = [space.default()[0], *advised]
-    used = {Candidate.of(recipe) for recipe in queued}
+    used = {Candidate.from_recipe(recipe) for recipe in queued}
     base = {**queued[:2][-1].values(), "training.pretrained": True}
     new = [one for one in ranking.scores if one not in used][:BEST]
     return [space.nearest({**base, **one.values}) for one in new]
@@ -187,24 +187,24 @@ def describe_evidence(
         f"probe: {evidence.model} at {evidence.image_size} px, {evidence.rows:,} of {rows:,} train "
         f"rows, {seconds:.1f} s; in % of {metric}'s way from {evidence.chance:.3g} by chance "
         f"to {evidence.perfect:.3g}",
-        f"enough? the second half of the rows gains {_told(evidence.gain)}: "
+        f"enough? the second half of the rows gains {_percent(evidence.gain)}: "
         f"{'surely less than' if case.enough else 'not surely less than'} {MATTERS:.0%}",
     ]
     if evidence.lift is None:
         return [*lines, "similar? the space has nothing pretrained to measure it by"]
     return [
         *lines,
-        f"similar? the pretraining gains {_told(evidence.lift)} over random weights: "
+        f"similar? the pretraining gains {_percent(evidence.lift)} over random weights: "
         f"{'surely more than' if case.similar else 'not surely more than'} {MATTERS:.0%}",
     ]
 
 
-def _told(estimate: Estimate) -> str:
+def _percent(estimate: Estimate) -> str:
     low, high = estimate.interval
     return f"{100 * estimate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _told_recipe(recipe: Recipe) -> str:
+def _recipe_line(recipe: Recipe) -> str:
     optimizer = recipe["optimizer"].params
     rate = f", lr {optimizer['lr']:.2g}" if "lr" in optimizer else ""
     return f"  {recipe.describe()}{rate}"

@@ -43,8 +43,8 @@ class Finding:
 
 def findings(session: Session) -> list[Finding] | None:
     """What the study's audit found, as it is kept; None where there was none."""
-    kept = session.store.load_findings()
-    return None if kept is None else [Finding(**facts) for facts in kept]
+    records = session.store.load_findings()
+    return None if records is None else [Finding(**facts) for facts in records]
 
 
 def audit(session: Session) -> list[Finding]:
@@ -53,84 +53,100 @@ def audit(session: Session) -> list[Finding]:
     return [*copies(session, pairs), *_label_leaks(session), *_gaps(session)]
 
 
-def keep(session: Session, found: Sequence[Finding]) -> None:
-    session.store.save_findings([asdict(finding) for finding in found])
+def keep(session: Session, findings: Sequence[Finding]) -> None:
+    session.store.save_findings([asdict(finding) for finding in findings])
 
 
 def copies(session: Session, pairs: Pairs) -> list[Finding]:
     """Near-duplicates within train, over train and test, with different labels; images of nothing."""
-    labels, count = session.data.labels, len(session.data.labels)
+    inside = pairs.rows < len(session.data.labels)
+    within = pairs.take(np.asarray(inside.all(1)))
+    across = pairs.take(inside[:, 0] & ~inside[:, 1])
+    findings = (
+        _train_copies(session, within),
+        _test_copies(session, across),
+        _conflicts(session, within),
+        _blank(session, pairs.blank),
+    )
+    return [finding for finding in findings if finding is not None]
+
+
+def _train_copies(session: Session, pairs: Pairs) -> Finding | None:
+    """Pairs within train that no declared group has."""
     declared = dataset.declared_groups(session.data.train)
-    units = np.arange(count) if declared is None else declared
-    inside = pairs.rows < count
-    within = np.flatnonzero(inside.all(1))
-    first, second = pairs.rows[within].T
-    across = within[units[first] != units[second]]
-    over = np.flatnonzero(inside[:, 0] & ~inside[:, 1])
-    conflict = within[labels[first] != labels[second]]
-    found = []
-    if len(across):
-        a, b = pairs.rows[across].T
-        apart = int((session.folds[a] != session.folds[b]).sum())
-        what = "images" if declared is None else "images in different groups"
-        held = (
-            "they are held together on one side of every split"
-            if not apart
-            else f"{apart:,} pairs are on two sides of a split, so that scores are too high"
-        )
-        found.append(
-            _about(
-                session,
-                pairs.take(across),
-                "copies",
-                "near-duplicates in train",
-                f"{len(across):,} pairs of {what} show the same picture; {held}",
-                "nothing to do"
-                if not apart
-                else "begin another study, or take one of each pair out of the table",
-                {"apart": apart},
-            )
-        )
-    if len(over):
-        known = len(np.unique(pairs.rows[over, 1]))
-        found.append(
-            _about(
-                session,
-                pairs.take(over),
-                "test_copies",
-                "near-duplicates of train in test",
-                f"{known:,} of {len(session.data.test or ()):,} test images show the picture of a train "
-                "image: a test score is too high for new pictures",
-                "expect a test score above the validation score; look whether the rules allow it",
-                {"test rows": known},
-            )
-        )
-    if len(conflict):
-        mirrored = int(pairs.mirrored[conflict].sum())
-        found.append(
-            _about(
-                session,
-                pairs.take(conflict),
-                "conflicts",
-                "near-duplicates with different labels",
-                f"{len(conflict):,} pairs of train images show the same picture and have different "
-                f"labels ({mirrored:,} of them mirrored)",
-                "look at them and mend the labels; if only mirrored ones differ, left and right matter",
-                {"mirrored": mirrored},
-            )
-        )
-    if len(pairs.blank):
-        found.append(
-            Finding(
-                "blank",
-                "images of nothing",
-                f"{len(pairs.blank):,} images are of one colour or nearly so",
-                "look whether they belong to the data; they take no part in the search for copies",
-                {"images": len(pairs.blank)},
-                [_row(session, int(row)) for row in pairs.blank],
-            )
-        )
-    return found
+    units = np.arange(len(session.data.labels)) if declared is None else declared
+    first, second = pairs.rows.T
+    pairs = pairs.take(units[first] != units[second])
+    if not len(pairs):
+        return None
+    first, second = pairs.rows.T
+    apart = int((session.folds[first] != session.folds[second]).sum())
+    what = "images" if declared is None else "images in different groups"
+    consequence = (
+        "they are held together on one side of every split"
+        if not apart
+        else f"{apart:,} pairs are on two sides of a split, so that scores are too high"
+    )
+    return _about(
+        session,
+        pairs,
+        "copies",
+        "near-duplicates in train",
+        f"{len(pairs):,} pairs of {what} show the same picture; {consequence}",
+        "nothing to do"
+        if not apart
+        else "begin another study, or take one of each pair out of the table",
+        {"apart": apart},
+    )
+
+
+def _test_copies(session: Session, pairs: Pairs) -> Finding | None:
+    """Pairs of a train and a test image."""
+    if not len(pairs):
+        return None
+    count = len(np.unique(pairs.rows[:, 1]))
+    return _about(
+        session,
+        pairs,
+        "test_copies",
+        "near-duplicates of train in test",
+        f"{count:,} of {len(session.data.test or ()):,} test images show the picture of a train "
+        "image: a test score is too high for new pictures",
+        "expect a test score above the validation score; look whether the rules allow it",
+        {"test rows": count},
+    )
+
+
+def _conflicts(session: Session, pairs: Pairs) -> Finding | None:
+    """Pairs within train that have different labels."""
+    first, second = session.data.labels[pairs.rows].T
+    pairs = pairs.take(first != second)
+    if not len(pairs):
+        return None
+    mirrored = int(pairs.mirrored.sum())
+    return _about(
+        session,
+        pairs,
+        "conflicts",
+        "near-duplicates with different labels",
+        f"{len(pairs):,} pairs of train images show the same picture and have different "
+        f"labels ({mirrored:,} of them mirrored)",
+        "look at them and mend the labels; if only mirrored ones differ, left and right matter",
+        {"mirrored": mirrored},
+    )
+
+
+def _blank(session: Session, rows: np.ndarray) -> Finding | None:
+    if not len(rows):
+        return None
+    return Finding(
+        "blank",
+        "images of nothing",
+        f"{len(rows):,} images are of one colour or nearly so",
+        "look whether they belong to the data; they take no part in the search for copies",
+        {"images": len(rows)},
+        [_row(session, int(row)) for row in rows],
+    )
 
 
 def _about(
@@ -146,7 +162,7 @@ def _about(
     order = np.argsort(-pairs.similarity, kind="stable")
     pairs = pairs.take(order)
     involved, place = np.unique(pairs.rows, return_inverse=True)
-    told = [
+    records = [
         {
             "rows": two,
             "similarity": round(float(pairs.similarity[i]), 4),
@@ -157,28 +173,28 @@ def _about(
     ]
     counts = {"pairs": len(pairs), "exact": int(pairs.exact.sum()), **counts}
     rows = [_row(session, int(row)) for row in involved]
-    return Finding(kind, title, sentence, advice, counts, rows, told)
+    return Finding(kind, title, sentence, advice, counts, rows, records)
 
 
 def _row(session: Session, row: int) -> dict[str, Any]:
     """An image of train or, after them, of test."""
-    of, count = session.data, len(session.data.labels)
+    data, count = session.data, len(session.data.labels)
     if row < count:
-        label = of.attributes.describe(int(of.labels[row]))
-        path = str(of.train.paths[row])
-        return {"table": "train", "id": of.train.ids[row], "path": path, "label": label}
-    assert of.test is not None
+        label = data.attributes.describe(int(data.labels[row]))
+        path = str(data.train.paths[row])
+        return {"table": "train", "id": data.train.ids[row], "path": path, "label": label}
+    assert data.test is not None
     test = row - count
-    return {"table": "test", "id": of.test.ids[test], "path": str(of.test.paths[test])}
+    return {"table": "test", "id": data.test.ids[test], "path": str(data.test.paths[test])}
 
 
 def _label_leaks(session: Session) -> list[Finding]:
     """Names, order and sizes that predict labels, on folds of the study."""
-    seed, found = session.config.search.seed, []
+    seed, findings = session.config.search.seed, []
     for source, numbers in leakage.sources(session.data.train).items():
         leak = leakage.leak(source, numbers, session.data.labels, session.folds, seed)
         if leak.counts:
-            found.append(
+            findings.append(
                 Finding(
                     "label_leak",
                     f"{source} predicts the label",
@@ -189,41 +205,47 @@ def _label_leaks(session: Session) -> list[Finding]:
                     {"macro_f1": leak.score, "chance": leak.chance, "p": leak.p},
                 )
             )
-    return found
+    return findings
 
 
 def _gaps(session: Session) -> list[Finding]:
     """What random folds would promise too much, by the study's groups and by undeclared ones."""
-    known, folds = session.data, int(session.folds.max()) + 1
-    others = leakage.candidates(known.train, known.labels, folds)
-    asked = [*others.items()] if known.groups is None else [("", known.groups), *others.items()]
-    found = []
-    for what, groups in asked:
-        rows = leakage.draw_rows(groups, session.config.search.seed)
-        _, labels = np.unique(known.labels[rows], return_inverse=True)
-        if len(np.unique(labels)) < 2 or len(np.unique(groups[rows])) < folds:
-            continue
-        features, by = _features(session, rows)
-        gap = leakage.gap(features, labels, groups[rows], folds, session.config.search.seed)
-        told = (
-            f"a probe on {by} has a macro-F1 of {gap.random:.3f} on random folds and {gap.grouped:.3f} "
-            f"on folds by group: a gap of {gap.value:.3f} ± {1.96 * gap.error:.3f}"
+    data, folds = session.data, dataset.fold_count(session.folds)
+    groupings = leakage.candidates(data.train, data.labels, folds)
+    if data.groups is not None:
+        groupings = {"": data.groups, **groupings}
+    findings = (_gap(session, what, groups, folds) for what, groups in groupings.items())
+    return [finding for finding in findings if finding is not None]
+
+
+def _gap(session: Session, what: str, groups: np.ndarray, folds: int) -> Finding | None:
+    """The same by some groups; `what` says what they are, "" being those of the study."""
+    seed = session.config.search.seed
+    rows = leakage.draw_rows(groups, seed)
+    _, labels = np.unique(session.data.labels[rows], return_inverse=True)
+    if len(np.unique(labels)) < 2 or len(np.unique(groups[rows])) < folds:
+        return None
+    features, by = _features(session, rows)
+    gap = leakage.gap(features, labels, groups[rows], folds, seed)
+    sentence = (
+        f"a probe on {by} has a macro-F1 of {gap.random:.3f} on random folds and {gap.grouped:.3f} "
+        f"on folds by group: a gap of {gap.value:.3f} ± {1.96 * gap.error:.3f}"
+    )
+    counts = {"groups": len(np.unique(groups)), "gap": gap.value, "error": gap.error}
+    if what:
+        sentence = (
+            f"{what} repeats: {counts['groups']:,} values in {len(groups):,} rows; {sentence}"
         )
-        counts = {"groups": len(np.unique(groups)), "gap": gap.value, "error": gap.error}
-        if what:
-            sentence = (
-                f"{what} repeats: {counts['groups']:,} values in {len(groups):,} rows; {told}"
-            )
-            advice = (
-                "make it a column and declare it: group = 'COLUMN' under [data]"
-                if gap.sure
-                else "declare it if its rows belong together; the scores hardly depend on it"
-            )
-            found.append(Finding("groups", "a group nobody declared?", sentence, advice, counts))
-        elif gap.sure:
-            advice = "nothing to do: the study's folds are by group; trust no score on random ones"
-            found.append(Finding("gap", "random folds promise too much", told, advice, counts))
-    return found
+        advice = (
+            "make it a column and declare it: group = 'COLUMN' under [data]"
+            if gap.sure
+            else "declare it if its rows belong together; the scores hardly depend on it"
+        )
+        return Finding("groups", "a group nobody declared?", sentence, advice, counts)
+    if not gap.sure:
+        return None
+    advice = "nothing to do: the study's folds are by group; trust no score on random ones"
+    return Finding("gap", "random folds promise too much", sentence, advice, counts)
 
 
 def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
@@ -235,7 +257,7 @@ def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
         if recipe.training["pretrained"]:
             try:
                 model = recipe["backbone"].params.get("model", recipe["backbone"].name)
-                return Features(session.task(), recipe).of(rows), f"features of {model}"
+                return Features(session.task(), recipe).read(rows), f"features of {model}"
             except (UserError, OSError, RuntimeError, ValueError) as error:
                 # Weights that can't be had: the pixels are at hand.
                 if isinstance(error, DiskError) or out_of_space(error) is not None:

@@ -32,7 +32,7 @@ def compare(
     difference = plain - mirrored
     spread = np.sqrt(np.square(difference).mean(0))
     difference = difference / np.where(spread > 0, spread, 1)
-    found = []
+    hits = []
     for features in (np.concatenate([shared, difference], 1), shared):
         right = np.zeros(len(labels), bool)
         for fold in np.unique(folds):
@@ -42,8 +42,8 @@ def compare(
                 probe = RidgeClassifier(alpha=100, class_weight="balanced")
                 probe.fit(features[train], labels[train])
                 right[held] = probe.predict(features[held]) == labels[held]
-        found.append(right)
-    return found[0], found[1]
+        hits.append(right)
+    return hits[0], hits[1]
 
 
 def templates(images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

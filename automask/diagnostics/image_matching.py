@@ -96,18 +96,18 @@ def propose(images: np.ndarray) -> np.ndarray:
     Views from `len(VIEWS)` on are those of the mirrored original. A pair is there once as it is and
     once mirrored at most, the nearest first.
     """
-    found = [np.zeros((0, 4))]
+    blocks = [np.zeros((0, 4))]
     if len(images) > 1:
-        spectra, colours = _described(images, 0)
+        spectra, colours = _describe(images, 0)
         for view in range(len(VIEWS)):
             left, top, edge = VIEWS[view]
-            others = _described(images, view)
-            found += _near(spectra, colours, *others, view)
+            others = _describe(images, view)
+            blocks += _near(spectra, colours, *others, view)
             # The mirror image of a crop is the crop on the other side, mirrored.
             other_side = np.isclose(VIEWS, (1 - edge - left, top, edge)).all(1)
             view = len(VIEWS) + int(other_side.argmax())
-            found += _near(spectra, colours, *_mirrored(*others), view)
-    fit, *rest = np.concatenate(found).T
+            blocks += _near(spectra, colours, *_mirror(*others), view)
+    fit, *rest = np.concatenate(blocks).T
     copy, original, view = (part.astype(np.int64) for part in rest)
     order = np.argsort(-fit, kind="stable")
     copy, original, view = copy[order], original[order], view[order]
@@ -116,21 +116,21 @@ def propose(images: np.ndarray) -> np.ndarray:
     _, first = np.unique(np.column_stack(ends), axis=0, return_index=True)
     first.sort()
     proposals = np.column_stack([copy, original, view])[first]
-    kept, count = [], [0] * len(images)
+    chosen, count = [], [0] * len(images)
     # Where everything looks alike, the nearest must do.
     for place, (a, b, _) in enumerate(proposals.tolist()):
         if min(count[a], count[b]) < MOST:
             count[a] += 1
             count[b] += 1
-            kept.append(place)
-    return proposals[kept]
+            chosen.append(place)
+    return proposals[chosen]
 
 
 def _near(
     spectra: np.ndarray, colours: np.ndarray, others: np.ndarray, tints: np.ndarray, view: int
 ) -> list[np.ndarray]:
     """(fit, copy, original, view) `[P, 4]` of each block of rows."""
-    found = []
+    blocks = []
     for begin in range(0, len(spectra), BLOCK):
         fits = spectra[begin : begin + BLOCK] @ others.T
         np.fill_diagonal(fits[:, begin:], 0)
@@ -142,12 +142,12 @@ def _near(
         fit, copy, original = fit[order], copy[order] + begin, original[order]
         apart = np.abs(colours[copy].astype(np.int16) - tints[original]).max(1)
         agree = (apart <= HUE).mean((1, 2)) >= 0.5
-        told = np.column_stack([fit, copy, original, np.full(len(fit), view)])
-        found.append(told[agree])
-    return found
+        block = np.column_stack([fit, copy, original, np.full(len(fit), view)])
+        blocks.append(block[agree])
+    return blocks
 
 
-def _described(images: np.ndarray, view: int) -> tuple[np.ndarray, np.ndarray]:
+def _describe(images: np.ndarray, view: int) -> tuple[np.ndarray, np.ndarray]:
     """A view of each image: float32 `[N, LOW² - 1]` spectra of length 1, and uint8 `[N, 3, LOW, LOW]`
     the colours of its blocks."""
     left, top, edge = VIEWS[view]
@@ -171,8 +171,8 @@ def _described(images: np.ndarray, view: int) -> tuple[np.ndarray, np.ndarray]:
     return spectra / np.maximum(length, 1e-6), colours
 
 
-def _mirrored(spectra: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What `_described` says of the mirror images: odd waves change their signs."""
+def _mirror(spectra: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `_describe` says of the mirror images: odd waves change their signs."""
     signs = np.tile(np.resize(np.array([1, -1], np.float32), LOW), LOW)[1:]
     return spectra * signs, colours[..., ::-1]
 

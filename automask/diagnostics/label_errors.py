@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from automask.data.dataset import Dataset
+from automask.data.dataset import Dataset, fold_count
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def find_label_errors(labels: np.ndarray, probability: np.ndarray, folds: np.nda
     no network could have known it.
     """
     classes = probability.shape[1]
-    rows = np.zeros((classes, int(folds.max()) + 1), np.int64)
+    rows = np.zeros((classes, fold_count(folds)), np.int64)
     np.add.at(rows, (labels, folds), 1)
     judged = rows[labels].sum(1) > rows[labels, folds]
     probability = probability.astype(np.float64)

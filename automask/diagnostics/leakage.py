@@ -9,7 +9,13 @@ import numpy as np
 
 from automask.data.dataset import one_hot
 from automask.data.tables import Rows
-from automask.diagnostics.linear_probe import discriminants, principal_components, shuffle_units
+from automask.diagnostics.linear_probe import (
+    discriminants,
+    principal_components,
+    shuffle_units,
+    softmax,
+)
+from automask.scoring import resample_groups
 from automask.space import registry
 
 #: Shuffled labels that a probe is held against, and the least macro-F1 above them that counts.
@@ -49,13 +55,13 @@ def sources(train: Rows) -> dict[str, np.ndarray]:
             sizes.append((1, 1))
     size = np.array(sizes, float).reshape(-1, 2)
     files = [path.stem for path in train.paths]
-    found = {
+    numbers = {
         "row order": np.arange(len(train), dtype=float)[:, None],
         "file size": np.array([[path.stat().st_size] for path in train.paths], float),
         "image size": np.column_stack([size, size[:, 0] / size[:, 1]]),
         "ids": _name_numbers(train.ids),
     }
-    return found if files == train.ids else {**found, "file names": _name_numbers(files)}
+    return numbers if files == train.ids else {**numbers, "file names": _name_numbers(files)}
 
 
 def _name_numbers(names: list[str]) -> np.ndarray:
@@ -65,7 +71,7 @@ def _name_numbers(names: list[str]) -> np.ndarray:
 
     place = np.argsort(np.argsort(np.array(names), kind="stable"), kind="stable")
     digits = [re.findall(r"\d+", name) for name in names]
-    last = [float(found[-1][-15:]) if found else -1.0 for found in digits]
+    last = [float(runs[-1][-15:]) if runs else -1.0 for runs in digits]
     numbers = np.column_stack([place, [len(name) for name in names], last]).astype(float)
     try:
         words = CountVectorizer(
@@ -83,23 +89,23 @@ def leak(
     """How well a small tree tells the labels from those numbers, on folds that it hasn't seen."""
     from sklearn.tree import DecisionTreeClassifier
 
-    def scored(target: np.ndarray) -> float:
-        said = np.empty_like(target)
+    def tree_score(target: np.ndarray) -> float:
+        predicted = np.empty_like(target)
         for fold in np.unique(folds):
             train, held = folds != fold, folds == fold
             leaf = max(2, len(target) // 200)
             tree = DecisionTreeClassifier(
                 min_samples_leaf=leaf, class_weight="balanced", random_state=seed
             )
-            said[held] = tree.fit(numbers[train], target[train]).predict(numbers[held])
-        return float(macro_f1(target, one_hot(said, classes)))
+            predicted[held] = tree.fit(numbers[train], target[train]).predict(numbers[held])
+        return float(macro_f1(target, one_hot(predicted, classes)))
 
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(labels))[:ROWS])
     numbers, labels, folds = numbers[rows], labels[rows], folds[rows]
     macro_f1, classes = registry.get("metric", "macro_f1").function, int(labels.max()) + 1
-    own = scored(labels)
-    null = [scored(rng.permutation(labels)) for _ in range(SHUFFLES)]
+    own = tree_score(labels)
+    null = [tree_score(rng.permutation(labels)) for _ in range(SHUFFLES)]
     reached = (1 + sum(score >= own for score in null)) / (1 + SHUFFLES)
     return Leak(source, own, float(np.mean(null)), reached)
 
@@ -123,16 +129,16 @@ def candidates(train: Rows, labels: np.ndarray, folds: int) -> dict[str, np.ndar
             value if value.strip() else f"\0{row}" for row, value in enumerate(values)
         ]
     declared = None if train.groups is None else np.unique(train.groups, return_inverse=True)[1]
-    known = [part for part in (labels, declared) if part is not None]
-    found: dict[str, np.ndarray] = {}
+    partitions = [part for part in (labels, declared) if part is not None]
+    groupings: dict[str, np.ndarray] = {}
     for what, values in texts.items():
         _, groups, counts = np.unique(values, return_inverse=True, return_counts=True)
         repeats = len(groups) / max(1, len(counts)) >= REPEATS
         if len(counts) < 2 * folds or not repeats or counts.max() > len(groups) / folds:
             continue
-        if not any(_same(groups, other) for other in [*known, *found.values()]):
-            found[what] = groups
-    return found
+        if not any(_same(groups, other) for other in [*partitions, *groupings.values()]):
+            groupings[what] = groups
+    return groupings
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
@@ -187,9 +193,7 @@ def gap(
             likelihood, prior = discriminants(
                 components[rows], labels[rows], components[held], classes
             )
-            logits = likelihood + prior
-            shares = np.exp(logits - logits.max(1, keepdims=True))
-            out[held] = shares / shares.sum(1, keepdims=True)
+            out[held] = softmax(likelihood + prior)
         return out
 
     both = [[out_of_fold(by, draw) for draw in range(DRAWS)] for by in (None, groups)]
@@ -197,12 +201,6 @@ def gap(
     def scores(rows: np.ndarray) -> list[float]:
         return [float(np.mean([metric(labels[rows], p[rows]) for p in kind])) for kind in both]
 
-    rng = np.random.default_rng(seed)
-    order = np.argsort(groups, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    resampled = [
-        scores(np.concatenate([parts[i] for i in rng.integers(len(parts), size=len(parts))]))
-        for _ in range(RESAMPLES)
-    ]
+    resampled = [scores(rows) for rows in resample_groups(groups, RESAMPLES, seed)]
     random, grouped = scores(np.arange(len(labels)))
     return Gap(random, grouped, float(np.std([a - b for a, b in resampled], ddof=1)))

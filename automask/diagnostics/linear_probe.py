@@ -15,7 +15,7 @@ import numpy as np
 
 from automask.data.dataset import one_hot
 from automask.errors import DiskError
-from automask.scoring import Metric
+from automask.scoring import Metric, resample_groups
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
 from automask.training import flops
@@ -116,18 +116,13 @@ class Probe:
             return np.array([own - self.metric(target, other[rows]) for other in others])
 
         chance, perfect = self.room
-        rng = np.random.default_rng(self.seed)
-        found, order = over(np.arange(len(self.labels))), np.argsort(self.units, kind="stable")
-        parts = np.split(order, np.flatnonzero(np.diff(self.units[order])) + 1)
-        drawn = [
-            over(np.concatenate([parts[i] for i in rng.integers(len(parts), size=len(parts))]))
-            for _ in range(RESAMPLES)
-        ]
-        variance = np.mean(drawn, 1).var(ddof=1)
+        gains = over(np.arange(len(self.labels)))
+        resampled = [over(rows) for rows in resample_groups(self.units, RESAMPLES, self.seed)]
+        variance = np.mean(resampled, 1).var(ddof=1)
         if len(others) > 1:
-            variance += found.var(ddof=1) / len(others)
+            variance += gains.var(ddof=1) / len(others)
         room = perfect - chance
-        return Estimate(float(found.mean() / room), float(np.sqrt(variance) / room))
+        return Estimate(float(gains.mean() / room), float(np.sqrt(variance) / room))
 
 
 def principal_components(features: np.ndarray) -> np.ndarray:
@@ -168,6 +163,12 @@ def discriminants(
     return likelihood, np.broadcast_to(prior, likelihood.shape)
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities `[n, C]` of logits."""
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)
+
+
 def shuffle_units(rows: np.ndarray, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The rows in random order, unit after unit."""
     place = rng.permutation(units.max() + 1)[units[rows]]
@@ -176,9 +177,7 @@ def shuffle_units(rows: np.ndarray, units: np.ndarray, rng: np.random.Generator)
 
 def _probability(scored: tuple[np.ndarray, np.ndarray], balanced: bool) -> np.ndarray:
     likelihood, prior = scored
-    logits = likelihood if balanced else likelihood + prior
-    shares = np.exp(logits - logits.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True)
+    return softmax(likelihood if balanced else likelihood + prior)
 
 
 #: Rows that the probe sees at most.
@@ -204,7 +203,7 @@ class Sample:
         """
         begin = time.perf_counter()
         try:
-            found = Features(self.task, recipe).of(self.rows)
+            features = Features(self.task, recipe).read(self.rows)
         except Exception as error:
             # Weights that can't be had, a network that can't take this size, memory, a plugin of the
             # user's: trials will tell.
@@ -215,9 +214,9 @@ class Sample:
         seconds = time.perf_counter() - begin
         if gflop := flops.forward(self.task, recipe):
             self.passes[flops.network(recipe)] = seconds / (gflop * len(self.rows))
-        if not np.isfinite(found).all():
+        if not np.isfinite(features).all():
             return f"the features of {recipe.describe()} aren't finite"
-        return found
+        return features
 
 
 def draw(task: Task) -> Sample | str:
@@ -228,24 +227,24 @@ def draw(task: Task) -> Sample | str:
     rng = np.random.default_rng(task.seed)
     labels = task.data.labels
     units = np.arange(len(labels)) if task.data.groups is None else task.data.groups
-    share = -(-ROWS // (int(task.folds.max()) + 1))
+    share = -(-ROWS // task.fold_count)
     drawn = [
         shuffle_units(np.flatnonzero(task.folds == fold), units, rng)[:share]
-        for fold in range(int(task.folds.max()) + 1)
+        for fold in range(task.fold_count)
     ]
     rows = np.sort(np.concatenate(drawn))
-    present, known = np.unique(labels[rows], return_inverse=True)
+    present, targets = np.unique(labels[rows], return_inverse=True)
     if len(present) < 2:
         return "the rows drawn for it are of one class"
-    columns = _widened(task.score, present, len(task.data.counts))
-    probe = Probe(columns, known, task.folds[rows], units[rows], task.seed)
+    columns = _widen(task.score, present, len(task.data.counts))
+    probe = Probe(columns, targets, task.folds[rows], units[rows], task.seed)
     chance, perfect = probe.room
     if not (math.isfinite(chance) and math.isfinite(perfect) and perfect > chance):
         return f"{task.metric} is {chance:.3g} by chance and {perfect:.3g} at best"
     return Sample(task, rows, probe)
 
 
-def _widened(metric: Any, present: np.ndarray, classes: int) -> Any:
+def _widen(metric: Any, present: np.ndarray, classes: int) -> Any:
     """The metric of the task's classes, for probabilities `[N, present]` of some of them."""
 
     def widened(target: np.ndarray, probability: np.ndarray) -> float:

@@ -27,7 +27,7 @@ class Candidate:
     size: int
 
     @classmethod
-    def of(cls, recipe: Recipe) -> Candidate:
+    def from_recipe(cls, recipe: Recipe) -> Candidate:
         choice = recipe["backbone"]
         return cls(choice.name, choice.params.get("model"), recipe.training["image_size"])
 
@@ -47,7 +47,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Candidates with the probe's score of each, best first, of `known` that there are.
+    """Candidates with the probe's score of each, best first, of `total` that there are.
 
     `failed` tells what is wrong with others, and `lead` by how much the best is better than the one
     that it was held against, as a share of the metric's room; None where it is that itself, or where
@@ -56,7 +56,7 @@ class Ranking:
 
     scores: Mapping[Candidate, float]
     failed: Mapping[Candidate, str]
-    known: int
+    total: int
     lead: Estimate | None
     seconds: float
 
@@ -75,7 +75,7 @@ class Ranking:
         if len(best) < len(self.scores):
             best.append("…")
         done = len(self.scores) + len(self.failed)
-        count = f"{done} of {self.known}, the cheapest" if done < self.known else f"all {done}"
+        count = f"{done} of {self.total}, the cheapest" if done < self.total else f"all {done}"
         ranked = f"networks by {metric} of a probe ({count}, {self.seconds:.1f} s)"
         return [f"{ranked}: {', '.join(best) or 'none'}", *self.failed.values()]
 
@@ -86,15 +86,15 @@ def candidates(space: Space) -> dict[Candidate, Recipe]:
 
     Of a range of sizes these are its ends and the middle.
     """
-    found: dict[Candidate, Recipe] = {}
+    recipes: dict[Candidate, Recipe] = {}
     sizes = _steps(space.training["image_size"])
     for name, ranges in space.competitors["backbone"].items():
         models = getattr(ranges.get("model"), "choices", (None,))
         for model, size in itertools.product(models, sizes):
             plain = {"training.pretrained": True, "augmentation": "none"}
             recipe, _ = space.nearest({**plain, **Candidate(name, model, size).values})
-            found.setdefault(Candidate.of(recipe), recipe)
-    return found
+            recipes.setdefault(Candidate.from_recipe(recipe), recipe)
+    return recipes
 
 
 def _steps(sizes: Range) -> list[Any]:
@@ -108,7 +108,7 @@ def allowance(sample: Sample, default: Recipe) -> float:
     gflop = flops.forward(sample.task, default)
     if gflop is None:
         return math.inf
-    folds, rows = int(sample.task.folds.max()) + 1, len(sample.task.data.labels)
+    folds, rows = sample.task.fold_count, len(sample.task.data.labels)
     return flops.TRAINED * default.training["epochs"] * (folds - 1) * rows * gflop
 
 
@@ -140,27 +140,27 @@ def rank(
     sample: Sample,
     among: Mapping[Candidate, Recipe],
     order: Sequence[Candidate],
-    known: Mapping[Candidate, np.ndarray | str] | None = None,
+    features: Mapping[Candidate, np.ndarray | str] | None = None,
     against: Candidate | None = None,
     until: float = math.inf,
 ) -> Ranking:
     """The probe's score of each, in that order, as long as it isn't `until` (Unix time).
 
-    `known` are features that were computed before, or why there are none. The lead of the best is over
+    `features` are those that were computed before, or why there are none. The lead of the best is over
     the candidate `against`.
     """
-    begin, features = time.perf_counter(), known or {}
+    begin, features = time.perf_counter(), features or {}
     probability: dict[Candidate, np.ndarray] = {}
     scores: dict[Candidate, float] = {}
     failed: dict[Candidate, str] = {}
     for one in order:
         if time.time() >= until:
             break
-        found = features[one] if one in features else sample.features(among[one])
-        if isinstance(found, str):
-            failed[one] = found
+        own = features[one] if one in features else sample.features(among[one])
+        if isinstance(own, str):
+            failed[one] = own
             continue
-        probability[one] = sample.probe.predict(found)
+        probability[one] = sample.probe.predict(own)
         score = sample.probe.metric(sample.probe.labels, probability[one])
         if math.isfinite(score):
             scores[one] = score

@@ -19,6 +19,7 @@ from automask.data.decoding import decode
 from automask.diagnostics import image_matching
 from automask.errors import UserError
 from automask.machine import cores
+from automask.storage.files import short_hash
 
 if TYPE_CHECKING:
     from automask.storage.study_store import StudyStore
@@ -84,7 +85,7 @@ class Pairs:
 def cached_pairs(paths: Sequence[Path], store: StudyStore) -> Pairs:
     """The near-duplicates among image files, found once and kept beside the maps."""
     facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
-    key = hashlib.sha256(repr((facts, RULES)).encode()).hexdigest()[:16]
+    key = short_hash(repr((facts, RULES)))
     arrays = store.load_pairs(key)
     if arrays is None or arrays.keys() != {part.name for part in fields(Pairs)}:
         pairs = find_pairs(thumbnails(paths))
@@ -121,14 +122,14 @@ def find_pairs(images: np.ndarray) -> Pairs:
     grey = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images)
     blank = np.array([image.std() < FLAT for image in grey], bool)
     seen: dict[str, int] = {}
-    found: dict[tuple[int, int], tuple[float, bool, bool]] = {}
+    facts: dict[tuple[int, int], tuple[float, bool, bool]] = {}
     for row in np.flatnonzero(~blank).tolist():
         first = seen.setdefault(hashlib.sha256(images[row]).hexdigest(), row)
         if first != row:
-            found[first, row] = 1.0, False, True
-    kept = np.array(list(seen.values()), np.int64)
-    proposed = image_matching.propose(images[kept])
-    proposed[:, :2] = kept[proposed[:, :2]]
+            facts[first, row] = 1.0, False, True
+    distinct = np.array(list(seen.values()), np.int64)
+    proposals = image_matching.propose(images[distinct])
+    proposals[:, :2] = distinct[proposals[:, :2]]
 
     def compared(proposal: list[int]) -> float:
         copy, original, view = proposal
@@ -136,17 +137,17 @@ def find_pairs(images: np.ndarray) -> Pairs:
 
     with ThreadPoolExecutor(cores()) as pool:
         for (copy, original, view), similarity in zip(
-            proposed.tolist(), pool.map(compared, proposed.tolist()), strict=True
+            proposals.tolist(), pool.map(compared, proposals.tolist()), strict=True
         ):
             pair = min(copy, original), max(copy, original)
-            if similarity > found.get(pair, (0.0,))[0]:
-                found[pair] = similarity, view >= len(image_matching.VIEWS), False
-    pairs = sorted(found)
-    told = [found[pair] for pair in pairs]
+            if similarity > facts.get(pair, (0.0,))[0]:
+                facts[pair] = similarity, view >= len(image_matching.VIEWS), False
+    pairs = sorted(facts)
+    values = [facts[pair] for pair in pairs]
     return Pairs(
         np.array(pairs, np.int64).reshape(-1, 2),
-        np.array([one[0] for one in told], np.float64),
-        np.array([one[1] for one in told], bool),
-        np.array([one[2] for one in told], bool),
+        np.array([one[0] for one in values], np.float64),
+        np.array([one[1] for one in values], bool),
+        np.array([one[2] for one in values], bool),
         np.flatnonzero(blank),
     )

@@ -58,7 +58,7 @@ class Case:
         return f"{data}, {'' if self.similar else 'not '}similar to the pretraining"
 
 
-def _wish(freeze: str, augmentation: str, lr: Mapping[str, float], **more: Any) -> dict[str, Any]:
+def _start(freeze: str, augmentation: str, lr: Mapping[str, float], **more: Any) -> dict[str, Any]:
     return {
         "freeze": freeze,
         "augmentation": augmentation,
@@ -80,9 +80,9 @@ CASES = (
             "augmentation: none or light",
         ),
         (
-            _wish("head_only", "none", HIGH),
-            _wish("head_only", "light", MIDDLE),
-            _wish("last_stages", "none", LOW, **{"freeze.last_stages.share": 0.25}),
+            _start("head_only", "none", HIGH),
+            _start("head_only", "light", MIDDLE),
+            _start("last_stages", "none", LOW, **{"freeze.last_stages.share": 0.25}),
         ),
     ),
     Case(
@@ -96,9 +96,9 @@ CASES = (
             "augmentation: light, and more epochs where time allows",
         ),
         (
-            _wish("full", "light", HIGH),
-            _wish("full", "none", MIDDLE),
-            _wish("full", "light", HIGH, **SCRATCH),
+            _start("full", "light", HIGH),
+            _start("full", "none", MIDDLE),
+            _start("full", "light", HIGH, **SCRATCH),
         ),
     ),
     Case(
@@ -112,9 +112,9 @@ CASES = (
             "augmentation: light or stronger",
         ),
         (
-            _wish("last_stages", "light", MIDDLE, **{"freeze.last_stages.share": 0.5}),
-            _wish("last_stages", "light", HIGH, **{"freeze.last_stages.share": 0.5}),
-            _wish("gradual", "light", MIDDLE),
+            _start("last_stages", "light", MIDDLE, **{"freeze.last_stages.share": 0.5}),
+            _start("last_stages", "light", HIGH, **{"freeze.last_stages.share": 0.5}),
+            _start("gradual", "light", MIDDLE),
         ),
     ),
     Case(
@@ -128,9 +128,9 @@ CASES = (
             "augmentation: the strongest that keeps the label",
         ),
         (
-            _wish("full", "light", MIDDLE),
-            _wish("full", "light", HIGH, **SCRATCH),
-            _wish("full", "light", HIGH),
+            _start("full", "light", MIDDLE),
+            _start("full", "light", HIGH, **SCRATCH),
+            _start("full", "light", HIGH),
         ),
     ),
     Case(
@@ -138,14 +138,14 @@ CASES = (
         None,
         "train all from random weights: there is enough to learn from",
         ("freeze: full", "learning rate: high", "augmentation: none or light"),
-        (_wish("full", "light", HIGH), _wish("full", "none", HIGH)),
+        (_start("full", "light", HIGH), _start("full", "none", HIGH)),
     ),
     Case(
         False,
         None,
         "find pretrained weights (--weights): there is little to learn features from",
         ("freeze: full", "learning rate: high", "augmentation: the strongest that keeps the label"),
-        (_wish("full", "light", HIGH), _wish("full", "light", MIDDLE)),
+        (_start("full", "light", HIGH), _start("full", "light", MIDDLE)),
     ),
 )
 
@@ -173,15 +173,15 @@ def recipes(
     `network` are values for another backbone and image size than the default recipe's. Those that become
     the same, or the default recipe, are left out.
     """
-    found: list[tuple[Recipe, dict[str, Any]]] = []
-    known = {space.default()[0].hash}
+    moved: list[tuple[Recipe, dict[str, Any]]] = []
+    hashes = {space.default()[0].hash}
     for values in case.values:
         freeze = _nearest(values["freeze"], space)
-        recipe, free = space.nearest({**values, **(network or {}), "freeze": freeze})
-        if recipe.hash not in known:
-            found.append((recipe, free))
-        known.add(recipe.hash)
-    return found
+        recipe, params = space.nearest({**values, **(network or {}), "freeze": freeze})
+        if recipe.hash not in hashes:
+            moved.append((recipe, params))
+        hashes.add(recipe.hash)
+    return moved
 
 
 def _nearest(freeze: str, space: Space) -> str:

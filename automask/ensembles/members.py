@@ -34,7 +34,7 @@ def load_members(session: Session) -> list[Member]:
     whose weights never found room, which says nothing of its score, is left out. Raises `UserError`
     where no trial is complete, or nobody is able.
     """
-    count = int(session.folds.max()) + 1
+    count = dataset.fold_count(session.folds)
     members, unable = list[Member](), 0
     for rank, trial in enumerate(complete_trials(session.study)):
         recipe = recipe_of(trial)
@@ -68,7 +68,7 @@ def load_members(session: Session) -> list[Member]:
 
 def _test(session: Session, number: int, recipe: Recipe, store: TrialStore) -> np.ndarray:
     """float32 `[M, C]`: the mean over folds of the test probabilities."""
-    count = int(session.folds.max()) + 1
+    count = dataset.fold_count(session.folds)
     if session.data.test is None:
         return np.zeros((0, len(session.data.counts)), np.float32)
     if _has_new_rows(session, store):
@@ -79,7 +79,7 @@ def _test(session: Session, number: int, recipe: Recipe, store: TrialStore) -> n
 
 def _has_new_rows(session: Session, store: TrialStore) -> bool:
     """Are there test rows now that the stored probabilities aren't of?"""
-    key, folds = dataset.test_fingerprint(session.data), range(int(session.folds.max()) + 1)
+    key, folds = dataset.test_fingerprint(session.data), range(dataset.fold_count(session.folds))
     return session.data.test is not None and any(store.test_key(fold) != key for fold in folds)
 
 
@@ -117,7 +117,7 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
     from automask.training.network import predict
 
     task = session.task()
-    for fold in range(int(session.folds.max()) + 1):
+    for fold in range(dataset.fold_count(session.folds)):
         state = load_file(store.weights(fold))
         if is_head_alone(state) and (why := explain_other_weights(session)):
             raise UserError(f"new test rows can't be predicted: {why}")

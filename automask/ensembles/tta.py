@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from automask.data.dataset import test_fingerprint
+from automask.data.dataset import fold_count, test_fingerprint
 from automask.ensembles.ensemble import PLAIN, Member
 from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.listener import note, progress
@@ -49,7 +49,7 @@ def member_views(
     What isn't kept from an earlier time is predicted by stored weights, and then kept. A member without
     them stays as it is under every name. Progress counts folds of members.
     """
-    folds, key = range(int(session.folds.max()) + 1), test_fingerprint(session.data)
+    folds, key = range(fold_count(session.folds)), test_fingerprint(session.data)
     wanted = [name for name in names if name != PLAIN]
     able, unable, jobs = set(), [], []
     for member in members:
@@ -185,7 +185,7 @@ def _viewed(
 def _seen(session: Session, member: Member, name: str) -> Member:
     """The member with what is kept of it under a plugin."""
     under = _under(session.store.trial(member.recipe.hash), name)
-    count = int(session.folds.max()) + 1
+    count = fold_count(session.folds)
     return replace(
         member,
         validation=under.out_of_fold(session.folds),

@@ -36,8 +36,8 @@ class _Attributes(BaseModel):
         Not validated, and by a copy, which is the quickest: every proposal reads every trial.
         """
         stored, (empty, names) = owner.user_attrs, _layout(cls)
-        known = {name: stored[key] for key, name in names if key in stored}
-        return empty.model_copy(update=known)
+        values = {name: stored[key] for key, name in names if key in stored}
+        return empty.model_copy(update=values)
 
     def write(self, owner: Any) -> None:
         """Keep the attributes that this was made with, also those that are None, one after the other as

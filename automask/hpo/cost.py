@@ -47,14 +47,14 @@ def seconds(
     for trial in map(TrialAttributes.read, trials):
         if trial.pace is not None and trial.kind and trial.machine == cost.machine:
             here.setdefault(trial.kind, []).append(trial.pace)
-    way, _, known = cost.kind.partition(" ")
+    way, _, network = cost.kind.partition(" ")
     paces = here.get(cost.kind) or [
         pace for kind, some in here.items() if kind.split()[0] == way for pace in some
     ]
     if paces:
         return cost.gflop * statistics.median(paces)
     if passes:
-        return SLOWER * cost.gflop * passes.get(known, statistics.median(passes.values()))
+        return SLOWER * cost.gflop * passes.get(network, statistics.median(passes.values()))
     return None
 
 

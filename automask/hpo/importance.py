@@ -69,7 +69,7 @@ def factors(trials: Sequence[FrozenTrial]) -> list[Factor]:
     pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
     worst = min((trial.values[0] for trial in complete), default=0.0)
     values = [trial.values[0] for trial in complete] + [worst - 1.0] * len(pruned)
-    rows = [_named(recipe_of(t)) for t in (*complete, *pruned)]
+    rows = [_values(recipe_of(t)) for t in (*complete, *pruned)]
     ranges = _ranges(rows)
     study = optuna.create_study(direction="maximize")
     for row, value in zip(rows, values, strict=True):
@@ -86,14 +86,14 @@ def factors(trials: Sequence[FrozenTrial]) -> list[Factor]:
             name,
             share,
             sum(name in row for row in rows),
-            _told([row[name] for row in top if name in row]),
-            _told([row[name] for row in rows if name in row]),
+            _summarize([row[name] for row in top if name in row]),
+            _summarize([row[name] for row in rows if name in row]),
         )
         for name, share in shares.items()
     ]
 
 
-def _named(recipe: Recipe) -> dict[str, Any]:
+def _values(recipe: Recipe) -> dict[str, Any]:
     return {name: value for name, value in recipe.values().items() if value is not None}
 
 
@@ -117,7 +117,7 @@ def _ranges(rows: Sequence[dict[str, Any]]) -> dict[str, BaseDistribution]:
     return ranges
 
 
-def _told(values: Sequence[Any]) -> str:
+def _summarize(values: Sequence[Any]) -> str:
     """Values in a few words: from the least to the largest, or each with how often it is there."""
     if not values:
         return "none of them"

@@ -1,4 +1,4 @@
-"""A study's search space may grow and shrink: its trials, told anew in the space as it is now.
+"""A study's search space may grow and shrink: its trials, moved into the space as it is now.
 
 Optuna holds a parameter to the choices that it had in a study's first trial. So every trial's parameters
 are written anew, from its recipe, under the names and ranges of the new space: in one transaction, so
@@ -25,7 +25,7 @@ from automask.hpo.proposer import suggester
 from automask.hpo.sampler import STARTUP
 from automask.hpo.trials import LEFT, complete_trials, finished_trials
 from automask.space.recipe import Recipe
-from automask.space.space import Space, plain_value
+from automask.space.space import Space, plain_name
 from automask.storage.study_store import StudyStore
 
 
@@ -46,23 +46,23 @@ def nearest_place(space: Space, values: Mapping[str, Any]) -> Place:
     return Place(nearest, params, trial.distributions)
 
 
-def migrate(study: optuna.Study, store: StudyStore, space: Space, told: str) -> str:
-    """Move a study into the space `told`, if it is in another; a sentence that says so, or none.
+def migrate(study: optuna.Study, store: StudyStore, space: Space, fingerprint: str) -> str:
+    """Move a study into the space of that fingerprint if it is in another; a sentence on it, or none.
 
     The study must be opened anew where there is a sentence. Raises `UserError` while somebody
     works on it.
     """
-    known = StudyAttributes.read(study).identity.get("space")
-    if known == told:
+    present = StudyAttributes.read(study).identity.get("space")
+    if present == fingerprint:
         return ""
     with FileLock(store.lock):
         if any(is_alive(store, worker) for worker in store.workers()):
             raise UserError(
                 f"study '{study.study_name}' is being searched now, and its space has changed "
-                f"({known} before, {told} now): wait until that search ends, or stop it"
+                f"({present} before, {fingerprint} now): wait until that search ends, or stop it"
             )
         requeue_abandoned(study, store)
-        return _rewrite(study, space, told)
+        return _rewrite(study, space, fingerprint)
 
 
 def find_newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, list[Any]]:
@@ -71,7 +71,7 @@ def find_newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, lis
     for trial in trials:
         for name, held in trial.distributions.items():
             if isinstance(held, CategoricalDistribution):
-                seen.setdefault(plain_value(name), []).extend(held.choices)
+                seen.setdefault(plain_name(name), []).extend(held.choices)
         if TrialAttributes.read(trial).recipe:
             for name, value in recipe_of(trial).values().items():
                 seen.setdefault(name, []).append(value)
@@ -89,7 +89,7 @@ def _tries(study: optuna.Study, space: Space, joined: Mapping[str, list[Any]]) -
     """Parameters of the best recipe with each of what joined; the sampler has no reason to try it."""
     best = complete_trials(study)[:1]
     values = recipe_of(best[0]).values() if best else {}
-    waiting = [_plain(free) for free in StudyAttributes.read(study).joined or ()]
+    waiting = [_plain(params) for params in StudyAttributes.read(study).joined or ()]
     for name, choices in joined.items():
         kind, _, rest = name.partition(".")
         # A model comes with its library.
@@ -98,7 +98,7 @@ def _tries(study: optuna.Study, space: Space, joined: Mapping[str, list[Any]]) -
     return [dict(nearest_place(space, one).params) for one in waiting[:STARTUP]]
 
 
-def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
+def _rewrite(study: optuna.Study, space: Space, fingerprint: str) -> str:
     """Move all trials into the space; a sentence about it."""
     trials = study.get_trials(deepcopy=False)
     counted = {trial.number for trial in finished_trials(study)}
@@ -108,7 +108,7 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
     if not trials:
         # What was measured for a study in which nothing was tried yet is measured again.
         queues |= {"advice": None, "probe": None}
-    fingerprint = {**noted.identity, "space": told}
+    identity = {**noted.identity, "space": fingerprint}
     inside = 0
     with rewriting(study) as rows:
         for trial in trials:
@@ -119,14 +119,14 @@ def _rewrite(study: optuna.Study, space: Space, told: str) -> str:
             if trial.state == TrialState.WAITING:
                 queued = nearest_place(space, _plain(queued_params(trial) or {}))
                 rows.queued_params(trial, dict(queued.params))
-        rows.study(StudyAttributes(joined=tries, fingerprint=fingerprint, **queues).stored())
-    said = (
+        rows.study(StudyAttributes(joined=tries, fingerprint=identity, **queues).stored())
+    sentence = (
         f"the space has changed: {inside} of {len(counted)} finished trials lie in it; all stay in the "
         "ensemble"
     )
     if tries:
-        said += f"; {len(tries)} queued to try the best recipe with what joined"
-    return said
+        sentence += f"; {len(tries)} queued to try the best recipe with what joined"
+    return sentence
 
 
 def _requeued(source: Any, space: Space, begun: bool) -> Any:
@@ -134,7 +134,7 @@ def _requeued(source: Any, space: Space, begun: bool) -> Any:
     which trials are known by."""
     if source is None:
         return None
-    moved = [dict(nearest_place(space, _plain(free)).params) for free in source["recipes"]]
+    moved = [dict(nearest_place(space, _plain(params)).params) for params in source["recipes"]]
     if not begun:
         return {**source, "recipes": moved}
     names = {"studies": source["studies"] * 2} if "studies" in source else {}
@@ -148,9 +148,9 @@ def _move(rows: Rows, trial: FrozenTrial, space: Space) -> bool:
     again, unless it was asked for by name.
     """
     noted, recipe = TrialAttributes.read(trial), recipe_of(trial)
-    found = nearest_place(space, recipe.values())
-    inside = found.nearest.hash == recipe.hash
-    rows.params(trial, found.params, found.distributions)
+    place = nearest_place(space, recipe.values())
+    inside = place.nearest.hash == recipe.hash
+    rows.params(trial, place.params, place.distributions)
     rows.trial(trial, TrialAttributes(outside=None if inside else True).stored())
     if trial.state == TrialState.WAITING and not inside and not noted.given:
         rows.trial(trial, TrialAttributes(reason=LEFT).stored())
@@ -162,4 +162,4 @@ def _move(rows: Rows, trial: FrozenTrial, space: Space) -> bool:
 
 
 def _plain(params: Mapping[str, Any]) -> dict[str, Any]:
-    return {plain_value(name): value for name, value in params.items()}
+    return {plain_name(name): value for name, value in params.items()}

@@ -17,7 +17,7 @@ from automask.errors import UserError
 from automask.hpo import pruners
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.optuna_internals import requeue
-from automask.hpo.sampler import DEFAULT, named
+from automask.hpo.sampler import DEFAULT, make_sampler
 from automask.storage.disk import out_of_space
 from automask.storage.study_store import StudyStore
 
@@ -39,19 +39,19 @@ def open_study(
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        stops = pruners.make_pruner(pruner, folds)
-        proposes, storage = named(sampler, seed), _storage(url)
+        pruning = pruners.make_pruner(pruner, folds)
+        sampling, storage = make_sampler(sampler, seed), _storage(url)
         if not make:
             return optuna.load_study(
-                storage=storage, study_name=name, sampler=proposes, pruner=stops
+                storage=storage, study_name=name, sampler=sampling, pruner=pruning
             )
         return optuna.create_study(
             storage=storage,
             study_name=name,
             direction="maximize",
             load_if_exists=True,
-            sampler=proposes,
-            pruner=stops,
+            sampler=sampling,
+            pruner=pruning,
         )
     except KeyError as error:
         raise UserError(f"storage {url}: holds no study '{name}'; run automask search") from error
@@ -107,21 +107,23 @@ def check_identity(study: optuna.Study, hashes: dict[str, str], settings: dict[s
     """Fix what the study is about, or refuse to go on with something else.
 
     `hashes` cover the data, `settings` can be read by people. The space alone may change, which
-    `automask.respacing` follows.
+    `automask.hpo.migration` follows.
     """
     fingerprint = {**hashes, **settings}
-    known = StudyAttributes.read(study).fingerprint
-    if known is None:
+    identity = StudyAttributes.read(study).fingerprint
+    if identity is None:
         StudyAttributes(fingerprint=fingerprint).write(study)
         return
-    changed = [k for k in fingerprint if k != "space" and known.get(k) != fingerprint[k]]
+    changed = [k for k in fingerprint if k != "space" and identity.get(k) != fingerprint[k]]
     if changed:
-        told = ", ".join(
-            f"{key} ({known.get(key)} before, {fingerprint[key]} now)" if key in settings else key
+        changes = ", ".join(
+            f"{key} ({identity.get(key)} before, {fingerprint[key]} now)"
+            if key in settings
+            else key
             for key in changed
         )
         raise UserError(
-            f"study '{study.study_name}' was begun with other {told}: scores would not compare. "
+            f"study '{study.study_name}' was begun with other {changes}: scores would not compare. "
             "Go on with what it began with, or begin another with --study NAME"
         )
 

@@ -56,10 +56,10 @@ class Proposer:
         if not trials:
             self.study.enqueue_trial(self.space.default()[1])
             for source in attributes.QUEUES:
-                for free in attributes.queue(source):
-                    self.study.enqueue_trial(free)
-        for free in attributes.joined or ():
-            TrialAttributes(joined=True).enqueue(self.study, free)
+                for params in attributes.queue(source):
+                    self.study.enqueue_trial(params)
+        for params in attributes.joined or ():
+            TrialAttributes(joined=True).enqueue(self.study, params)
         if attributes.joined:
             StudyAttributes(joined=[]).write(self.study)
         held: list[optuna.Trial] = []
@@ -85,7 +85,7 @@ class Proposer:
                         continue
                     self._refuse(trial, "too long")
                 else:
-                    return self.begun(trial, recipe, trials), recipe
+                    return self.begin(trial, recipe, trials), recipe
                 refused += not waits
         finally:
             for trial in held:
@@ -95,34 +95,34 @@ class Proposer:
         """Queue the cheapest of a few random recipes that are new and fit, or say why there is none."""
         rng = np.random.default_rng([self.seed, len(trials)])
         used, wanted = _used(trials), self.cheapest_of if refused < PROPOSALS else 1
-        found: list[tuple[float, dict[str, Any]]] = []
-        drawn: list[tuple[float, dict[str, Any]]] = []
+        affordable: list[tuple[float, dict[str, Any]]] = []
+        draws: list[tuple[float, dict[str, Any]]] = []
         for _ in range(DRAWS):
-            free: dict[str, Any] = {}
+            params: dict[str, Any] = {}
 
-            def suggest(name: str, range_: Range, free: dict[str, Any] = free) -> Any:
-                free[name] = draw(range_, rng)
-                return free[name]
+            def suggest(name: str, range_: Range, params: dict[str, Any] = params) -> Any:
+                params[name] = draw(range_, rng)
+                return params[name]
 
             recipe = self.space.sample(suggest)
             if recipe.hash in used:
                 continue
             cost = self.cost(recipe)
-            drawn.append((math.inf if cost is None else cost.gflop, free))
+            draws.append((math.inf if cost is None else cost.gflop, params))
             if self._fits(recipe, trials):
-                found.append(drawn[-1])
+                affordable.append(draws[-1])
                 used.add(recipe.hash)
-            if len(found) == wanted:
+            if len(affordable) == wanted:
                 break
         attributes = TrialAttributes(drawn=True)
-        if not found and all(TrialAttributes.read(trial).pace is None for trial in trials):
+        if not affordable and all(TrialAttributes.read(trial).pace is None for trial in trials):
             # No trial has told yet how long one takes: better a try than nothing to blend.
-            found, attributes = drawn, TrialAttributes(drawn=True, anyway=True)
-        if found:
-            cheapest = min(found, key=lambda pair: pair[0])[1]
+            affordable, attributes = draws, TrialAttributes(drawn=True, anyway=True)
+        if affordable:
+            cheapest = min(affordable, key=lambda pair: pair[0])[1]
             attributes.enqueue(self.study, cheapest)
             return ""
-        if drawn:
+        if draws:
             return "no other trial is expected to end in the time that is left"
         return f"nothing new in {DRAWS} proposals: the space seems to be exhausted"
 
@@ -139,7 +139,7 @@ class Proposer:
         TrialAttributes(reason=reason).write(trial)
         self.study.tell(trial, state=TrialState.FAIL)
 
-    def begun(self, trial: optuna.Trial, recipe: Recipe, trials: list[FrozenTrial]) -> optuna.Trial:
+    def begin(self, trial: optuna.Trial, recipe: Recipe, trials: list[FrozenTrial]) -> optuna.Trial:
         """The trial with what is known of it before it runs."""
         if TrialAttributes.read(trial).hash:
             # Some of it may be done, so that its seconds say nothing of others.

@@ -79,7 +79,7 @@ class PerTrial(BaseSampler):
         return view(study, lambda trial: trial.number not in self._outside)
 
 
-def named(name: str, seed: int) -> BaseSampler:
+def make_sampler(name: str, seed: int) -> BaseSampler:
     """The sampler of that name; raises `UserError` where there is none, or where it can't be made.
 
     Trials keep nothing of the sampler that matters to another, so that a study may go on with one.

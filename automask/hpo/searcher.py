@@ -1,4 +1,4 @@
-"""The search: Optuna proposes recipes, somebody trains them, the outcome is told.
+"""The search: Optuna proposes recipes, somebody trains them, the outcome is reported.
 
 Knows Optuna and nothing of training. A recipe is trained by a function that is given; what it
 reports are `Step`s, and what becomes of a trial are `Event`s, published (`automask.listener`).
@@ -169,15 +169,15 @@ class Searcher:
             raise UserError(MOVED)
         requeue_abandoned(self.study, self.store)
         queue = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        found = [trial for trial in queue if TrialAttributes.read(trial).hash == recipe.hash]
-        if not found:
-            nearest, free = self.space.nearest(recipe.values())
+        waiting = [trial for trial in queue if TrialAttributes.read(trial).hash == recipe.hash]
+        if not waiting:
+            nearest, params = self.space.nearest(recipe.values())
             outside = nearest.hash != recipe.hash or None
-            TrialAttributes(given=recipe.to_dict(), outside=outside).enqueue(self.study, free)
-            found = self.study.get_trials(deepcopy=False)[-1:]
-        trial = claim(self.study, found[0])
+            TrialAttributes(given=recipe.to_dict(), outside=outside).enqueue(self.study, params)
+            waiting = self.study.get_trials(deepcopy=False)[-1:]
+        trial = claim(self.study, waiting[0])
         self.space.sample(suggester(trial))
-        return self._proposer.begun(trial, recipe, self.study.get_trials(deepcopy=False))
+        return self._proposer.begin(trial, recipe, self.study.get_trials(deepcopy=False))
 
     def _run(self, trial: optuna.Trial, recipe: Recipe, patience: float = PATIENCE) -> None:
         begin, noted = time.time(), TrialAttributes.read(trial)

@@ -179,7 +179,7 @@ def _pair(text: str, recipes: Sequence[dict[str, Any]]) -> tuple[str, str]:
         raise UserError(f"--where {text}: write it as loss=focal or backbone.model=resnet18")
     plugins = {kind: registry.plugins(kind) for kind in DEFAULTS}
     declared = {
-        f"{k}.{key}" for k, known in plugins.items() for p in known.values() for key in p.ranges
+        f"{k}.{key}" for k, offered in plugins.items() for p in offered.values() for key in p.ranges
     }
     names = {*DEFAULTS, *declared, *(f"training.{key}" for key in TRAINING)}
     names.update(*recipes)
@@ -204,8 +204,8 @@ def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
     """The trial of that number; raises `UserError` where there is none."""
     trials = study.get_trials(deepcopy=False)
     if not 0 <= number < len(trials):
-        known = f"they are 0 to {len(trials) - 1}" if trials else "it has none yet"
-        raise UserError(f"study '{study.study_name}' has no trial {number}: {known}")
+        numbers = f"they are 0 to {len(trials) - 1}" if trials else "it has none yet"
+        raise UserError(f"study '{study.study_name}' has no trial {number}: {numbers}")
     return trials[number]
 
 
@@ -214,10 +214,10 @@ def origin(study: optuna.Study, trial: FrozenTrial) -> str:
     noted = TrialAttributes.read(trial)
     if noted.given:
         return f"given to automask train{', from outside the space' if noted.outside else ''}"
-    return f"{_came(study, trial)}{', in an earlier space' if noted.outside else ''}"
+    return f"{_source(study, trial)}{', in an earlier space' if noted.outside else ''}"
 
 
-def _came(study: optuna.Study, trial: FrozenTrial) -> str:
+def _source(study: optuna.Study, trial: FrozenTrial) -> str:
     """How a trial that nobody gave came into the study."""
     if TrialAttributes.read(trial).drawn:
         return "drawn at random"
@@ -233,6 +233,6 @@ def _came(study: optuna.Study, trial: FrozenTrial) -> str:
         return "one of the probe's best networks"
     warm = noted.warm_start or {"recipes": (), "studies": ()}
     earlier = [
-        s for s, free in zip(warm["studies"], warm["recipes"], strict=True) if free == queued
+        s for s, params in zip(warm["studies"], warm["recipes"], strict=True) if params == queued
     ]
     return f"a best recipe of study {earlier[0]}" if earlier else "the default recipe"

@@ -29,43 +29,45 @@ class Earlier:
 def portfolio(
     earlier: Sequence[Earlier],
     space: Space,
-    known: Sequence[Mapping[str, Any]] = (),
+    present: Sequence[Mapping[str, Any]] = (),
     top: int = TOP,
 ) -> list[tuple[str, dict[str, Any]]]:
     """Up to `top` recipes, moved into the space, as their study's name and free hyperparameters.
 
     Chosen greedily: each is the one that most raises the mean over studies of the best score among the
     chosen, then the one with the best mean itself, so that of a single study they are its best in
-    order. Recipes that become the same, or one of the `known`, are left out. The greedy portfolio is
+    order. Recipes that become the same, or one of the `present`, are left out. The greedy portfolio is
     that of Auto-sklearn 2.0 (Feurer et al., JMLR 2022); there every recipe was trained on every task,
-    here `predicted` stands in for that.
+    here `predict_scores` stands in for that.
     """
     moved = [[space.nearest(recipe.values()) for recipe in one.recipes] for one in earlier]
     rows = [[parameters(space, recipe) for recipe, _ in study] for study in moved]
-    scores = predicted(rows, [one.scores for one in earlier])
-    free = [
-        (one.name, free) for one, study in zip(earlier, moved, strict=True) for _, free in study
+    scores = predict_scores(rows, [one.scores for one in earlier])
+    entries = [
+        (one.name, params) for one, study in zip(earlier, moved, strict=True) for _, params in study
     ]
-    best, seen = np.zeros(len(earlier)), list(known)
+    best, seen = np.zeros(len(earlier)), list(present)
     chosen: list[tuple[str, dict[str, Any]]] = []
     while len(chosen) < top:
-        left = [index for index, (_, values) in enumerate(free) if values not in seen]
+        left = [index for index, (_, values) in enumerate(entries) if values not in seen]
         if not left:
             break
         gains = np.maximum(best, scores[left]).mean(1)
         # Stable: of those that tie, the better one of its study comes first.
         pick = left[np.lexsort((-scores[left].mean(1), -gains))[0]]
         best = np.maximum(best, scores[pick])
-        chosen.append(free[pick])
-        seen.append(free[pick][1])
+        chosen.append(entries[pick])
+        seen.append(entries[pick][1])
     return chosen
 
 
-def predicted(rows: Sequence[Sequence[dict[str, Any]]], scores: Sequence[np.ndarray]) -> np.ndarray:
+def predict_scores(
+    rows: Sequence[Sequence[dict[str, Any]]], scores: Sequence[np.ndarray]
+) -> np.ndarray:
     """`[all recipes, studies]`: what each recipe would score in each study, from 0, the study's worst,
     to 1, its best: as the nearest recipe there by Gower's distance, in its own study itself.
 
-    `rows` are the `places.parameters` of each study's recipes, the best first.
+    `rows` are the `distance.parameters` of each study's recipes, the best first.
     """
     every = [row for study in rows for row in study]
     columns = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automask.data.dataset import fold_count
 from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.hpo.attributes import recipe_of
 from automask.hpo.trials import complete_trials
@@ -51,7 +52,7 @@ def look_at(session: Session, rows: np.ndarray) -> Looks | str:
     """Maps of the given train rows by the best trial whose weights are kept, or why there are none."""
     if find_spec("captum") is None:
         return "captum isn't installed: pip install 'automask[report]'"
-    count = int(session.folds.max()) + 1
+    count = fold_count(session.folds)
     for trial in complete_trials(session.study):
         recipe = recipe_of(trial)
         store = session.store.trial(recipe.hash)

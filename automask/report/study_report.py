@@ -13,7 +13,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from automask.data import dataset
-from automask.data.dataset import Dataset
+from automask.data.dataset import Dataset, fold_count
 from automask.diagnostics.audit import findings
 from automask.diagnostics.suspects import find_suspects
 from automask.ensembles import ensemble, members
@@ -62,7 +62,7 @@ def gather(session: Session) -> Facts:
     """Everything that the report says, as JSON would hold it; pictures by the ids of their rows."""
     data, (blend, honest, stored) = session.data, _blend(session)
     hard = evaluation.hardest_rows(data.labels, honest)
-    trials, folds = history(session), int(session.folds.max()) + 1
+    trials, folds = history(session), fold_count(session.folds)
     return {
         "study": session.options.study,
         "metric": session.config.search.metric,

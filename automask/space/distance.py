@@ -9,7 +9,7 @@ import numpy as np
 
 from automask.space.ranges import Categorical, Float, Int, Range
 from automask.space.recipe import Recipe
-from automask.space.space import Space, plain_value
+from automask.space.space import Space, plain_name
 
 
 class GowerDistance:
@@ -17,20 +17,20 @@ class GowerDistance:
     are counted. What a recipe doesn't have is not-a-number."""
 
     def __init__(self, rows: list[dict[str, tuple[Any, Range]]]) -> None:
-        self.names = sorted({plain_value(name) for row in rows for name in row})
+        self.names = sorted({plain_name(name) for row in rows for name in row})
         self.choices: dict[str, list[Any]] = {name: [] for name in self.names}
         self.categorical = np.zeros(len(self.names), bool)
         for row in rows:
             for name, (_, range_) in row.items():
                 if isinstance(range_, Categorical):
-                    self.categorical[self.names.index(plain_value(name))] = True
-        self.rows = np.array([self.of(row) for row in rows])
+                    self.categorical[self.names.index(plain_name(name))] = True
+        self.rows = np.array([self.vector(row) for row in rows])
 
-    def of(self, row: Mapping[str, tuple[Any, Range]]) -> np.ndarray:
+    def vector(self, row: Mapping[str, tuple[Any, Range]]) -> np.ndarray:
         """`[P]`; what no recipe of these has is left out, as it tells none from another."""
         place = np.full(len(self.names), np.nan)
         for name, (value, range_) in row.items():
-            key = plain_value(name)
+            key = plain_name(name)
             if key in self.choices:
                 place[self.names.index(key)] = self._number(key, value, range_)
         return place
@@ -38,7 +38,7 @@ class GowerDistance:
     def distances(self, row: Mapping[str, tuple[Any, Range]]) -> np.ndarray:
         """`[R]`: Gower's (1971), summed over what both have: 1 where choices differ, else the
         difference as a share of the range (of its logarithm where that is what is drawn evenly)."""
-        difference = np.abs(self.rows - self.of(row))
+        difference = np.abs(self.rows - self.vector(row))
         difference[:, self.categorical] = np.where(
             np.isnan(difference[:, self.categorical]),
             np.nan,
@@ -48,10 +48,10 @@ class GowerDistance:
 
     def _number(self, name: str, value: Any, range_: Range) -> float:
         if isinstance(range_, Categorical):
-            known = self.choices[name]
-            if value not in known:
-                known.append(value)
-            return float(known.index(value))
+            choices = self.choices[name]
+            if value not in choices:
+                choices.append(value)
+            return float(choices.index(value))
         if not isinstance(range_, Float | Int):
             raise ValueError(f"{name}: open text")
         low, high = range_.low, range_.high
@@ -64,18 +64,18 @@ class GowerDistance:
 
 def parameters(space: Space, recipe: Recipe) -> dict[str, tuple[Any, Range]]:
     """A recipe's free hyperparameters by the names that `Space.sample` gives them, with their ranges."""
-    found: dict[str, tuple[Any, Range]] = {}
+    params: dict[str, tuple[Any, Range]] = {}
 
-    def told(name: str, range_: Range) -> Any:
-        kind, _, rest = plain_value(name).partition(".")
+    def suggest(name: str, range_: Range) -> Any:
+        kind, _, rest = plain_name(name).partition(".")
         if kind == "training":
             value = recipe.training[rest]
         elif not rest:
             value = recipe[kind].name
         else:
             value = recipe[kind].params[rest.partition(".")[2]]
-        found[name] = value, range_
+        params[name] = value, range_
         return value
 
-    space.sample(told)
-    return found
+    space.sample(suggest)
+    return params

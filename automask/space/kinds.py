@@ -103,7 +103,7 @@ class Kind(Generic[P]):
 
     def __call__(self, **declared: Range | str | bool) -> Callable[[P], P]:
         def register(function: P) -> P:
-            plugin = _checked(self, function, declared)
+            plugin = _make_plugin(self, function, declared)
             present = self.plugins.get(plugin.name)
             if present is not None and present.file != plugin.file:
                 if is_local(present) == is_local(plugin):
@@ -124,9 +124,11 @@ class Kind(Generic[P]):
         return check
 
 
-def _checked(kind: Kind[Any], function: Callable[..., Any], declared: Mapping[str, Any]) -> Plugin:
+def _make_plugin(
+    kind: Kind[Any], function: Callable[..., Any], declared: Mapping[str, Any]
+) -> Plugin:
     """The plugin that `function` makes, or a `PluginError` that says why it can't be one."""
-    file, origin = _whence(function)
+    file, origin = _file_and_origin(function)
     name = function.__name__
 
     def refuse(why: str) -> PluginError:
@@ -148,24 +150,24 @@ def _checked(kind: Kind[Any], function: Callable[..., Any], declared: Mapping[st
             f"({', '.join(kind.contract)}); hyperparameters come after a '*'"
         )
     keyword = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    known = {ability.name: ability for ability in kind.abilities}
-    for parameter in keyword.keys() & known.keys():
+    declarable = {ability.name: ability for ability in kind.abilities}
+    for parameter in keyword.keys() & declarable.keys():
         raise refuse(
             f"has a hyperparameter '{parameter}', which for a {kind.name} says what it can do; "
             "give it another name"
         )
     abilities = {ability.name: ability.default for ability in kind.abilities}
     for key, value in declared.items():
-        if key in known and value not in known[key].values:
-            values = " or ".join(map(repr, known[key].values))
+        if key in declarable and value not in declarable[key].values:
+            values = " or ".join(map(repr, declarable[key].values))
             raise refuse(f"declares {key}={value!r}, which for a {kind.name} is {values}")
-        if key in known:
+        if key in declarable:
             abilities[key] = value
         elif key in keyword and key not in ranges:
             raise refuse(f"declares {key}={value!r}, which is no range")
         elif key not in ranges:
             raise refuse(
-                f"declares '{key}', which nobody asks a {kind.name}{did_you_mean(key, known)}"
+                f"declares '{key}', which nobody asks a {kind.name}{did_you_mean(key, declarable)}"
             )
     for parameter in ranges.keys() - keyword.keys():
         raise refuse(f"declares a range for '{parameter}', which is no keyword parameter of it")
@@ -179,7 +181,7 @@ def _checked(kind: Kind[Any], function: Callable[..., Any], declared: Mapping[st
     return Plugin(kind.name, name, function, ranges, abilities, file, origin)
 
 
-def _whence(function: Callable[..., Any]) -> tuple[str, str]:
+def _file_and_origin(function: Callable[..., Any]) -> tuple[str, str]:
     """The plugin's file, as short as it can be said, and its origin for listings."""
     file = str(active().short(Path(inspect.getfile(function))))
     module = function.__module__

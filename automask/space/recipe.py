@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from automask.space.kinds import KINDS
 from automask.space.ranges import Categorical, Float, Int, Range
+from automask.storage.files import short_hash
 
 #: What belongs to no plugin: how long, on how much, at which size.
 TRAINING: dict[str, Range] = {
@@ -98,7 +98,7 @@ class Recipe:
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that name the recipe."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+        return short_hash(self.to_json(), 12)
 
     def describe(self) -> str:
         """One line for tables: what differs most between recipes."""

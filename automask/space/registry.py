@@ -38,9 +38,9 @@ def _load_installed() -> None:
     # Slow to import, and a help page asks for no plugins.
     from importlib.metadata import entry_points
 
-    found = entry_points(group="automask.plugins")
+    installed = entry_points(group="automask.plugins")
     # Built-ins first: the order of listings, and of a kind's default where nothing else says.
-    for entry_point in sorted(found, key=lambda e: (e.name != "builtin", e.name, e.value)):
+    for entry_point in sorted(installed, key=lambda e: (e.name != "builtin", e.name, e.value)):
         plugin_modules.run(entry_point.load)
     rules.check(KINDS, CHOICES)
 
@@ -53,7 +53,7 @@ def plugins(kind: str) -> Mapping[str, Plugin]:
 
 def get(kind: str, name: str) -> Plugin:
     """The plugin of that kind and name; an unknown one is a `UserError` with a suggestion."""
-    known = plugins(kind)
-    if name not in known:
-        raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, known)}")
-    return known[name]
+    offered = plugins(kind)
+    if name not in offered:
+        raise UserError(f"unknown {kind} '{name}'{did_you_mean(name, offered)}")
+    return offered[name]

@@ -30,7 +30,7 @@ class Rule:
     module: str = ""
 
     def __str__(self) -> str:
-        return f"{' never with '.join(_told(*pair) for pair in self.when)}: {self.because}"
+        return f"{' never with '.join(_phrase(*pair) for pair in self.when)}: {self.because}"
 
     def forbids(self, chosen: Mapping[str, Any]) -> bool:
         """Does all of it meet in `chosen`?"""
@@ -68,8 +68,8 @@ def check(kinds: Mapping[str, Kind[Any]], choices: Domains) -> None:
                     f"{rule.file}: a rule can't be of '{key}'{did_you_mean(key, domains)}"
                 )
             if value not in domains[key]:
-                known = did_you_mean(str(value), map(str, domains[key]))
-                raise PluginError(f"{rule.file}: a rule names unknown {key} '{value}'{known}")
+                hint = did_you_mean(str(value), map(str, domains[key]))
+                raise PluginError(f"{rule.file}: a rule names unknown {key} '{value}'{hint}")
 
 
 def rules_about(key: str, value: Any) -> list[Rule]:
@@ -92,8 +92,10 @@ def allowed_values(key: str, chosen: Mapping[str, Any], domains: Domains) -> lis
     def completes(chosen: Mapping[str, Any]) -> bool:
         if any(rule.forbids(chosen) for rule in rules):
             return False
-        free = next((other for other in mentioned if other not in chosen), None)
-        return free is None or any(completes({**chosen, free: v}) for v in domains[free])
+        undecided = next((other for other in mentioned if other not in chosen), None)
+        return undecided is None or any(
+            completes({**chosen, undecided: v}) for v in domains[undecided]
+        )
 
     if key not in mentioned:
         return list(domains[key])
@@ -103,17 +105,19 @@ def allowed_values(key: str, chosen: Mapping[str, Any], domains: Domains) -> lis
 def mistakes(listed: Domains, domains: Domains) -> list[str]:
     """A sentence for everything in `listed` that rules keep out of every recipe of `domains`."""
     ruled = list(rules_within(domains))
-    found = []
+    sentences = []
     for key, values in listed.items():
-        kept = allowed_values(key, {}, domains) if values else []
+        allowed = allowed_values(key, {}, domains) if values else []
         for value in values:
-            if value not in kept:
+            if value not in allowed:
                 why = [str(rule) for rule in ruled if (key, value) in rule.when]
                 why = why or [str(rule) for rule in ruled]
-                found.append(f"{_told(key, value)} is in no recipe of this space: {'; '.join(why)}")
-    return found
+                sentences.append(
+                    f"{_phrase(key, value)} is in no recipe of this space: {'; '.join(why)}"
+                )
+    return sentences
 
 
-def _told(key: str, value: Any) -> str:
+def _phrase(key: str, value: Any) -> str:
     shown = str(value).lower() if isinstance(value, bool) else value
     return f"{key} = {shown}" if key.startswith("training.") else f"{key} {shown}"

@@ -7,7 +7,6 @@ mentioned keeps the range that the plugin declares. ``[training]`` has what belo
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +16,7 @@ from automask.space import registry, rules
 from automask.space.kinds import DEFAULTS
 from automask.space.ranges import Categorical, Range, clip
 from automask.space.recipe import TRAINING_DEFAULTS, Choice, Recipe
+from automask.storage.files import short_hash
 
 Suggest = Callable[[str, Range], Any]
 
@@ -46,11 +46,14 @@ class Space:
 
         def value(name: str, range_: Range) -> Any:
             if name in domains:
-                kept = rules.allowed_values(name, chosen, domains)
-                if not kept:
+                allowed = rules.allowed_values(name, chosen, domains)
+                if not allowed:
                     raise UserError(f"search space {self.name}: rules leave no recipe at all")
-                if len(kept) < len(domains[name]):
-                    name, range_ = f"{name} of {', '.join(map(str, kept))}", Categorical(*kept)
+                if len(allowed) < len(domains[name]):
+                    name, range_ = (
+                        f"{name} of {', '.join(map(str, allowed))}",
+                        Categorical(*allowed),
+                    )
             if isinstance(range_, Categorical) and len(range_.choices) == 1:
                 return range_.choices[0]
             return suggest(name, range_)
@@ -73,26 +76,26 @@ class Space:
 
     def nearest(self, values: Mapping[str, Any]) -> tuple[Recipe, dict[str, Any]]:
         """The same with other values than the defaults, by name as `sample` has them."""
-        free: dict[str, Any] = {}
+        params: dict[str, Any] = {}
 
         def suggest(name: str, range_: Range) -> Any:
-            asked = name.partition(" of ")[0]
-            kind, _, rest = asked.partition(".")
-            if asked in values:
-                wanted = values[asked]
+            key = plain_name(name)
+            kind, _, rest = key.partition(".")
+            if key in values:
+                value = values[key]
             elif kind == "training":
-                wanted = TRAINING_DEFAULTS[rest]
+                value = TRAINING_DEFAULTS[rest]
             elif not rest:
-                wanted = DEFAULTS[kind]
+                value = DEFAULTS[kind]
             else:
                 plugin, _, parameter = rest.partition(".")
                 defaults = registry.get(kind, plugin).defaults
                 # What a table adds has no default, and begins at the low end or with the first choice.
-                wanted = defaults[parameter] if parameter in defaults else range_.corners()[0]
-            free[name] = clip(range_, wanted)
-            return free[name]
+                value = defaults[parameter] if parameter in defaults else range_.corners()[0]
+            params[name] = clip(range_, value)
+            return params[name]
 
-        return self.sample(suggest), free
+        return self.sample(suggest), params
 
     @property
     def domains(self) -> dict[str, list[Any]]:
@@ -102,7 +105,7 @@ class Space:
     @property
     def fingerprint(self) -> str:
         text = repr((sorted_items(self.competitors), sorted_items(self.training)))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return short_hash(text, 12)
 
     def models(self) -> list[tuple[str, str]]:
         """The (library, model) pairs that compete."""
@@ -114,14 +117,14 @@ class Space:
 
     def with_models(self, models: Iterable[tuple[str, str]]) -> Space:
         """This space with just these (library, model) pairs as backbones."""
-        kept: dict[str, list[str]] = {}
+        models_of: dict[str, list[str]] = {}
         for plugin, model in models:
-            kept.setdefault(plugin, []).append(model)
+            models_of.setdefault(plugin, []).append(model)
         backbones = dict(self.competitors["backbone"])
         narrowed: dict[str, Mapping[str, Range]] = {
             plugin: ranges for plugin, ranges in backbones.items() if "model" not in ranges
         }
-        for plugin, names in kept.items():
+        for plugin, names in models_of.items():
             ranges = backbones.get(plugin) or registry.get("backbone", plugin).ranges
             narrowed[plugin] = {**ranges, "model": Categorical(*names)}
         return replace(self, competitors={**self.competitors, "backbone": narrowed})
@@ -154,6 +157,6 @@ def _is_taken(key: str, params: Mapping[str, Any]) -> bool:
     return not dot or any(table in str(value).split(", ") for value in params.values())
 
 
-def plain_value(name: str) -> str:
-    """Without what rules left of the choices."""
+def plain_name(name: str) -> str:
+    """A parameter's name without the choices that rules left of it."""
     return name.partition(" of ")[0]

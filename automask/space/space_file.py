@@ -55,14 +55,14 @@ def parse(
         raise UserError(f"{name}: isn't TOML: {error}") from error
     errors: list[str] = []
     for key in table.keys() - DEFAULTS.keys() - {"training"}:
-        known = [*DEFAULTS, "training"]
-        errors.append(f"[{key}]: a {what.split()[-1]} has no such kind{did_you_mean(key, known)}")
+        kinds = [*DEFAULTS, "training"]
+        errors.append(f"[{key}]: a {what.split()[-1]} has no such kind{did_you_mean(key, kinds)}")
     competitors = {kind: _competitors(kind, table, adapts, errors) for kind in DEFAULTS}
     training = _training(table.get("training", {}), errors)
     domains = competing_domains(competitors, training)
     joined = {kind: _own(kind) if adapts else [] for kind in DEFAULTS}
-    asked = {k: [v for v in values if v not in joined.get(k, ())] for k, values in domains.items()}
-    errors += [*rules.mistakes(asked, domains), *further(table)]
+    listed = {k: [v for v in values if v not in joined.get(k, ())] for k, values in domains.items()}
+    errors += [*rules.mistakes(listed, domains), *further(table)]
     collect(errors, f"{what} {name}:")
     return Space(name, competitors, training, adapts)
 
@@ -74,17 +74,19 @@ def _competitors(
     if not isinstance(listed, dict):
         errors.append(f"{kind}: is written as tables, [{kind}.NAME] a competitor")
         return {}
-    known = registry.plugins(kind)
+    plugins = registry.plugins(kind)
     own = _own(kind) if adapts else []
-    found: dict[str, Mapping[str, Range]] = {}
-    for plugin, wanted in {**listed, **{name: _open_texts(known[name]) for name in own}}.items():
-        if plugin not in known:
-            errors.append(f"[{kind}.{plugin}]: unknown {kind}{did_you_mean(plugin, known)}")
+    competitors: dict[str, Mapping[str, Range]] = {}
+    for plugin, wanted in {**listed, **{name: _open_texts(plugins[name]) for name in own}}.items():
+        if plugin not in plugins:
+            errors.append(f"[{kind}.{plugin}]: unknown {kind}{did_you_mean(plugin, plugins)}")
         elif not isinstance(wanted, dict):
             errors.append(f"{kind}.{plugin}: a plugin is written as a table, [{kind}.{plugin}]")
         else:
-            found[plugin] = _narrowed(f"{kind}.{plugin}", known[plugin].ranges, wanted, errors)
-    return found
+            competitors[plugin] = _narrowed(
+                f"{kind}.{plugin}", plugins[plugin].ranges, wanted, errors
+            )
+    return competitors
 
 
 def _own(kind: str) -> list[str]:

@@ -113,13 +113,13 @@ class DiskBudget:
     def shortage(self, what: str, size: int, left: float) -> DiskError:
         """Why `size` bytes of `what` can't be had where `left` is all that can be freed."""
         stays = self.cap - left
-        kept = f", with {format_bytes(stays)} in use or kept for the ensemble" if stays else ""
+        remark = f", with {format_bytes(stays)} in use or kept for the ensemble" if stays else ""
         # Rounded for reading, it must not come out smaller.
         least = format_bytes(1.01 * (stays + size)).replace(" ", "")
         return DiskError(
             f"{what}: {format_bytes(size)} needed, and caches and weights may take "
             f"{format_bytes(self.cap)} in all "
-            f"(--disk; by default a tenth of what is free){kept}: give --disk {least} or more, the "
+            f"(--disk; by default a tenth of what is free){remark}: give --disk {least} or more, the "
             "space a smaller image_size, or run automask in a folder on a larger disk"
         )
 

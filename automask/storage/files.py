@@ -19,6 +19,11 @@ def file_digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def short_hash(text: str, digits: int = 16) -> str:
+    """So many hexadecimal digits of the text's SHA-256, which stand for it in names and keys."""
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
 def write_json(file: Path, facts: Mapping[str, Any]) -> None:
     """Write facts for people and programs to read."""
     with atomic_write(file) as beside:

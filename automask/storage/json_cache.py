@@ -12,14 +12,14 @@ from filelock import FileLock
 from automask.storage.files import atomic_write
 
 
-def get_or_compute(file: Path, key: str, find: Callable[[], Any]) -> Any:
+def get_or_compute(file: Path, key: str, compute: Callable[[], Any]) -> Any:
     """The value kept by `key`, found out now if there is none; others wait meanwhile."""
     with _locked(file):
-        known = _read(file)
-        if key not in known:
-            known[key] = find()
-            _write(file, known)
-    return known[key]
+        values = _read(file)
+        if key not in values:
+            values[key] = compute()
+            _write(file, values)
+    return values[key]
 
 
 def get(file: Path, key: str, default: Any) -> Any:
@@ -42,6 +42,6 @@ def _read(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.exists() else {}
 
 
-def _write(file: Path, known: dict[str, Any]) -> None:
+def _write(file: Path, values: dict[str, Any]) -> None:
     with atomic_write(file) as beside:
-        beside.write_text(json.dumps(known, indent=1))
+        beside.write_text(json.dumps(values, indent=1))

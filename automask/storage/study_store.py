@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from automask.errors import UserError
+from automask.storage.cache import Cache
 from automask.storage.disk import DiskBudget, Item
 from automask.storage.files import atomic_write, file_digest, read_json, write_json
 from automask.storage.trial_store import TrialStore
@@ -79,7 +80,7 @@ class StudyStore:
         """Where the folds of the recipe of that hash are."""
         return TrialStore(self.folder / "trials" / hash_, room)
 
-    def counted(self, outranked: Sequence[str] = ()) -> list[Item]:
+    def items(self, outranked: Sequence[str] = ()) -> list[Item]:
         """The caches and weights of this study and those beside it, and what of them may go.
 
         These are what was left half-written, then weights of the trials `outranked` (hashes of
@@ -108,8 +109,8 @@ class StudyStore:
         outranked: Callable[[], Sequence[str]] = tuple,
     ) -> DiskBudget:
         """What caches and weights may take, `cap` bytes together with those of the studies beside."""
-        lock = self.cache / "disk.lock"
-        return DiskBudget(lock, cap, aside, self.taken, lambda: self.counted(outranked()))
+        lock = Cache(self.cache).lock
+        return DiskBudget(lock, cap, aside, self.taken, lambda: self.items(outranked()))
 
     def tenth(self) -> int:
         """The cap in bytes where none is given: a tenth of what is free and what counts already."""
@@ -118,7 +119,7 @@ class StudyStore:
 
     def taken(self) -> int:
         """The bytes of all caches and weights."""
-        return sum(item.size for item in self.counted())
+        return sum(item.size for item in self.items())
 
     @property
     def _folds(self) -> Path:
@@ -138,13 +139,13 @@ class StudyStore:
         self, ids: Sequence[str], folds: np.ndarray, groups: np.ndarray | None = None
     ) -> None:
         """Keep the fold of each train row, and the group that it was drawn with."""
-        told = folds if groups is None else groups
-        header = ["id", "fold", "group"][: 2 if groups is None else 3]
+        columns = {"id": ids, "fold": folds.tolist()}
+        if groups is not None:
+            columns["group"] = groups.tolist()
         with atomic_write(self._folds) as beside, open(beside, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(header)
-            rows = zip(ids, folds.tolist(), told.tolist(), strict=True)
-            writer.writerows(row[: len(header)] for row in rows)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
 
     def load_folds(self) -> np.ndarray | None:
         """The fold of each train row, or None where none were drawn yet."""
@@ -170,7 +171,7 @@ class StudyStore:
 
     def save_pairs(self, key: str, arrays: Mapping[str, Any]) -> None:
         """Keep the near-duplicates found among images that `key` stands for, beside their maps."""
-        file = self._pairs(key)
+        file = Cache(self.cache).pairs(key)
         _make(file.parent)
         with atomic_write(file) as beside, open(beside, "wb") as opened:
             np.savez(opened, **dict(arrays))
@@ -178,13 +179,10 @@ class StudyStore:
     def load_pairs(self, key: str) -> dict[str, np.ndarray] | None:
         """The arrays kept under that key; None where there are none, or they can't be read."""
         try:
-            with np.load(self._pairs(key)) as arrays:
+            with np.load(Cache(self.cache).pairs(key)) as arrays:
                 return dict(arrays)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
-
-    def _pairs(self, key: str) -> Path:
-        return self.cache / f"pairs-{key}.npz"
 
     def save_pseudo(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep the pseudo-labels that the study learns from."""

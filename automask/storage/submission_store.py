@@ -29,8 +29,8 @@ class SubmissionStore:
 
     def names(self) -> list[str]:
         """Those kept, the oldest first."""
-        kept = [(read_json(file)["date"], file.stem) for file in self.folder.glob("*.json")]
-        return [name for _, name in sorted(kept)]
+        dates = [(read_json(file)["date"], file.stem) for file in self.folder.glob("*.json")]
+        return [name for _, name in sorted(dates)]
 
     def csv(self, name: str) -> Path:
         return self.folder / f"{name}.csv"

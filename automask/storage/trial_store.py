@@ -75,7 +75,7 @@ class TrialStore:
 
     def out_of_fold(self, folds: np.ndarray) -> np.ndarray:
         """float32 probabilities `[N, C]` of the train rows, each by the fold that never saw it."""
-        parts = [self.load(fold).validation for fold in range(int(folds.max()) + 1)]
+        parts = [self.load(fold).validation for fold in np.unique(folds).tolist()]
         out = np.empty((len(folds), parts[0].shape[1]), np.float32)
         for fold, part in enumerate(parts):
             out[folds == fold] = part

@@ -114,7 +114,7 @@ def verdict(session: Session) -> str:
     scores = [session.metric(data.labels, some) for some in (learned.before, after)]
     name = session.options.study if kept else learned.source
     return (
-        f"pseudo-labels: {learned.said}; out of fold {scores[0]:.4f} → {scores[1]:.4f} "
+        f"pseudo-labels: {learned.summary}; out of fold {scores[0]:.4f} → {scores[1]:.4f} "
         f"({gain:+.4f}, standard error {error:.4f}), {'kept' if kept else 'not kept'}: "
         f"run automask ensemble --study {name}"
     )

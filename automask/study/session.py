@@ -213,7 +213,7 @@ def override(config: Config, options: Options) -> Config:
     from automask.hpo import pruners, sampler
 
     pruners.make_pruner(changes.get("pruner", config.search.pruner), 2)
-    sampler.named(changes.get("sampler", config.search.sampler), 0)
+    sampler.make_sampler(changes.get("sampler", config.search.sampler), 0)
     return config.model_copy(update={"search": config.search.model_copy(update=changes)})
 
 

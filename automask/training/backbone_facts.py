@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from automask.space import registry
 from automask.space.recipe import Recipe
+from automask.storage.cache import Cache
+from automask.storage.files import short_hash
 from automask.storage.json_cache import get_or_compute, put
 from automask.training.network import ParameterName, norm_names
 from automask.training.pretrained import Checkpoint
 
 #: What a backbone takes for its own training, and no feature of a resting one depends on.
 IN_TRAINING_ALONE = ("drop_rate", "drop_path_rate")
-FILE = "backbones.json"
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,16 @@ def backbone_facts(cache: Path, recipe: Recipe) -> BackboneFacts | None:
 
     Weights play no part, so that none are fetched.
     """
-    kept = get_or_compute(cache / FILE, network_key(recipe), lambda: _untrained(recipe))
-    return None if kept is None else _from_json(kept)
+    facts = get_or_compute(
+        Cache(cache).backbones, network_key(recipe), lambda: _measure_untrained(recipe)
+    )
+    return None if facts is None else _from_json(facts)
 
 
 def measure(cache: Path, recipe: Recipe, backbone: Any) -> BackboneFacts:
     """The facts of a recipe's backbone that only its weights could build, in `cache` from now on."""
-    measured = _measured(backbone, recipe.training["image_size"])
-    put(cache / FILE, network_key(recipe), measured)
+    measured = _measure(backbone, recipe.training["image_size"])
+    put(Cache(cache).backbones, network_key(recipe), measured)
     return _from_json(measured)
 
 
@@ -66,21 +68,21 @@ def backbone_key(recipe: Recipe, weights: Mapping[str, Checkpoint], seed: int) -
         origin = seed
     elif checkpoint is not None:
         origin = checkpoint.digest, checkpoint.facts
-    return hashlib.sha256(f"{network_key(recipe)} {origin}".encode()).hexdigest()[:16]
+    return short_hash(f"{network_key(recipe)} {origin}")
 
 
-def _untrained(recipe: Recipe) -> dict[str, Any] | None:
+def _measure_untrained(recipe: Recipe) -> dict[str, Any] | None:
     choice, size = recipe["backbone"], recipe.training["image_size"]
     function = registry.get("backbone", choice.name).function
     with torch.random.fork_rng():
         try:
-            return _measured(function(size, False, **choice.params), size)
+            return _measure(function(size, False, **choice.params), size)
         except Exception:
             # Whatever is wrong, a trial of it says so, with its state and reason.
             return None
 
 
-def _measured(backbone: Any, size: int) -> dict[str, Any]:
+def _measure(backbone: Any, size: int) -> dict[str, Any]:
     device = next(backbone.parameters()).device
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         backbone.eval()(torch.zeros(1, 3, size, size, device=device))

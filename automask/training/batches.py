@@ -36,7 +36,7 @@ class EpochRows(NamedTuple):
             return EpochRows(self.rows[places])
         return EpochRows(self.rows[places], self.partners[places], self.weights[places])
 
-    def of(self, table: np.ndarray) -> EpochRows:
+    def renumber(self, table: np.ndarray) -> EpochRows:
         """The same by row numbers of a larger table, `table[i]` being that of row i."""
         partners = None if self.partners is None else table[self.partners]
         return EpochRows(table[self.rows], partners, self.weights)

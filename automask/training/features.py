@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,8 @@ from torch import nn
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.arrays import open_array, write_array
+from automask.storage.cache import Cache
+from automask.storage.files import short_hash
 from automask.training.backbone_facts import BackboneFacts, backbone_facts, backbone_key, measure
 from automask.training.batches import Inputs
 from automask.training.hardware import run_halving
@@ -46,13 +47,13 @@ class Features:
     @cached_property
     def facts(self) -> BackboneFacts:
         """What else a trial would build the backbone for, only to ask it."""
-        kept = backbone_facts(self.task.cache, self.recipe)
-        return kept or measure(self.task.cache, self.recipe, self.backbone.backbone)
+        facts = backbone_facts(self.task.cache, self.recipe)
+        return facts or measure(self.task.cache, self.recipe, self.backbone.backbone)
 
     def plain(self, fold: int) -> np.ndarray:
         """float32 `[N + M, D]` of the train rows and then the test rows, as that fold sees them."""
         key, room = self.key(fold), self.task.images.room
-        file = self.task.cache / f"features-{key}.npy"
+        file = Cache(self.task.cache).features(key)
         while key not in self.opened:
             if (array := open_array(file, room)) is not None:
                 self.opened[key] = array
@@ -78,13 +79,13 @@ class Features:
             self.copies[index] = out
         return self.copies[index]
 
-    def of(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: np.ndarray) -> np.ndarray:
         """float32 `[n, D]` of some rows as the first fold has them, read where all are kept and else
         computed for now."""
-        file, room = self.task.cache / f"features-{self.key(0)}.npy", self.task.images.room
-        kept = open_array(file, room)
-        if kept is not None:
-            return kept[rows]
+        file, room = Cache(self.task.cache).features(self.key(0)), self.task.images.room
+        array = open_array(file, room)
+        if array is not None:
+            return array[rows]
         out = np.empty((len(rows), self.facts.D), np.float32)
         self._fill(out, self.task.pixels_of(self.recipe, 0, rows))
         return out
@@ -123,7 +124,7 @@ class Features:
             self.task.images.largest,
             registry.get("resize", resize).digest,
         )
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+        return short_hash(repr(facts))
 
 
 class ByFold:

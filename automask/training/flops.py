@@ -60,7 +60,7 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
     measured = _facts(task, recipe)
     if measured is None:
         return None
-    plan, folds = Plan(recipe, measured.stages), int(task.folds.max()) + 1
+    plan, folds = Plan(recipe, measured.stages), task.fold_count
     kind = f"{'cached' if plan.trains_only_head else 'full'} {network(recipe)}"
     gflop = _images(task, plan, folds) * measured.gflop
     return Cost(gflop, kind, folds, machine(task.device.type))
@@ -69,7 +69,7 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
 def _images(task: Task, plan: Plan, folds: int) -> float:
     """How many images go through the backbone, one that it is trained on counting `TRAINED` times."""
     rows, test = len(task.data.labels), len(task.test_rows)
-    drawn = (folds - 1) * _drawn(plan.recipe, task.data.labels)
+    drawn = (folds - 1) * _rows_per_epoch(plan.recipe, task.data.labels)
     frozen, cached = sum(plan.frozen), sum(plan.cached)
     images = float((frozen - cached) * drawn)
     if frozen < plan.epochs:
@@ -79,7 +79,7 @@ def _images(task: Task, plan: Plan, folds: int) -> float:
     return images
 
 
-def _drawn(recipe: Recipe, labels: Any) -> int:
+def _rows_per_epoch(recipe: Recipe, labels: Any) -> int:
     """About how many rows an epoch of all train rows has.
 
     As many as there are where the sampling may read features, which nobody computes for a guess.

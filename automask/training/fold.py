@@ -12,6 +12,7 @@ from torch import Tensor
 from automask.errors import TrialError
 from automask.hpo.progress import RUNGS, Report, Step
 from automask.space.recipe import Recipe
+from automask.storage.cache import Cache
 from automask.storage.trial_store import FoldResult
 from automask.training import hardware, mixing
 from automask.training.batches import EpochRows, Inputs, read_rows
@@ -68,11 +69,11 @@ class FoldTrainer:
         self.pixels = task.pixels(recipe, fold)
         self.inputs = Inputs(self.pixels, self.augment, task.device, self.data.streams.augmentation)
         name = f"{recipe['backbone'].name} {model}"
-        self.bfloat16 = hardware.choose(
-            network, name, size, task.device, task.cache / "precision.json"
+        self.bfloat16 = hardware.choose_bfloat16(
+            network, name, size, task.device, Cache(task.cache).precision
         )
         self.micro_batch = MicroBatch(
-            task.cache / "memory.json",
+            Cache(task.cache).memory,
             f"{name} {size}px {task.device}",
             -(-recipe.training["batch_size"] // recipe.training["accumulation"]),
         )

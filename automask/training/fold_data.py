@@ -44,7 +44,9 @@ class FoldData:
         def own_features() -> np.ndarray:
             return features.plain(self.fold)[self.rows]
 
-        return draw_epoch(recipe, self.labels, own_features, self.streams.sampling).of(self.rows)
+        return draw_epoch(recipe, self.labels, own_features, self.streams.sampling).renumber(
+            self.rows
+        )
 
     def target(self, rows: np.ndarray) -> Tensor:
         """float32 `[len(rows), C]`, what these rows are to be predicted as."""
@@ -91,8 +93,8 @@ def training_labels(
     for name, numeric in data.numbers.items():
         band = labelling(numeric.values[rows], np.array(numeric.limits, float))
         column = attributes.names.index(name)
-        known = {text: index for index, text in enumerate(attributes.values[column])}
-        indices[:, column] = np.array([known.get(text, -1) for text in numeric.bands])[band]
+        index_of = {text: index for index, text in enumerate(attributes.values[column])}
+        indices[:, column] = np.array([index_of.get(text, -1) for text in numeric.bands])[band]
         left_out |= band < 0
     classes = {tuple(values): label for label, values in enumerate(attributes.classes.tolist())}
     combined = zip(indices.tolist(), own.tolist(), strict=True)

@@ -46,15 +46,15 @@ def run_halving(run: Callable[[int], T], size: int) -> tuple[T, int]:
 
 
 class MicroBatch:
-    """How many `rows` are computed at once: those `asked` for, or as many as memory was found to hold.
+    """How many `rows` are computed at once: `most`, or as many as memory holds.
 
     What it held is kept in `file` by `key`; `halved` says that it was less.
     """
 
-    def __init__(self, file: Path, key: str, asked: int) -> None:
+    def __init__(self, file: Path, key: str, most: int) -> None:
         self.file, self.key = file, key
-        self.rows = min(asked, get(file, key, asked))
-        self.halved = self.rows < asked
+        self.rows = min(most, get(file, key, most))
+        self.halved = self.rows < most
 
     def fit(self, run: Callable[[int], T], rows: int) -> T:
         """`run` of a batch of `rows` by micro-batches of the size that it is given."""
@@ -71,7 +71,9 @@ WORTHWHILE = 1.05
 BATCH = 16
 
 
-def choose(network: nn.Module, key: str, size: int, device: torch.device, file: Path) -> bool:
+def choose_bfloat16(
+    network: nn.Module, key: str, size: int, device: torch.device, file: Path
+) -> bool:
     """True where training steps of this network at `size` pixels are quicker under bfloat16.
 
     A processor's answer is kept in `file` by `key`, so that a study computes alike to its end; a

@@ -58,7 +58,7 @@ class HeadsTrainer:
     def __init__(self, task: Task, recipes: Sequence[Recipe], features: Features) -> None:
         recipe = recipes[0]
         self.task, self.recipes, self.features = task, recipes, features
-        self.folds = [fold_data(task, recipe, fold) for fold in range(int(task.folds.max()) + 1)]
+        self.folds = [fold_data(task, recipe, fold) for fold in range(task.fold_count)]
         self.heads = [[self._head(fold) for fold in self.folds] for _ in recipes]
         self.shape = len(recipes), len(self.folds)
         self.stacked = Stacked(
@@ -91,7 +91,7 @@ class HeadsTrainer:
         totals = torch.zeros(self.shape, device=self.task.device)
         counts = torch.from_numpy(lengths).to(self.task.device)
         for step, resting in enumerate(lengths == 0):
-            parameters = _joined([course.parameters for course in self.courses], self.shape)
+            parameters = _join([course.parameters for course in self.courses], self.shape)
             totals += self.stacked(parameters, table, rows.at(step), counts[step])
             self._step(resting)
         means = totals / counts.sum(0)
@@ -107,7 +107,7 @@ class HeadsTrainer:
 
     def results(self) -> list[list[FoldResult]]:
         """Each recipe's predictions, fold by fold, by the averages of its heads."""
-        averages = _joined([course.averaged for course in self.courses], self.shape)
+        averages = _join([course.averaged for course in self.courses], self.shape)
         with torch.no_grad():
             for name, values in averages.items():
                 every = itertools.chain(*self.heads)
@@ -128,7 +128,7 @@ class HeadsTrainer:
         """An epoch's rows `[steps, folds, B]`, and how many of `B` count `[steps, folds]`."""
         drawn = [fold.draw(self.recipes[0], self.features) for fold in self.folds]
         orders = [np.arange(len(own.rows)) for own in drawn]
-        places, lengths = _padded(_parts(orders, self.recipes[0].training["batch_size"]))
+        places, lengths = _pad(_parts(orders, self.recipes[0].training["batch_size"]))
         return stack_epochs([own.at(places[:, k]) for k, own in enumerate(drawn)]), lengths
 
     def _begin(self, lengths: np.ndarray) -> None:
@@ -152,7 +152,7 @@ class HeadsTrainer:
         )
 
 
-def _joined(courses: Sequence[Mapping[str, Tensor]], shape: tuple[int, int]) -> dict[str, Tensor]:
+def _join(courses: Sequence[Mapping[str, Tensor]], shape: tuple[int, int]) -> dict[str, Tensor]:
     """The courses' parameters by name, `[recipes, folds, ...]`."""
     return {
         name: torch.cat([course[name] for course in courses]).unflatten(0, shape)
@@ -173,7 +173,7 @@ def _parts(drawn: Sequence[np.ndarray], batch_size: int) -> list[list[np.ndarray
     ]
 
 
-def _padded(parts: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def _pad(parts: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """Rows `[steps, folds, B]`, short batches filled up by repeating, and lengths `[steps, folds]`.
 
     A fold that needs fewer steps than another rests for the last ones, with a length of 0. Even then
@@ -201,8 +201,8 @@ class _Course:
         groups = parameter_groups(nn.ModuleDict({"head": heads[0]}))
         for group in groups:
             group["params"] = [self.parameters[named[id(p)]] for p in group["params"]]
-        held = nn.ParameterList(self.parameters.values())
-        self.optimization = Optimization(recipe, held, groups)
+        module = nn.ParameterList(self.parameters.values())
+        self.optimization = Optimization(recipe, module, groups)
         self.optimization.begin(steps_per_epoch)
 
     @property

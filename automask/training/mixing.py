@@ -24,7 +24,7 @@ def mix_batch(
     if not has_mix(recipe):
         return inputs, target
     if inputs.ndim == 2:
-        return _mixed_features(recipe, rng, inputs, target)
+        return _mix_features(recipe, rng, inputs, target)
     inputs, target = call_plugin(recipe, "mix", inputs.permute(0, 3, 1, 2), target, rng)
     return inputs.permute(0, 2, 3, 1), target
 
@@ -34,7 +34,7 @@ def takes_features(recipe: Recipe) -> bool:
     return registry.get("mix", recipe["mix"].name).abilities["takes"] == "both"
 
 
-def _mixed_features(
+def _mix_features(
     recipe: Recipe, rng: np.random.Generator, features: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor]:
     try:

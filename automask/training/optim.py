@@ -22,7 +22,7 @@ class Average:
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module, self.of, self.steps, self.average = module, module, 0, None
+        self.module, self.source, self.steps, self.average = module, module, 0, None
         if decay:
             from timm.utils import ModelEmaV3
 
@@ -33,7 +33,7 @@ class Average:
         """After each step of the optimizer."""
         if self.average is not None:
             self.steps += 1
-            self.average.update(self.of, self.steps)
+            self.average.update(self.source, self.steps)
 
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]

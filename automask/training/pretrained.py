@@ -64,17 +64,19 @@ def read_folder(folder: Path) -> dict[str, Checkpoint]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of weights")
-    found = {}
+    checkpoints = {}
     for file in sorted(folder.glob("*.safetensors")):
         described = file.with_suffix(".json")
         try:
             facts = json.loads(described.read_text()) if described.exists() else {}
         except ValueError as error:
             raise UserError(f"{described}: isn't JSON: {error}") from error
-        found[file.stem] = Checkpoint(str(file), _checked(facts, described), _digest(file))
-    if not found:
+        checkpoints[file.stem] = Checkpoint(
+            str(file), _check_facts(facts, described), _digest(file)
+        )
+    if not checkpoints:
         raise UserError(f"{folder}: holds no <timm name>.safetensors")
-    return found
+    return checkpoints
 
 
 def describe_checkpoints(checkpoints: dict[str, Checkpoint]) -> str:
@@ -82,12 +84,12 @@ def describe_checkpoints(checkpoints: dict[str, Checkpoint]) -> str:
     return ", ".join(f"{name} {w.digest[:6]}" for name, w in checkpoints.items()) or "the hubs'"
 
 
-def _checked(facts: Any, file: Path) -> tuple[tuple[str, Any], ...]:
+def _check_facts(facts: Any, file: Path) -> tuple[tuple[str, Any], ...]:
     """What timm is to be told, in its own shapes; raises `UserError` for anything else."""
     if not isinstance(facts, dict):
         raise UserError(f"{file}: isn't a JSON object of {', '.join(FACTS)}")
-    known = {key: facts[key] for key in FACTS if key in facts}
-    for key, value in known.items():
+    present = {key: facts[key] for key in FACTS if key in facts}
+    for key, value in present.items():
         if key == "num_classes":
             right = isinstance(value, int)
         else:
@@ -96,7 +98,7 @@ def _checked(facts: Any, file: Path) -> tuple[tuple[str, Any], ...]:
         if not right:
             wanted = "a whole number" if key == "num_classes" else "a list of three numbers"
             raise UserError(f"{file}: {key} is {value!r}, and must be {wanted}")
-    return tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in known.items())
+    return tuple((key, tuple(v) if isinstance(v, list) else v) for key, v in present.items())
 
 
 def _digest(file: Path) -> str:

@@ -37,7 +37,7 @@ class Stacked:
         self.targets, self.target_of_row = targets, target_of_row
         self.folds = torch.arange(len(targets), device=targets.device)[:, None]
         self.by_row = loss_per_row
-        self.joint = _stacked(heads[0][0]) if head_per_row else None
+        self.joint = _stack(heads[0][0]) if head_per_row else None
 
     def __call__(
         self,
@@ -109,7 +109,7 @@ class _StackedLinear(nn.Module):
         return out if self.bias is None else out + self.bias[:, :, None]
 
 
-def _stacked(head: nn.Module) -> nn.Module | None:
+def _stack(head: nn.Module) -> nn.Module | None:
     """The head with stacked layers in place of its linear ones; None where something else counts too."""
     joint = copy.deepcopy(head)
     for name, module in head.named_modules():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from automask.data.dataset import Attributes, Dataset, test_fingerprint
+from automask.data.dataset import Attributes, Dataset, fold_count, test_fingerprint
 from automask.data.images import Images, Prepared
 from automask.data.preprocessing import prepare
 from automask.space import registry
@@ -53,7 +53,7 @@ class Task:
         """uint8 `[n, S, S, 3]` of some rows, for which no map of that size is made."""
         prepared = self.prepared(recipe, fold)
         size = recipe.training["image_size"]
-        return self.images.of(rows, recipe["resize"].name, size, prepared)
+        return self.images.read(rows, recipe["resize"].name, size, prepared)
 
     def prepared(self, recipe: Recipe, fold: int) -> Prepared | None:
         """The recipe's preprocessing, fitted to the rows that the fold trains on."""
@@ -67,6 +67,10 @@ class Task:
     @cached_property
     def _prepared(self) -> dict[tuple[str, int], Prepared | None]:
         return {}
+
+    @property
+    def fold_count(self) -> int:
+        return fold_count(self.folds)
 
     def fold_rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows to train on and those to score."""
@@ -112,7 +116,7 @@ class Pseudo:
         return self.probability[fold][self.rows(fold)].argmax(1)
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """How many rows at which confidence, over folds."""
         folds = [k for k in range(len(self.confidence)) if len(self.rows(k))]
         rows = _span([f"{len(self.rows(fold)):,}" for fold in folds])

@@ -24,7 +24,7 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
     `report` is told every epoch and may raise to stop. Raises `TrialError` where this recipe can't
     be trained.
     """
-    count = int(task.folds.max()) + 1
+    count = task.fold_count
     epochs = recipe.training["epochs"]
     features = Features(task, recipe)
     at_once = Plan(recipe, features.facts.stages).trains_only_head

@@ -57,7 +57,7 @@ def record(task: Task, recipe: Recipe) -> tuple[Recorded, np.ndarray, bool]:
 
     What it said, out-of-fold probabilities `[N, C]`, and whether only heads trained.
     """
-    count, epochs = int(task.folds.max()) + 1, recipe.training["epochs"]
+    count, epochs = task.fold_count, recipe.training["epochs"]
     said, clock = Recorded(count, epochs), _Clock()
     table = np.empty((len(task.folds), len(task.data.counts)), np.float32)
     features = Features(task, recipe)
@@ -86,7 +86,7 @@ def record(task: Task, recipe: Recipe) -> tuple[Recorded, np.ndarray, bool]:
 def save(task: Task, recipe: Recipe, origin: str, file: Path) -> str:
     """Record a recipe into a file, also where it fails; what to tell of it."""
     begin, reason = time.process_time(), ""
-    count = int(task.folds.max()) + 1
+    count = task.fold_count
     said, table, at_once = Recorded(count, recipe.training["epochs"]), np.empty((0, 0)), False
     try:
         with until(time.time() + LIMIT):

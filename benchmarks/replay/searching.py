@@ -19,7 +19,7 @@ from automask.hpo.proposer import Proposer, suggester
 from automask.hpo.pruners import step_number
 from automask.space.distance import parameters
 from automask.space.ranges import Range
-from automask.space.space import plain_value
+from automask.space.space import plain_name
 from benchmarks.replay.table import Table
 
 
@@ -164,7 +164,7 @@ def warm_rows(table: Table, others: Sequence[Table]) -> list[int]:
         earlier.append(warm_start.Earlier(other.name, recipes, other.value[order]))
     unused, rows = table.drawn.copy(), []
     for _, free in warm_start.portfolio(earlier, table.space):
-        recipe = table.space.nearest({plain_value(name): value for name, value in free.items()})[0]
+        recipe = table.space.nearest({plain_name(name): value for name, value in free.items()})[0]
         rows.append(nearest(table, parameters(table.space, recipe), unused))
         unused[rows[-1]] = False
     return rows

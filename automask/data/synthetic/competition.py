@@ -67,12 +67,12 @@ def draw_table(
     train = list(_scenes(folder, train_rng, "a", people, size, portrait))
     test = list(_scenes(folder, test_rng, "b", test_people, size, portrait))
     test_rng.shuffle(test)
-    asked = ("id", "mask", "gender", "age")
+    columns = ("id", "mask", "gender", "age")
     _write_dicts(folder / "train.csv", list(train[0]), train)
     _write_dicts(folder / "test.csv", ("id", "path", *Box._fields), test)
-    _write_dicts(folder / "answers.csv", asked, test)
+    _write_dicts(folder / "answers.csv", columns, test)
     blank = {"mask": "wear", "gender": "male", "age": "<30"}
-    _write_dicts(folder / "sample_submission.csv", asked, [row | blank for row in test])
+    _write_dicts(folder / "sample_submission.csv", columns, [row | blank for row in test])
 
 
 def _scenes(
