@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from automask.listener import Listener, listening
+
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 worker = os.environ.get("PYTEST_XDIST_WORKER", "")
 if worker and hasattr(os, "sched_setaffinity"):
@@ -155,6 +157,30 @@ def inside(project, monkeypatch) -> Path:
     """The same, with the test standing in it."""
     monkeypatch.chdir(project)
     return project
+
+
+class Collector(Listener):
+    """Keeps all that work says."""
+
+    def __init__(self):
+        self.notes, self.events, self.steps = [], [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def publish(self, event):
+        self.events.append(event)
+
+    def progress(self, task, done, total):
+        self.steps.append((task, done, total))
+
+
+@pytest.fixture
+def heard():
+    """What work says during the test."""
+    collector = Collector()
+    with listening(collector):
+        yield collector
 
 
 @pytest.fixture
