@@ -147,6 +147,25 @@ def template(tmp_path_factory):
 
 
 @pytest.fixture
+def heard():
+    """What work says during the test: its `notes`, and its `steps` as (task, done, total)."""
+
+    class Heard(Listener):
+        def __init__(self):
+            self.notes, self.steps = [], []
+
+        def note(self, text):
+            self.notes.append(text)
+
+        def progress(self, *step):
+            self.steps.append(step)
+
+    listener = Heard()
+    with listening(listener):
+        yield listener
+
+
+@pytest.fixture
 def project(template, tmp_path):
     """A copy of it for the test alone."""
     return shutil.copytree(template, tmp_path, dirs_exist_ok=True)

@@ -336,7 +336,7 @@ def test_a_full_disk_ends_a_search_and_more_room_lets_it_go_on(inside, monkeypat
 # Ensembles without weights
 
 
-def test_a_member_whose_weights_are_gone_is_left_out_of_new_test_rows(project, monkeypatch):
+def test_a_member_whose_weights_are_gone_is_left_out_of_new_test_rows(project, monkeypatch, heard):
     later = project / "later"
     later.mkdir()
     for name in ("test.csv", "sample_submission.csv"):
@@ -350,10 +350,9 @@ def test_a_member_whose_weights_are_gone_is_left_out_of_new_test_rows(project, m
     opened = session.open_session(Options())
     best, second, third = (store for store, _ in whole(opened))
     best.weights(1).unlink()
-    said = []
-    able = {member.number: member.able for member in members.load_members(opened, said.append)}
+    able = {member.number: member.able for member in members.load_members(opened)}
     assert list(able.values()) == [True, True]
-    assert "1 of 3 trials can't predict the new test rows" in said[0]
+    assert "1 of 3 trials can't predict the new test rows" in heard.notes[0]
     # Out of the running: it can't predict, and is still there for the nested score.
     monkeypatch.setattr(members, "TOP", 0)
     assert sorted(m.able for m in members.load_members(opened)) == [False, True, True]

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from conftest import SPACE, draw_table
-from rich.console import Console
 
-from automask.cli import blend
+from automask.api import ensembles
 from automask.data import config, description
 from automask.ensembles import members
 from automask.errors import PluginError, UserError
@@ -81,7 +80,6 @@ def losses():
 
 
 def test_two_projects_are_searched_and_blended_side_by_side(two):
-    console = Console(quiet=True)
     opened = [opening.begin(options(project)) for project in two]
     assert [len(session.data.labels) for session in opened] == [30, 24]
     for session in opened:
@@ -91,8 +89,9 @@ def test_two_projects_are_searched_and_blended_side_by_side(two):
         session = open_session(options(project))
         (member,) = members.load_members(session)
         assert len(member.validation) == rows
-        blended = blend.run_ensemble(session, "mean", 5, None, console)
-        assert len(blended.validation) == rows
+        result = ensembles.session_ensemble(session, method="mean", top=5)
+        assert len(result.out_of_fold) == rows
+        assert result.write() == project.submission
         assert len(pd.read_csv(project.submission)) == rows // 3
         assert project.studies() == ["main"]
         (kept,) = project.study("main").ensembles()

@@ -23,6 +23,7 @@ from automask.space import registry
 from automask.study.session import open_session
 
 if TYPE_CHECKING:
+    from automask.api.ensembles import EnsembleResult
     from automask.scoring import Score
 
 DRAWING = ".drawing-"
@@ -34,7 +35,7 @@ class Demo:
     """A study of a drawn competition, its ensemble, and what that scores by the hidden answers."""
 
     study: Study
-    ensemble: Any
+    ensemble: EnsembleResult
     true_score: Score
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automask.api.projects import Folder, open_project
+from automask.api.surroundings import working
 from automask.data import config, corrections
 from automask.data.corrections import Outcome
 from automask.diagnostics.suspects import Suspects, find_suspects
@@ -27,7 +28,8 @@ def suspects(
     Raises `UserError` where there is no such study, or no complete trial in it.
     """
     project = open_project(folder)
-    result = session_suspects(open_session(Options(study, storage, project=project)))
+    with working(project):
+        result = session_suspects(open_session(Options(study, storage, project=project)))
     if csv is not None:
         from automask.report import submission
 

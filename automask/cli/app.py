@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from automask.cli import data as data_module
-from automask.cli import labels, submissions
+from automask.cli import ensemble, labels, plugins, submissions
 from automask.cli import study as study_module
 from automask.cli.options import (
     Device,
@@ -24,7 +24,6 @@ from automask.cli.options import (
     terminal,
 )
 from automask.errors import UserError
-from automask.units import bytes_of
 
 app = typer.Typer(
     help="AutoML search for image classification: init, search, ensemble.",
@@ -157,71 +156,10 @@ def search(
         raise typer.Exit(2)
 
 
-@app.command()
-def ensemble(
-    study: Study = "main",
-    storage: Storage = None,
-    top: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="How many of the best trials may join; by default those whose weights stay."
-        ),
-    ] = None,
-    method: Annotated[
-        str, typer.Option(help="An ensemble plugin, or auto for the best of them.")
-    ] = "auto",
-    tta: Annotated[
-        str, typer.Option(help="A test-time augmentation that competes, or auto for all.")
-    ] = "none",
-    output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
-    device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
-    disk: Disk = None,
-) -> None:
-    """Blend the best trials and write the submission.
-
-    Nothing is trained again.
-    """
-    from automask.cli import blend
-    from automask.storage.disk import TOP
-    from automask.study.session import Options, open_session
-
-    console = terminal()
-    size = bytes_of(disk) if disk is not None else None
-    session = open_session(Options(study, storage, device=device, disk=size))
-    blend.run_ensemble(session, method, top or TOP, output, console, tta)
+app.command()(ensemble.ensemble)
 
 
-@app.command()
-def plugins(
-    kind: Annotated[str | None, typer.Argument(help="One kind only, 'show' or 'check'.")] = None,
-    what: Annotated[
-        str | None, typer.Argument(help="With 'show': a plugin; with 'check': a plugin file.")
-    ] = None,
-) -> None:
-    """List all plugins; `show NAME` tells all of one.
-
-    `plugins check FILE` probes those of a file.
-    """
-    from automask.cli import listing
-    from automask.space import registry
-    from automask.storage.project import Project
-
-    registry.load(Project())
-    if kind == "check":
-        if what is None:
-            raise UserError("automask plugins check FILE: which file?")
-        from automask import testing
-
-        for plugin in testing.check_file(Path(what)):
-            terminal().print(f"{plugin.kind} {plugin.name}: keeps its contract", markup=False)
-    elif kind == "show":
-        if what is None:
-            raise UserError(
-                "automask plugins show NAME: which plugin, such as focal or loss.focal?"
-            )
-        listing.show_plugin(terminal(), what)
-    else:
-        listing.show_plugins(terminal(), kind)
+app.command()(plugins.plugins)
 
 
 @app.command()

@@ -9,8 +9,8 @@ from rich.console import Console
 from automask.api import demo
 from automask.api.ensembles import ensemble
 from automask.api.projects import Project
-from automask.cli import blend
 from automask.cli.display import Display
+from automask.cli.ensemble import show_ensemble, write_ensemble
 from automask.cli.notes import printed
 
 
@@ -33,14 +33,14 @@ def run(folder: Path, seed: int, console: Console) -> None:
         study = demo.search(project, seed, display)
     console.rule("automask ensemble", align="left")
     with printed(console):
-        blended = ensemble(project, study.name)
-    blend.show_ensemble(blended, console)
-    blended.write()
+        result = ensemble(project, study.name)
+    show_ensemble(result, console)
+    write_ensemble(result, None, console)
     console.rule("the hidden answers", align="left")
-    true, told = demo.true_score(study), blended.nested
-    console.print(f"out of fold: macro_f1 {told}")
+    true, estimate = demo.true_score(study), result.nested
+    console.print(f"out of fold: macro_f1 {estimate}")
     console.print(f"true test score:      {true}")
-    inside = told.low <= true.value <= told.high
+    inside = estimate.low <= true.value <= estimate.high
     console.print(
         f"The true score lies {'in' if inside else 'outside'} the printed interval. Out of fold, "
         f"a row is predicted by networks that saw {folds - 1} of {folds} folds; a test row by the "

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def printed(console: Console) -> Iterator[None]:
-    """Inside the block, sentences are lines and what takes long has a bar in a terminal."""
-    printer = _Printer(console)
+def printed(console: Console, mark: str = "") -> Iterator[None]:
+    """Inside the block, sentences are lines that begin with `mark`; what takes long has a bar."""
+    printer = _Printer(console, mark)
     try:
         with listening(printer):
             yield
@@ -25,13 +25,13 @@ def printed(console: Console) -> Iterator[None]:
 
 
 class _Printer(Listener):
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, mark: str) -> None:
+        self.console, self.mark = console, mark
         self.bars: Progress | None = None
         self.tasks: dict[str, TaskID] = {}
 
     def note(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(self.mark + text, markup=False, soft_wrap=True)
 
     def progress(self, task: str, done: int, total: int) -> None:
         if not self.console.is_terminal:
