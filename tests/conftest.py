@@ -33,25 +33,6 @@ def template(tmp_path_factory):
 
 
 @pytest.fixture
-def heard():
-    """What work says during the test: its `notes`, and its `steps` as (task, done, total)."""
-
-    class Heard(Listener):
-        def __init__(self):
-            self.notes, self.steps = [], []
-
-        def note(self, text):
-            self.notes.append(text)
-
-        def progress(self, *step):
-            self.steps.append(step)
-
-    listener = Heard()
-    with listening(listener):
-        yield listener
-
-
-@pytest.fixture
 def project(template, tmp_path):
     """A copy of it for the test alone."""
     return shutil.copytree(template, tmp_path, dirs_exist_ok=True)
@@ -62,6 +43,30 @@ def inside(project, monkeypatch) -> Path:
     """The same, with the test standing in it."""
     monkeypatch.chdir(project)
     return project
+
+
+class Collector(Listener):
+    """Keeps all that work says."""
+
+    def __init__(self):
+        self.notes, self.events, self.steps = [], [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def publish(self, event):
+        self.events.append(event)
+
+    def progress(self, task, done, total):
+        self.steps.append((task, done, total))
+
+
+@pytest.fixture
+def heard():
+    """What work says during the test."""
+    collector = Collector()
+    with listening(collector):
+        yield collector
 
 
 @pytest.fixture

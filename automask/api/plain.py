@@ -13,10 +13,8 @@ from automask.study.summary import Ended, Overview
 class PlainDisplay(Listener):
     """Prints a line a sentence, a line a trial that has ended, and how a search ended."""
 
-    overview: Overview
-    folds = 1
-
     def __init__(self) -> None:
+        self.overview, self.folds = Overview("score"), 1
         self.steps: dict[int, Step] = {}
         self.notes: set[str] = set()
 

@@ -57,8 +57,10 @@ class Display(PlainDisplay):
 
     def stop(self) -> None:
         """What moves on the screen stands still from here on."""
-        self.bar.stop()
-        self.live.stop()
+        if self.bar.live.is_started:
+            self.bar.stop()
+        if self.live.is_started:
+            self.live.stop()
 
     def say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True, markup=False)
@@ -87,7 +89,7 @@ class Display(PlainDisplay):
         where = _where(event.step, event.expected)
         self.running[event.number] = Running(event.number, event.recipe, where, since)
         if self.console.is_terminal and not self.live.is_started:
-            self.bar.stop()
+            self.stop()
             self.live.start()
 
     def show_trial(self, trial: Ended) -> None:

@@ -197,8 +197,8 @@ def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
     def search(session: Session) -> str:
         signal.signal(signal.SIGINT, interrupt)
         try:
-            study = open_study(session.config, session.options, session.store)
             with quiet_optuna(), listening(pipe):
+                study = open_study(session.config, session.options, session.store)
                 return _searcher(replace(session, study=study), limits).run()
         finally:
             # From here on nothing is left to interrupt, and why it ended must be said.
