@@ -138,11 +138,11 @@ class EnsembleResult:
 
     @cached_property
     def classes(self) -> pd.DataFrame:
-        """The same as one table; `of` tells the attribute, or all of them together."""
+        """The same as one table; `target` is an attribute, or all of them together."""
         return pd.DataFrame(
             [
                 {
-                    "of": table.title,
+                    "target": table.title,
                     "class": row.name,
                     "rows": row.rows,
                     "precision": row.precision,

@@ -118,7 +118,8 @@ def test_heads_and_networks_average_the_views_alike_and_a_second_time_nothing_is
     found = trained(begun, *RECIPES[1:3])
     seen = tta_module.member_views(begun, found, EVERY)
     assert list(seen) == EVERY and seen["none"] == found
-    assert heard.steps == [("predicting views", k, 6) for k in range(1, 7)]
+    views = [step for step in heard.steps if step[0] == "predicting views"]
+    assert views == [("predicting views", k, 6) for k in range(1, 7)]
     assert heard.notes[0].startswith("predicting 2 trials under flip, multi_crop, multi_scale")
     task = begun.task()
     for place, made in enumerate(RECIPES[1:3]):
