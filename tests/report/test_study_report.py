@@ -134,7 +134,7 @@ def test_without_captum_a_sentence_says_how_to_get_it(session, monkeypatch):
 
 
 def test_weights_that_are_gone_are_told(session, monkeypatch):
-    monkeypatch.setattr(grad_cam, "complete", lambda study: [])
+    monkeypatch.setattr(grad_cam, "complete_trials", lambda study: [])
     assert "weights" in grad_cam.look_at(session, np.array([0]))
 
 
