@@ -15,7 +15,7 @@ from automask.space.recipe import Recipe
 from automask.storage.json_cache import get, put
 from automask.storage.trial_store import FoldResult
 from automask.training import hardware, mixing
-from automask.training.batches import EpochRows, Inputs, draw_epoch, read_rows
+from automask.training.batches import EpochRows, Inputs, draw_epoch, read_rows, resident, to_device
 from automask.training.features import Features
 from automask.training.hardware import run_halving
 from automask.training.network import Network, build, parameter_groups, predict
@@ -77,12 +77,18 @@ class FoldTrainer:
         self.mixes_features = not mixing.refusal(recipe)
         self.average = Average(network, recipe.training["ema_decay"])
         self.pixels = task.pixels(recipe, fold)
-        self.inputs = Inputs(self.pixels, self.augment, task.device, seeds)
+        table = resident(self.pixels, task.device)
+        self.inputs = Inputs(self.pixels, self.augment, task.device, seeds, table)
         self.schedule: Schedule | None = None
         size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")
         name = f"{recipe['backbone'].name} {model}"
-        self.bfloat16 = hardware.choose(
+        self.precision = hardware.choose(
             network, name, size, task.device, task.cache / "precision.json"
+        )
+        # float16's gradients would vanish below its range. Torch begins at 65,536, where the first
+        # steps of some networks overflow and are lost: of a short training too many.
+        self.scaler = torch.amp.GradScaler(
+            task.device.type, init_scale=1024.0, enabled=self.precision == torch.float16
         )
         self.memory_file, self.memory_key = (
             task.cache / "memory.json",
@@ -109,7 +115,8 @@ class FoldTrainer:
         total = torch.zeros((), device=self.task.device)
         for places in parts:
             total += len(places) * self._backward(drawn.at(places), view)
-            self.optimizer.step()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
             self.average.step()
             self.optimizer.zero_grad(set_to_none=True)
             self.schedule.step()
@@ -130,12 +137,11 @@ class FoldTrainer:
         didn't fit, too.
         """
         own = chosen.of(self.rows)
-        inputs = self.inputs(*own) if view is None else torch.from_numpy(read_rows(view, *own))
-        target = self.targets[torch.as_tensor(chosen.rows, device=self.task.device)]
+        device = self.task.device
+        inputs = self.inputs(*own) if view is None else to_device(read_rows(view, *own), device)
+        target = self.targets[to_device(chosen.rows, device)]
         # Once for the whole batch: its parts, and a second try in smaller ones, are of the same mixture.
-        inputs, target = mixing.mix_batch(
-            self.recipe, self.mixing, inputs.to(self.task.device), target
-        )
+        inputs, target = mixing.mix_batch(self.recipe, self.mixing, inputs, target)
 
         def backward(micro_batch: int) -> Tensor:
             self.optimizer.zero_grad(set_to_none=True)
@@ -145,7 +151,7 @@ class FoldTrainer:
                 count = min(count, max(1, len(target) // 2))
             parts = zip(inputs.tensor_split(count), target.tensor_split(count), strict=True)
             forward = self._forward if view is None else self.network.head
-            return accumulate(list(parts), forward, self._loss, self.counts)
+            return accumulate(list(parts), forward, self._loss, self.counts, self.scaler.scale)
 
         loss, fitted = run_halving(backward, min(self.micro_batch, len(target)))
         if fitted < min(self.micro_batch, len(target)):
@@ -157,7 +163,8 @@ class FoldTrainer:
         return call_plugin(self.recipe, "loss", logits, target, class_counts)
 
     def _forward(self, images: Tensor) -> Tensor:
-        with torch.autocast(self.task.device.type, torch.bfloat16, enabled=self.bfloat16):
+        half = self.precision != torch.float32
+        with torch.autocast(self.task.device.type, self.precision, enabled=half):
             return self.network(images)
 
     def _own_features(self) -> np.ndarray:

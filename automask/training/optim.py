@@ -53,17 +53,18 @@ def accumulate(
     forward: Callable[[Tensor], Tensor],
     loss: Loss,
     class_counts: Tensor,
+    scale: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Tensor:
     """Backward over the parts of one batch; gradients add up to those of the batch as a whole.
 
-    Returns the batch's mean loss, detached.
+    They are those of the `scale`d loss. Returns the batch's mean loss, detached.
     """
     rows = sum(len(target) for _, target in parts)
     total = torch.zeros((), device=class_counts.device)
     for inputs, target in parts:
         value = loss(forward(inputs).float(), target, class_counts)
         share = value.sum() / rows if value.ndim else value * (len(target) / rows)
-        share.backward()
+        scale(share).backward()
         total += share.detach()
     return total
 
