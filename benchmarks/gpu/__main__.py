@@ -34,8 +34,8 @@ SECTIONS: dict[str, tuple[Section, int]] = {
     "folds": (folds.figures, 90),
     "sign-digits": (partial(searching.minute, "sign-digits"), 100),
     "clothing": (partial(searching.minute, "clothing"), 110),
-    "workers": (searching.workers, 60),
     "tests": (searching.tests, 60),
+    "workers": (searching.workers, 90),
 }
 TIME = 475
 
