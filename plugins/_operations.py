@@ -49,7 +49,7 @@ def operate(images: Tensor, chosen: Tensor, amount: Tensor, mirror: Tensor | Non
     matrices = affine_matrix(30 * of("rotate"), torch.ones_like(amount), right, down, mirror)
     matrices[:, 0, 1] += 0.3 * of("shear_x")
     matrices[:, 1, 0] += 0.3 * of("shear_y")
-    images = warp(images, matrices.to(images.device))
+    images = warp(images, matrices)
     factors = [1 + 0.9 * of(name) for name in ("brightness", "contrast", "saturation")]
     where = images.device
     images = recolour(images, colour_matrix(images, *(f.to(where) for f in (*factors, 0 * amount))))

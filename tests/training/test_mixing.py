@@ -157,7 +157,7 @@ def test_a_batch_in_parts_is_of_the_same_mixture(task, monkeypatch, name, way):
         built = network.build(made, task.data.attributes, {}, task.seed, 0)
         trainer = FoldTrainer(task, made, Features(task, made), 0, built)
         trainer.micro_batch.file = task.cache / f"{name}-{way}.json"
-        trainer.bfloat16 = False
+        trainer.precision = torch.float32
         seen.clear()
         trainer.epoch(0)
         return seen, built.state_dict()
