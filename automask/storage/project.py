@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automask.errors import UserError
-from automask.storage.study_store import StudyStore
-from automask.storage.submission_store import SubmissionStore
+
+if TYPE_CHECKING:
+    from automask.storage.study_store import StudyStore
+    from automask.storage.submission_store import SubmissionStore
 
 RESERVED = ("cache", "submissions")  # folders in runs/ that are no studies
 

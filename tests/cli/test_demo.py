@@ -36,7 +36,7 @@ def test_a_folder_of_somebody_else_is_refused_and_one_left_in_the_middle_is_not(
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo.drawing, "draw_competition", interrupted)
+    monkeypatch.setattr(demo.competition, "draw_competition", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             demo.run(tmp_path / "demo", 0, Console())
