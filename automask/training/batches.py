@@ -136,6 +136,6 @@ class _Ring:
                 batch.numel(), dtype=batch.dtype
             ).pin_memory()
         part = buffer[: batch.numel()].view(batch.shape).copy_(batch)
-        there = part.to(self.device, non_blocking=True)
+        copy = part.to(self.device, non_blocking=True)
         self.copied[self.turn].record()
-        return there
+        return copy
