@@ -15,9 +15,9 @@ from automask.hpo.pruners import TwoStage
 from benchmarks.replay.searching import Strategy
 
 RANDOM = Strategy("random search")
-_tpe = partial(sampler.make_sampler, "tpe")
+OUR_SAMPLER = partial(sampler.make_sampler, "tpe")
 
-OURS = Strategy("ours", _tpe, TwoStage, CHEAPEST_OF)
+OURS = Strategy("ours", OUR_SAMPLER, TwoStage, CHEAPEST_OF)
 
 
 def _tpe(**options: Any) -> Any:
@@ -33,14 +33,14 @@ COMPARED = (
     Strategy("TPE, MedianPruner", _tpe(), lambda folds: MedianPruner()),
     Strategy("TPE, SuccessiveHalving", _tpe(), lambda folds: SuccessiveHalvingPruner()),
     OURS,
-    Strategy("ours, warm-started", _tpe, TwoStage, CHEAPEST_OF, warm=True, seeds=FEW),
-    Strategy("our sampler and pruner alone", _tpe, TwoStage, seeds=FEW),
-    Strategy("ours without pruning", _tpe, cheapest_of=CHEAPEST_OF, seeds=FEW),
+    Strategy("ours, warm-started", OUR_SAMPLER, TwoStage, CHEAPEST_OF, warm=True, seeds=FEW),
+    Strategy("our sampler and pruner alone", OUR_SAMPLER, TwoStage, seeds=FEW),
+    Strategy("ours without pruning", OUR_SAMPLER, cheapest_of=CHEAPEST_OF, seeds=FEW),
     Strategy("random search, our pruner", None, TwoStage),
 )
 
 
-def _ours(name: str, sampler: Any = _tpe, cheapest_of: int = CHEAPEST_OF) -> Strategy:
+def _ours(name: str, sampler: Any = OUR_SAMPLER, cheapest_of: int = CHEAPEST_OF) -> Strategy:
     return Strategy(f"ours, {name}", sampler, TwoStage, cheapest_of)
 
 
@@ -58,7 +58,9 @@ def _pruning(keep: float, z: float, rank: int) -> Strategy:
     def pruner(folds: int) -> TwoStage:
         return TwoStage(folds, keep=keep, z=z, rank=rank)
 
-    return Strategy(f"keep {keep:g}, z {z:g}, rank {rank}", _tpe, pruner, CHEAPEST_OF, seeds=FEW)
+    return Strategy(
+        f"keep {keep:g}, z {z:g}, rank {rank}", OUR_SAMPLER, pruner, CHEAPEST_OF, seeds=FEW
+    )
 
 
 _own = TwoStage(5)

@@ -1,0 +1,1 @@
+"""What several test modules need; fixtures stand in `tests/conftest.py`."""
