@@ -1,4 +1,4 @@
-"""What every training loop shares: batches, one optimizer step, the learning rate's course, EMA."""
+"""What every training loop shares: batches, one optimizer step, the learning rate's course."""
 
 from __future__ import annotations
 
@@ -11,30 +11,8 @@ from torch import Tensor, nn
 
 from automask.space import registry
 from automask.space.recipe import Recipe
+from automask.training.moving_average import MovingAverage
 from automask.training.task import call_plugin
-
-
-class Average:
-    """An exponential moving average of a module; `module` holds it, or is the module itself at decay 0.
-
-    The decay begins at 0 and rises with the steps to the one given (timm's ModelEmaV3 with warm-up), so
-    that short trainings aren't averaged with their beginnings. What a batch norm counts is averaged too.
-    """
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module, self.source, self.steps, self.average = module, module, 0, None
-        if decay:
-            from timm.utils import ModelEmaV3
-
-            self.average = ModelEmaV3(module, decay, use_warmup=True)
-            self.module = self.average.module
-
-    def step(self) -> None:
-        """After each step of the optimizer."""
-        if self.average is not None:
-            self.steps += 1
-            self.average.update(self.source, self.steps)
-
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -90,7 +68,7 @@ class Optimization:
             device, init_scale=1024.0, enabled=precision == torch.float16
         )
         self.optimizer: torch.optim.Optimizer = call_plugin(recipe, "optimizer", groups)
-        self.average = Average(module, recipe.training["ema_decay"])
+        self.average = MovingAverage(module, recipe.training["ema_decay"])
         self.schedule: Schedule | None = None
 
     @property

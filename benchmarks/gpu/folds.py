@@ -50,7 +50,7 @@ def features(
     for model in models:
         recipe = tasks.recipe(model, image_size=size)
         of = Features(task, recipe)
-        pixels, out = task.pixels(recipe, 0), np.empty((rows, of.D), np.float32)
+        pixels, out = task.pixels(recipe, 0), np.empty((rows, of.facts.D), np.float32)
         sides = {"automask": lambda of=of, o=out, p=pixels: of._fill(o, p), "bare": bare(of, rows)}
         times = in_turn(sides, rounds)
         speeds = {name: rows / statistics.median(each) for name, each in times.items()}
