@@ -68,7 +68,7 @@ def test_a_study_is_loaded_and_trains_a_recipe(study, folder):
     )
     assert other.is_new and other.recipe.training["image_size"] == 24
     assert study.trials.set_index("trial")["macro_f1"][other.number] == other.score
-    with pytest.raises(automask.UserError, match="the recipe: unknown"):
+    with pytest.raises(automask.UserError, match=r"recipe given to train:\n.*did you mean 'loss'"):
         loaded.train({"losses": {}})
 
 
