@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from automask.listener import Listener, listening
 from helpers.commands import automask
 from helpers.competition import SPACE, draw_table
 
@@ -29,6 +30,30 @@ def template(tmp_path_factory):
     (folder / "space.toml").write_text(SPACE)
     assert automask(folder, "init", "data").returncode == 0
     return folder
+
+
+class Collector(Listener):
+    """Keeps all that work says."""
+
+    def __init__(self):
+        self.notes, self.events, self.steps = [], [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def publish(self, event):
+        self.events.append(event)
+
+    def progress(self, task, done, total):
+        self.steps.append((task, done, total))
+
+
+@pytest.fixture
+def heard():
+    """What work says during the test: its `notes`, `events`, and `steps` as (task, done, total)."""
+    listener = Collector()
+    with listening(listener):
+        yield listener
 
 
 @pytest.fixture

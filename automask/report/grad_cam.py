@@ -27,13 +27,13 @@ class Look:
     """One train row by the network of the fold that never saw it.
 
     `pixels` are what the network was given, uint8 `[S, S, 3]`; `heat` `[S, S]` is from 0 to 1, all 0
-    where nothing spoke for the class `said`; `probability` is that class's.
+    where nothing spoke for the class `predicted`; `probability` is that class's.
     """
 
     row: int
     pixels: np.ndarray
     heat: np.ndarray
-    said: int
+    predicted: int
     probability: float
 
 
@@ -67,7 +67,7 @@ def _look(
     from safetensors.torch import load_file
 
     task = session.task()
-    found: dict[int, Look] = {}
+    looks: dict[int, Look] = {}
     layer = ""
     for fold in np.unique(session.folds[rows]).tolist():
         state = load_file(store.weights(fold))
@@ -84,11 +84,11 @@ def _look(
                 "transformer's tokens have none that Grad-CAM could colour"
             )
         heat, probability = grad_cam(network, layer, images)
-        said = probability.argmax(1)
+        predicted = probability.argmax(1)
         for index, row in enumerate(own.tolist()):
-            sure = float(probability[index, said[index]])
-            found[row] = Look(row, pixels[index], heat[index], int(said[index]), sure)
-    return Looks(number, recipe, layer, tuple(found[row] for row in rows.tolist()))
+            sure = float(probability[index, predicted[index]])
+            looks[row] = Look(row, pixels[index], heat[index], int(predicted[index]), sure)
+    return Looks(number, recipe, layer, tuple(looks[row] for row in rows.tolist()))
 
 
 def spatial_layer(network: Network, images: torch.Tensor) -> str:
