@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench gpu clean
 
 demo: .venv/ready
 	$(BIN)/automask demo
@@ -17,6 +17,9 @@ lint: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks
+
+gpu: .venv/ready
+	$(BIN)/python -m benchmarks.gpu
 
 clean:
 	rm -rf .venv demo

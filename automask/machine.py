@@ -1,4 +1,4 @@
-"""What this machine lends us: cores, memory, locks on files, blocks of its disk."""
+"""What this machine lends us: cores, a device, memory."""
 
 from __future__ import annotations
 

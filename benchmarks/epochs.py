@@ -51,17 +51,16 @@ def against_the_bare_step(
 ) -> list[Figure]:
     """Images a second of an epoch by those of the bare step, without and with augmentation."""
     own = {aug: trainer(task, recipe(model, size, aug)) for aug in ("none", "light")}
-    rows = len(own["none"].rows)
+    rows = len(own["none"].data.rows)
     times = in_turn(
         {
-            "bare": bare_step(task, recipe(model, size, "none"), rows, own["none"].bfloat16),
+            "bare": bare_step(task, recipe(model, size, "none"), rows, own["none"].precision),
             **{aug: epochs(of) for aug, of in own.items()},
         },
         rounds,
     )
     speed = rows / statistics.median(times["bare"])
-    precision = "bfloat16" if own["none"].bfloat16 else "float32"
-    note = f"bare step {speed:.0f} images/s, {precision}"
+    note = f"bare step {speed:.0f} images/s, {own['none'].precision}"
     return [
         ratio(
             f"epoch over bare step, {model} {size} px, {aug}", times["bare"], times[aug], goal, note
@@ -86,7 +85,7 @@ def epochs(of: FoldTrainer) -> Callable[[], None]:
     return lambda: of.epoch(next(numbers)) and None
 
 
-def bare_step(task: Task, of: Recipe, rows: int, bfloat16: bool) -> Callable[[], None]:
+def bare_step(task: Task, of: Recipe, rows: int, precision: torch.dtype) -> Callable[[], None]:
     """The same network on normalised tensors in memory: forward, backward, step and nothing else."""
     network = build(of, task.data.attributes, {}, task.seed, 0).train()
     size = of.training["image_size"]
@@ -98,7 +97,7 @@ def bare_step(task: Task, of: Recipe, rows: int, bfloat16: bool) -> Callable[[],
     def run() -> None:
         for part in parts:
             chosen = slice(part[0], part[-1] + 1)
-            with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            with torch.autocast("cpu", precision, enabled=precision != torch.float32):
                 logits = network.head(network.backbone(images[chosen]))
             F.cross_entropy(logits.float(), labels[chosen]).backward()
             optimizer.step()
@@ -142,7 +141,7 @@ def against_a_script(task: Task, paths: list[Path], folder: Path) -> Figure:
     """An epoch with augmentation against a DataLoader's, with the best number of its workers."""
     model, size = "mobilenetv3_small_050", 96
     own = trainer(task, recipe(model, size, "light"))
-    mine = [paths[row] for row in own.rows]
+    mine = [paths[row] for row in own.data.rows]
     sides: dict[str, Any] = {"automask": epochs(own)}
     for workers in (0, 1, 2):
         sides[f"{workers} workers"] = script(Files(mine, size), model, workers)

@@ -42,15 +42,15 @@ def operate(images: Tensor, chosen: Tensor, amount: Tensor, mirror: Tensor | Non
     is a direction; mirrored beforehand where `mirror` `[B]` is True. All three are on the processor.
     """
 
-    def of(name: str) -> Tensor:
+    def amount_of(name: str) -> Tensor:
         return torch.where(chosen == OPERATIONS.index(name), amount, 0.0)
 
-    right, down = 0.6 * of("translate_x"), 0.6 * of("translate_y")
-    matrices = affine_matrix(30 * of("rotate"), torch.ones_like(amount), right, down, mirror)
-    matrices[:, 0, 1] += 0.3 * of("shear_x")
-    matrices[:, 1, 0] += 0.3 * of("shear_y")
-    images = warp(images, matrices.to(images.device))
-    factors = [1 + 0.9 * of(name) for name in ("brightness", "contrast", "saturation")]
+    right, down = 0.6 * amount_of("translate_x"), 0.6 * amount_of("translate_y")
+    matrices = affine_matrix(30 * amount_of("rotate"), torch.ones_like(amount), right, down, mirror)
+    matrices[:, 0, 1] += 0.3 * amount_of("shear_x")
+    matrices[:, 1, 0] += 0.3 * amount_of("shear_y")
+    images = warp(images, matrices)
+    factors = [1 + 0.9 * amount_of(name) for name in ("brightness", "contrast", "saturation")]
     where = images.device
     images = recolour(images, colour_matrix(images, *(f.to(where) for f in (*factors, 0 * amount))))
     changes = {

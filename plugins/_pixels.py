@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from automask.training.batches import to_device
+
 #: From red, green and blue to luma and two axes of colour (YIQ, as in NTSC).
 YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
@@ -31,10 +33,13 @@ def affine_matrix(
 
 
 def warp(images: Tensor, matrices: Tensor) -> Tensor:
-    """The images moved by matrices as `affine` gives them; what lies outside is a reflection."""
+    """The images moved by matrices as `affine` gives them; what lies outside is a reflection.
+
+    The matrices, as those of `recoloured`, may be on the processor, where computing them is quicker.
+    """
     if images.device.type == "cpu":
         return _moved_one_by_one(images, matrices)
-    return _moved_at_once(images, matrices)
+    return _moved_at_once(images, to_device(matrices, images.device))
 
 
 def colour_matrix(
@@ -60,7 +65,7 @@ def recolour(images: Tensor, matrices: Tensor) -> Tensor:
     """The images with their colours mapped by matrices as `colouring` gives them."""
     if images.device.type == "cpu":
         return _recoloured_one_by_one(images, matrices)
-    return _recoloured_at_once(images, matrices)
+    return _recoloured_at_once(images, to_device(matrices, images.device))
 
 
 def _moved_one_by_one(images: Tensor, matrices: Tensor) -> Tensor:

@@ -46,9 +46,7 @@ def _lit_and_moved(degrees: float, shift: float, flip: bool) -> BatchTransform:
 
         from automask.plugins._pixels import affine_matrix, recolour, warp
 
-        right, down, lit, angle, zoom, contrast, brightness, mirror = torch.rand(
-            8, len(images), device=images.device
-        )
+        right, down, lit, angle, zoom, contrast, brightness, mirror = torch.rand(8, len(images))
         matrices = affine_matrix(
             degrees * (2 * angle - 1),
             1 + shift * (2 * zoom - 1),
@@ -57,7 +55,7 @@ def _lit_and_moved(degrees: float, shift: float, flip: bool) -> BatchTransform:
             (mirror < 0.5) & flip,
         )
         half = (lit < 0.5).float()
-        colours = torch.eye(3, 4, device=images.device).repeat(len(images), 1, 1)
+        colours = torch.eye(3, 4).repeat(len(images), 1, 1)
         colours *= (1 + 0.15 * half * (2 * contrast - 1)).view(-1, 1, 1)
         colours[:, :, 3] = (0.15 * 255 * half * (2 * brightness - 1))[:, None]
         return recolour(warp(images, matrices), colours)
@@ -77,7 +75,7 @@ def rotate_reflect(image_size: int, *, degrees: float = 30.0, flip: bool = False
 
         from automask.plugins._pixels import affine_matrix, warp
 
-        angle, mirror = torch.rand(2, len(images), device=images.device)
+        angle, mirror = torch.rand(2, len(images))
         still = torch.zeros_like(angle)
         turned = degrees * (2 * angle - 1)
         return warp(images, affine_matrix(turned, still + 1, still, still, (mirror < 0.5) & flip))

@@ -36,11 +36,11 @@ def shifted(values: np.ndarray, limits: np.ndarray, *, shift: float = -0.1) -> n
     """
     import numpy as np
 
-    moved = np.array(limits, float)
-    moved[-1] += shift * np.std(values)
-    if len(moved) > 1 and moved[-1] <= moved[-2]:
+    bounds = np.array(limits, float)
+    bounds[-1] += shift * np.std(values)
+    if len(bounds) > 1 and bounds[-1] <= bounds[-2]:
         return _bands(values, limits)
-    return _bands(values, moved)
+    return _bands(values, bounds)
 
 
 @labelling(width=Float(0.0, 0.3))

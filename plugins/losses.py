@@ -24,6 +24,8 @@ def class_weights(class_counts: Tensor, power: float) -> Tensor:
 def weighted_cross_entropy(
     logits: Tensor, target: Tensor, class_counts: Tensor, power: float
 ) -> Tensor:
+    if not power:
+        return -(target * logits.log_softmax(-1)).sum(-1)
     return -(target * class_weights(class_counts, power) * logits.log_softmax(-1)).sum(-1)
 
 

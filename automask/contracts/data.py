@@ -30,10 +30,10 @@ def _reader(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
 def _split(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     labels = np.repeat(np.arange(CLASSES), 20)
     groups = np.arange(len(labels)) // 2
-    for given in (None, groups):
-        fold = function(labels, given, 4, 0)
+    for joined in (None, groups):
+        fold = function(labels, joined, 4, 0)
         expect(sorted(set(fold.tolist())) == [0, 1, 2, 3], "every fold must have rows")
-        again = function(labels, given, 4, 0)
+        again = function(labels, joined, 4, 0)
         expect(bool((fold == again).all()), "the same seed must give the same folds")
     expect(bool((fold[::2] == fold[1::2]).all()), "a group must not be on two sides")
 
@@ -77,8 +77,8 @@ def _preprocessing(function: Callable[..., Any], abilities: Mapping[str, Any]) -
         return
     params = getattr(type(transform), "__dataclass_params__", None)
     expect(params is not None and params.frozen, "must give a frozen dataclass or None")
-    kept = from_json(json.loads(json.dumps(to_json(transform))))
-    expect(kept == transform, "its fields must come back from JSON as they were")
+    copy = from_json(json.loads(json.dumps(to_json(transform))))
+    expect(copy == transform, "its fields must come back from JSON as they were")
     rng = np.random.default_rng(0)
     for shape in ((7, 40, 3), (90, 50, 3), (1, 1, 3)):
         for image in (rng.integers(0, 256, shape, np.uint8), np.full(shape, 100, np.uint8)):
@@ -136,14 +136,14 @@ def _sampling(function: Callable[..., Any], abilities: Mapping[str, Any]) -> Non
         )
         return features
 
-    given = function(labels, read, np.random.default_rng(0))
-    drawn = np.asarray(given[0] if isinstance(given, tuple) else given)
+    out = function(labels, read, np.random.default_rng(0))
+    drawn = np.asarray(out[0] if isinstance(out, tuple) else out)
     expect(drawn.ndim == 1 and len(drawn) > 0, "must give a list of rows")
     expect(drawn.dtype.kind in "iu", "must give whole numbers")
     expect(bool(((drawn >= 0) & (drawn < len(labels))).all()), "names rows that aren't there")
-    if isinstance(given, tuple):
-        expect(len(given) == 3, "must give indices, or indices, partners and weights")
-        partners, weights = map(np.asarray, given[1:])
+    if isinstance(out, tuple):
+        expect(len(out) == 3, "must give indices, or indices, partners and weights")
+        partners, weights = map(np.asarray, out[1:])
         expect(drawn.shape == partners.shape == weights.shape, "gives columns of other lengths")
         expect(bool((labels[drawn] == labels[partners]).all()), "pairs rows of two classes")
         expect(bool(((weights >= 0) & (weights <= 1)).all()), "gives weights beyond 0 to 1")
@@ -168,16 +168,16 @@ def _mix(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _mixes(function: Callable[..., Any], given: Any, low: float, high: float) -> None:
+def _mixes(function: Callable[..., Any], table: Any, low: float, high: float) -> None:
     import torch
 
-    for rows in (len(given), 1):
-        inputs = given[:rows].clone()
+    for rows in (len(table), 1):
+        inputs = table[:rows].clone()
         target = torch.eye(CLASSES)[torch.arange(rows) % CLASSES]
         (out, aim), again = (function(inputs, target, np.random.default_rng(0)) for _ in range(2))
         expect(out.shape == inputs.shape, f"{tuple(inputs.shape)} became {tuple(out.shape)}")
         expect(aim.shape == target.shape, f"a target {tuple(target.shape)} became {aim.shape}")
-        expect(torch.equal(inputs, given[:rows]), "changes the inputs that it is given")
+        expect(torch.equal(inputs, table[:rows]), "changes the inputs that it is given")
         expect(bool((out >= low - 1e-4).all() & (out <= high + 1e-4).all()), "leaves the range")
         expect(bool((aim >= 0).all()), "gives a target below 0")
         expect(bool(torch.allclose(aim.sum(1), torch.ones(rows))), "a target must sum to 1")

@@ -63,10 +63,10 @@ def _freeze(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     stages = tuple(
         tuple(ParameterName(name, "norm" in name) for name in stage) for stage in written
     )
-    known = {name for stage in stages for name in stage}
+    every = {name for stage in stages for name in stage}
     for epoch in range(10):
         names = set(function(stages, epoch / 10))
-        expect(names <= known, f"names unknown parameters: {names - known}")
+        expect(names <= every, f"names unknown parameters: {names - every}")
         expect(bool(names), f"nothing trains at progress {epoch / 10}")
         expect(names == set(function(stages, epoch / 10)), "must be pure")
 

@@ -1,4 +1,4 @@
-"""Which column of a table is which, guessed from names and values; each guess is said."""
+"""Which column of a table is which, guessed from names and values, with a note on each guess."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ ROWS = 1000
 class Sample:
     """Some train rows `[n]` of a task, and a probe of their labels.
 
-    `passes` are seconds a GFLOP of a pass through each network so far (see `cost.network`).
+    `passes` are seconds a GFLOP of a pass through each network so far (see `flops.network`).
     """
 
     task: Task

@@ -127,12 +127,12 @@ def affordable(
         if network not in by_area and (gflop := flops.forward(sample.task, among[one])) is not None:
             by_area[network] = gflop / one.size**2
 
-    def taken(one: Candidate) -> float:
+    def pass_gflop(one: Candidate) -> float:
         # What can't be built costs nothing, and is told when its turn comes.
         return by_area.get((one.backbone, one.model), 0.0) * one.size**2 * len(sample.rows)
 
-    order = sorted(among, key=taken)
-    totals = itertools.accumulate(map(taken, order))
+    order = sorted(among, key=pass_gflop)
+    totals = itertools.accumulate(map(pass_gflop, order))
     return [one for one, total in zip(order, totals, strict=True) if total <= allowance]
 
 

@@ -41,7 +41,7 @@ def seconds(
     """What that should take by the median pace of trials on its machine; None where none tells.
 
     Of the same model and size if there is one, else of the same kind, else by the pace of `passes`
-    through networks (see `network`) before any trial.
+    through networks (see `training.flops.network`) before any trial.
     """
     here: dict[str, list[float]] = {}
     for trial in map(TrialAttributes.read, trials):

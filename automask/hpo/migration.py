@@ -69,9 +69,9 @@ def find_newcomers(space: Space, trials: Sequence[FrozenTrial]) -> dict[str, lis
     """What joined the space: plugins, models, values of the training that no trial could have."""
     seen: dict[str, list[Any]] = {}
     for trial in trials:
-        for name, held in trial.distributions.items():
-            if isinstance(held, CategoricalDistribution):
-                seen.setdefault(plain_name(name), []).extend(held.choices)
+        for name, distribution in trial.distributions.items():
+            if isinstance(distribution, CategoricalDistribution):
+                seen.setdefault(plain_name(name), []).extend(distribution.choices)
         if TrialAttributes.read(trial).recipe:
             for name, value in recipe_of(trial).values().items():
                 seen.setdefault(name, []).append(value)
@@ -102,13 +102,16 @@ def _rewrite(study: optuna.Study, space: Space, fingerprint: str) -> str:
     """Move all trials into the space; a sentence about it."""
     trials = study.get_trials(deepcopy=False)
     counted = {trial.number for trial in finished_trials(study)}
-    noted = StudyAttributes.read(study)
+    attributes = StudyAttributes.read(study)
     tries = _tries(study, space, find_newcomers(space, trials))
-    queues = {name: _requeued(getattr(noted, name), space, bool(trials)) for name in noted.QUEUES}
+    queues = {
+        name: _move_queue(getattr(attributes, name), space, bool(trials))
+        for name in attributes.QUEUES
+    }
     if not trials:
         # What was measured for a study in which nothing was tried yet is measured again.
         queues |= {"advice": None, "probe": None}
-    identity = {**noted.identity, "space": fingerprint}
+    identity = {**attributes.identity, "space": fingerprint}
     inside = 0
     with rewriting(study) as rows:
         for trial in trials:
@@ -129,16 +132,16 @@ def _rewrite(study: optuna.Study, space: Space, fingerprint: str) -> str:
     return sentence
 
 
-def _requeued(source: Any, space: Space, begun: bool) -> Any:
+def _move_queue(source: Any, space: Space, begun: bool) -> Any:
     """The recipes that a study begins with, moved; of one that was `begun`, the ones before as well,
     which trials are known by."""
     if source is None:
         return None
-    moved = [dict(nearest_place(space, _plain(params)).params) for params in source["recipes"]]
+    recipes = [dict(nearest_place(space, _plain(params)).params) for params in source["recipes"]]
     if not begun:
-        return {**source, "recipes": moved}
+        return {**source, "recipes": recipes}
     names = {"studies": source["studies"] * 2} if "studies" in source else {}
-    return {**source, **names, "recipes": [*source["recipes"], *moved]}
+    return {**source, **names, "recipes": [*source["recipes"], *recipes]}
 
 
 def _move(rows: Rows, trial: FrozenTrial, space: Space) -> bool:
@@ -147,15 +150,15 @@ def _move(rows: Rows, trial: FrozenTrial, space: Space) -> bool:
     One that waits for its last folds and was left outside isn't trained on, until the space has it
     again, unless it was asked for by name.
     """
-    noted, recipe = TrialAttributes.read(trial), recipe_of(trial)
+    attributes, recipe = TrialAttributes.read(trial), recipe_of(trial)
     place = nearest_place(space, recipe.values())
     inside = place.nearest.hash == recipe.hash
     rows.params(trial, place.params, place.distributions)
     rows.trial(trial, TrialAttributes(outside=None if inside else True).stored())
-    if trial.state == TrialState.WAITING and not inside and not noted.given:
+    if trial.state == TrialState.WAITING and not inside and not attributes.given:
         rows.trial(trial, TrialAttributes(reason=LEFT).stored())
         rows.state(trial, TrialState.FAIL, datetime.now())
-    elif noted.reason == LEFT and inside:
+    elif attributes.reason == LEFT and inside:
         rows.trial(trial, TrialAttributes(reason=None).stored())
         rows.state(trial, TrialState.WAITING, None)
     return inside

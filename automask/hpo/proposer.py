@@ -62,7 +62,7 @@ class Proposer:
             TrialAttributes(joined=True).enqueue(self.study, params)
         if attributes.joined:
             StudyAttributes(joined=[]).write(self.study)
-        held: list[optuna.Trial] = []
+        long: list[optuna.Trial] = []
         try:
             refused = 0
             while True:
@@ -74,21 +74,21 @@ class Proposer:
                         return why
                 trial = self.study.ask()
                 recipe = self.space.sample(suggester(trial))
-                noted = TrialAttributes.read(trial)
-                if noted.given:
-                    recipe = Recipe.from_dict(noted.given)
+                record = TrialAttributes.read(trial)
+                if record.given:
+                    recipe = Recipe.from_dict(record.given)
                 if recipe.hash in _used(trials, trial.number):
                     self._refuse(trial, "duplicate")
-                elif not noted.anyway and not self._fits(recipe, trials):
+                elif not record.anyway and not self._fits(recipe, trials):
                     if waits:
-                        held.append(trial)
+                        long.append(trial)
                         continue
                     self._refuse(trial, "too long")
                 else:
                     return self.begin(trial, recipe, trials), recipe
                 refused += not waits
         finally:
-            for trial in held:
+            for trial in long:
                 requeue(self.study, trial)
 
     def _enqueue_cheapest(self, trials: list[FrozenTrial], refused: int) -> str:

@@ -95,18 +95,18 @@ def _installed(name: str) -> Maker:
 
     def make(seed: int) -> BaseSampler:
         try:
-            made = offers[name].load()(seed)
+            sampler = offers[name].load()(seed)
         except Exception as error:
             raise UserError(
                 f"sampler '{name}' ({offers[name].value}): can't be made: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        if not isinstance(made, BaseSampler):
+        if not isinstance(sampler, BaseSampler):
             raise UserError(
-                f"sampler '{name}' ({offers[name].value}): makes a {type(made).__name__}, "
+                f"sampler '{name}' ({offers[name].value}): makes a {type(sampler).__name__}, "
                 "and should make an optuna.samplers.BaseSampler"
             )
-        return made
+        return sampler
 
     return make
 

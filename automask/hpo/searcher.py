@@ -180,8 +180,8 @@ class Searcher:
         return self._proposer.begin(trial, recipe, self.study.get_trials(deepcopy=False))
 
     def _run(self, trial: optuna.Trial, recipe: Recipe, patience: float = PATIENCE) -> None:
-        begin, noted = time.time(), TrialAttributes.read(trial)
-        expected, cost = noted.predicted, self.cost(recipe)
+        begin, attributes = time.time(), TrialAttributes.read(trial)
+        expected, cost = attributes.predicted, self.cost(recipe)
         reporter = Reporter(
             trial,
             set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values),
@@ -191,7 +191,7 @@ class Searcher:
             lambda step: publish(Event("step", trial.number, recipe, step)),
         )
         publish(Event("begin", trial.number, recipe, expected=expected))
-        began = begin - (noted.seconds or 0.0)
+        began = begin - (attributes.seconds or 0.0)
         try:
             ended = outcome(
                 lambda: self.train(recipe, reporter),

@@ -161,7 +161,7 @@ def filter_trials(
         raise UserError(f"--state {state}: no such state{did_you_mean(state, STATES)}")
     if sort not in SORTS:
         raise UserError(f"--sort {sort}: no such order{did_you_mean(sort, SORTS)}")
-    flat = {trial.number: made.flat() for trial in trials if (made := recipe_of(trial))}
+    flat = {trial.number: recipe.flat() for trial in trials if (recipe := recipe_of(trial))}
     pairs = [_pair(text, list(flat.values())) for text in where]
     chosen = [
         trial
@@ -211,10 +211,10 @@ def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
 
 def origin(study: optuna.Study, trial: FrozenTrial) -> str:
     """How the trial came into the study."""
-    noted = TrialAttributes.read(trial)
-    if noted.given:
-        return f"given to automask train{', from outside the space' if noted.outside else ''}"
-    return f"{_source(study, trial)}{', in an earlier space' if noted.outside else ''}"
+    record = TrialAttributes.read(trial)
+    if record.given:
+        return f"given to automask train{', from outside the space' if record.outside else ''}"
+    return f"{_source(study, trial)}{', in an earlier space' if record.outside else ''}"
 
 
 def _source(study: optuna.Study, trial: FrozenTrial) -> str:
@@ -226,12 +226,12 @@ def _source(study: optuna.Study, trial: FrozenTrial) -> str:
     queued = queued_params(trial)
     if queued is None:
         return "sampled"
-    noted = StudyAttributes.read(study)
-    if queued in noted.queue("advice"):
+    record = StudyAttributes.read(study)
+    if queued in record.queue("advice"):
         return "advice from measuring the data"
-    if queued in noted.queue("probe"):
+    if queued in record.queue("probe"):
         return "one of the probe's best networks"
-    warm = noted.warm_start or {"recipes": (), "studies": ()}
+    warm = record.warm_start or {"recipes": (), "studies": ()}
     earlier = [
         s for s, params in zip(warm["studies"], warm["recipes"], strict=True) if params == queued
     ]

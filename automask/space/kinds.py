@@ -1,7 +1,7 @@
 """The kinds of plugin, and the decorators that register one.
 
-A kind is one entry here and a protocol in `automask.protocols`; its contract check registers itself in
-`automask.contracts`.
+A kind is one entry here and a protocol in `automask.space.protocols`; its contract check registers
+itself in `automask.contracts`.
 """
 
 from __future__ import annotations

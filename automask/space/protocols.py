@@ -53,9 +53,10 @@ class SplitPlugin(Protocol):
 class BackbonePlugin(Protocol):
     """A module from images `[B, 3, S, S]`, of `image_size` pixels, to features `[B, D]`.
 
-    `pretrained` is False, True (the library's own weights) or an `automask.weights.Weights` (a
-    file). The module carries `D`, `stages` (tuples of parameter names from the stem up, every
-    parameter once), `mean` and `std` (a value a channel), as an `automask.network.Backbone` does.
+    `pretrained` is False, True (the library's own weights) or a file, an
+    `automask.training.pretrained.Checkpoint`. The module carries `D`, `stages` (tuples of parameter
+    names from the stem up, every parameter once), `mean` and `std` (a value a channel), as an
+    `automask.training.network.Backbone` does.
 
     `drop_rate` and `drop_path_rate`, by these names, act in training alone: trials whose backbone
     stays as it is share cached features across them.

@@ -53,7 +53,7 @@ def files_to_remove(items: Sequence[Item], needed: float, cap: float) -> list[It
 class DiskBudget:
     """The `cap` bytes that caches and weights may take together, `aside` of them for caches alone.
 
-    `taken` adds up what counts and `survey` lists it, `lock` is held while room is made.
+    `total_bytes` adds up what counts and `survey` lists it, `lock` is held while room is made.
     Adding up takes a look at every file: where much is left, a small part of it (`spare`, less than
     others could take meanwhile) is written without another look.
     """
@@ -61,7 +61,7 @@ class DiskBudget:
     lock: Path | None = None
     cap: float = math.inf
     aside: float = 0
-    taken: Callable[[], int] = int
+    total_bytes: Callable[[], int] = int
     survey: Callable[[], list[Item]] = list
     spare: list[float] = field(default_factory=lambda: [0.0], compare=False)
 
@@ -147,7 +147,7 @@ class DiskBudget:
         if size <= self.spare[0]:
             self.spare[0] -= size
             return []
-        left = cap - size - self.taken()
+        left = cap - size - self.total_bytes()
         self.spare[0] = max(0.0, left - self.aside) / WRITERS
         if left >= 0:
             return []

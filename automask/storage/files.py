@@ -1,4 +1,4 @@
-"""Files that are never half there: written beside, then renamed."""
+"""Files that are never half there: written beside, then renamed; and short hashes."""
 
 from __future__ import annotations
 

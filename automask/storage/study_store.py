@@ -110,14 +110,14 @@ class StudyStore:
     ) -> DiskBudget:
         """What caches and weights may take, `cap` bytes together with those of the studies beside."""
         lock = Cache(self.cache).lock
-        return DiskBudget(lock, cap, aside, self.taken, lambda: self.items(outranked()))
+        return DiskBudget(lock, cap, aside, self.total_bytes, lambda: self.items(outranked()))
 
-    def tenth(self) -> int:
+    def default_cap(self) -> int:
         """The cap in bytes where none is given: a tenth of what is free and what counts already."""
         folder = next(f for f in self.cache.absolute().parents if f.exists())
-        return (shutil.disk_usage(folder).free + self.taken()) // 10
+        return (shutil.disk_usage(folder).free + self.total_bytes()) // 10
 
-    def taken(self) -> int:
+    def total_bytes(self) -> int:
         """The bytes of all caches and weights."""
         return sum(item.size for item in self.items())
 

@@ -105,7 +105,9 @@ def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
 
     if not hardware.emulated(machine.device(device)):
         return chosen, []
-    note = "muon left out: it multiplies in bfloat16, which this processor lacks and is slow to emulate"
+    note = (
+        "muon left out: it multiplies in bfloat16, which this device lacks and is slow to emulate"
+    )
     return replace(chosen, competitors={**chosen.competitors, "optimizer": kept}), [note]
 
 

@@ -131,7 +131,7 @@ def _ready(
         boxes.read(data.train)
     from automask.hpo.trials import outranked_hashes
 
-    cap = options.disk or store.tenth()
+    cap = options.disk or store.default_cap()
     room = store.room(cap, outranked=lambda: outranked_hashes(begun) if begun else ())
     # Images stay as they were decoded for a space that had larger ones.
     largest = max(known.largest, *map(int, chosen.training["image_size"].corners()))

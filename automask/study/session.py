@@ -196,7 +196,7 @@ def open_session(options: Options) -> Session:
         path = config.search.weights
     folder = project.path(path) if path else None
     checkpoints = pretrained.read_folder(folder) if folder and folder.is_dir() else {}
-    cap = options.disk or noted.disk or store.tenth()
+    cap = options.disk or noted.disk or store.default_cap()
     return Session(config, options, data, folds, noted.largest, checkpoints, store, study, cap=cap)
 
 

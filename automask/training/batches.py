@@ -82,8 +82,8 @@ def read_rows(
     return blended if values.dtype.kind == "f" else np.rint(blended).astype(values.dtype)
 
 
-#: Pinned buffers in turn: one is filled while another is on its way to the GPU.
-BUFFERS = 3
+#: Of a GPU's free memory, what a table of pixels may take, and its rows that go there at once.
+SHARE, ROWS = 1 / 8, 128
 
 
 class Inputs:
@@ -92,15 +92,20 @@ class Inputs:
     `augment` is an augmentation plugin's transform or None. What works on one image runs on the
     processor, what works on batches on the device. All of it happens when a batch is asked for: beside
     a processor that trains there is no idle time to prepare the next one in, and a GPU still works on
-    the last.
+    the last. `table` are the same pixels on the device, if they are there.
     """
 
     def __init__(
-        self, pixels: np.ndarray, augment: Any, device: torch.device, rng: np.random.Generator
+        self,
+        pixels: np.ndarray,
+        augment: Any,
+        device: torch.device,
+        rng: np.random.Generator,
+        table: Tensor | None = None,
     ) -> None:
         self.pixels, self.augment, self.device, self.rng = pixels, augment, device, rng
         self.by_image = isinstance(augment, ImageTransform)
-        self.ring = _Ring(device) if device.type == "cuda" else None
+        self.table = table
 
     def __call__(
         self,
@@ -108,34 +113,42 @@ class Inputs:
         partners: np.ndarray | None = None,
         weights: np.ndarray | None = None,
     ) -> Tensor:
-        pixels = read_rows(self.pixels, rows, partners, weights)
-        if self.by_image:
-            self.augment.set_random_seed(int(self.rng.integers(2**31)))
-            pixels = np.stack([self.augment(image=image)["image"] for image in pixels])
-        images = torch.from_numpy(pixels)
-        images = images.to(self.device) if self.ring is None else self.ring(images)
+        if self.table is None or self.by_image or partners is not None:
+            images = to_device(self._read(rows, partners, weights), self.device)
+        else:
+            images = self.table[to_device(rows, self.device)]
         if self.augment is not None and not self.by_image:
             images = self.augment(images.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return images
 
+    def _read(
+        self, rows: np.ndarray, partners: np.ndarray | None, weights: np.ndarray | None
+    ) -> np.ndarray:
+        pixels = read_rows(self.pixels, rows, partners, weights)
+        if not self.by_image:
+            return pixels
+        self.augment.set_random_seed(int(self.rng.integers(2**31)))
+        return np.stack([self.augment(image=image)["image"] for image in pixels])
 
-class _Ring:
-    """Pinned buffers through which batches reach a GPU without anybody waiting for the copy."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device, self.turn = device, 0
-        self.buffers: list[Tensor | None] = [None] * BUFFERS
-        self.copied = [torch.cuda.Event() for _ in range(BUFFERS)]
+def resident(pixels: np.ndarray, device: torch.device) -> Tensor | None:
+    """The table in the memory of a GPU that has plenty, else None.
 
-    def __call__(self, batch: Tensor) -> Tensor:
-        self.turn = (self.turn + 1) % BUFFERS
-        self.copied[self.turn].synchronize()
-        buffer = self.buffers[self.turn]
-        if buffer is None or buffer.numel() < batch.numel():
-            buffer = self.buffers[self.turn] = torch.empty(
-                batch.numel(), dtype=batch.dtype
-            ).pin_memory()
-        part = buffer[: batch.numel()].view(batch.shape).copy_(batch)
-        there = part.to(self.device, non_blocking=True)
-        self.copied[self.turn].record()
-        return there
+    Every epoch would gather it anew, on a processor that hardly finds the time to start a small
+    network's kernels.
+    """
+    if device.type != "cuda" or pixels.nbytes > SHARE * torch.cuda.mem_get_info(device)[0]:
+        return None
+    table = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+    for begin in range(0, len(pixels), ROWS):
+        part = np.array(pixels[begin : begin + ROWS])
+        table[begin : begin + ROWS] = to_device(part, device)
+    return table
+
+
+def to_device(values: np.ndarray | Tensor, device: torch.device) -> Tensor:
+    """The values there; to a GPU through pinned memory, so that nobody waits for its work."""
+    tensor = torch.as_tensor(values)
+    if device.type == "cuda" and not tensor.is_cuda:
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

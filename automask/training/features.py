@@ -102,8 +102,14 @@ class Features:
         def fill(size: int) -> None:
             torch.manual_seed(seed)
             inputs = Inputs(pixels, augment, self.task.device, np.random.default_rng(seed))
-            for rows in np.array_split(np.arange(len(out)), max(1, -(-len(out) // size))):
-                out[rows] = self.backbone(inputs(rows)).cpu().numpy()
+            parts = np.array_split(np.arange(len(out)), max(1, -(-len(out) // size)))
+            batch = inputs(parts[0])
+            for rows, following in zip(parts, [*parts[1:], None], strict=True):
+                features = self.backbone(batch)
+                if following is not None:
+                    # Read while a GPU still works on this one.
+                    batch = inputs(following)
+                out[rows] = features.cpu().numpy()
 
         with torch.random.fork_rng():
             run_halving(fill, BATCH)

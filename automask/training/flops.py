@@ -1,4 +1,4 @@
-"""What a trial costs, computed before it runs, and the seconds that it takes here by what was seen.
+"""What a trial costs in FLOPs, computed before it runs.
 
 The cost is FLOPs of the backbone, which are the same on every machine: what is searched goes by it.
 Seconds serve displays and deadlines.

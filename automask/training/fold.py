@@ -15,7 +15,7 @@ from automask.space.recipe import Recipe
 from automask.storage.cache import Cache
 from automask.storage.trial_store import FoldResult
 from automask.training import hardware, mixing
-from automask.training.batches import EpochRows, Inputs, read_rows
+from automask.training.batches import EpochRows, Inputs, read_rows, resident, to_device
 from automask.training.features import Features
 from automask.training.fold_data import fold_data
 from automask.training.hardware import MicroBatch
@@ -63,15 +63,21 @@ class FoldTrainer:
         self.task, self.recipe, self.features, self.network = task, recipe, features, network
         self.data = fold_data(task, recipe, fold)
         self.plan = Plan(recipe, network.stages)
-        self.optimization = Optimization(recipe, network, parameter_groups(network))
         size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")
         self.augment = call_plugin(recipe, "augmentation", size)
         self.pixels = task.pixels(recipe, fold)
-        self.inputs = Inputs(self.pixels, self.augment, task.device, self.data.streams.augmentation)
+        self.inputs = Inputs(
+            self.pixels,
+            self.augment,
+            task.device,
+            self.data.streams.augmentation,
+            resident(self.pixels, task.device),
+        )
         name = f"{recipe['backbone'].name} {model}"
-        self.bfloat16 = hardware.choose_bfloat16(
+        self.precision = hardware.choose_precision(
             network, name, size, task.device, Cache(task.cache).precision
         )
+        self.optimization = Optimization(recipe, network, parameter_groups(network), self.precision)
         self.micro_batch = MicroBatch(
             Cache(task.cache).memory,
             f"{name} {size}px {task.device}",
@@ -108,15 +114,13 @@ class FoldTrainer:
         In as many parts as memory asks for. Batch norm has then counted the rows of those that
         didn't fit, too. The head alone computes where there is a `table` of features to read.
         """
+        device = self.task.device
         inputs = (
-            self.inputs(*batch) if table is None else torch.from_numpy(read_rows(table, *batch))
+            self.inputs(*batch) if table is None else to_device(read_rows(table, *batch), device)
         )
         # Once for the whole batch: its parts, and a second try in smaller ones, are of the same mixture.
         inputs, target = mixing.mix_batch(
-            self.recipe,
-            self.data.streams.mix,
-            inputs.to(self.task.device),
-            self.data.target(batch.rows),
+            self.recipe, self.data.streams.mix, inputs, self.data.target(batch.rows)
         )
 
         def backward(rows: int) -> Tensor:
@@ -127,7 +131,8 @@ class FoldTrainer:
                 count = min(count, max(1, len(target) // 2))
             parts = zip(inputs.tensor_split(count), target.tensor_split(count), strict=True)
             forward = self._forward if table is None else self.network.head
-            return accumulate(list(parts), forward, self._loss, self.data.class_counts)
+            counts, scale = self.data.class_counts, self.optimization.scaler.scale
+            return accumulate(list(parts), forward, self._loss, counts, scale)
 
         return self.micro_batch.fit(backward, len(target))
 
@@ -135,5 +140,6 @@ class FoldTrainer:
         return call_plugin(self.recipe, "loss", logits, target, class_counts)
 
     def _forward(self, images: Tensor) -> Tensor:
-        with torch.autocast(self.task.device.type, torch.bfloat16, enabled=self.bfloat16):
+        half = self.precision != torch.float32
+        with torch.autocast(self.task.device.type, self.precision, enabled=half):
             return self.network(images)

@@ -1,7 +1,7 @@
-"""What the machine can do: batches that fit its memory, and whether bfloat16 is faster.
+"""What the machine can do: batches that fit its memory, and the number format of training steps.
 
-Both are found out by trying: memory by running out of it, bfloat16 by the clock, since some processors
-are slower in it for small models.
+Memory is found out by running out of it. A GPU trains in what it multiplies fastest; of a processor
+bfloat16 is tried by the clock, since some are slower in it for small models.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from torch import nn
 from automask.storage.json_cache import get, get_or_compute, put
 
 T = TypeVar("T")
+#: How torch says of a processor, and libraries of a GPU, that there is no memory.
+WORDS = ("can't allocate memory", "_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Was it memory that didn't suffice? Of a processor's, torch says so by its words alone."""
+    """Was it memory that didn't suffice? There isn't an error of its own for all of it."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in WORDS)
 
 
 def run_halving(run: Callable[[int], T], size: int) -> tuple[T, int]:
@@ -71,26 +73,40 @@ WORTHWHILE = 1.05
 BATCH = 16
 
 
-def choose_bfloat16(
+def choose_precision(
     network: nn.Module, key: str, size: int, device: torch.device, file: Path
-) -> bool:
-    """True where training steps of this network at `size` pixels are quicker under bfloat16.
+) -> torch.dtype:
+    """The quickest format for training steps of this network at `size` pixels.
 
-    A processor's answer is kept in `file` by `key`, so that a study computes alike to its end; a
-    GPU that has bfloat16 always uses it.
+    A processor's answer is kept in `file` by `key`, so that a study computes alike to its end.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return gpu_precision(*torch.cuda.get_device_capability(device))
     if device.type != "cpu" or emulated(device):
-        return False
+        return torch.float32
     key = f"{key} {size}px {torch.get_num_threads()} threads"
-    return get_or_compute(
+    quicker = get_or_compute(
         file, key, lambda: run_halving(lambda rows: _quicker(network, size, rows), BATCH)[0]
     )
+    return torch.bfloat16 if quicker else torch.float32
+
+
+def gpu_precision(major: int, minor: int) -> torch.dtype:
+    """The format that a GPU of that compute capability multiplies fastest.
+
+    Before 8.0 torch emulates bfloat16, slowly. float16 is fast on 6.0 (P100) and from 7.0 (V100, T4)
+    on; the others of generation 6 have it at a 64th of their speed (CUDA C++ Programming Guide,
+    arithmetic instructions).
+    """
+    if major >= 8:
+        return torch.bfloat16
+    return torch.float16 if major == 7 or (major, minor) == (6, 0) else torch.float32
 
 
 def emulated(device: torch.device) -> bool:
-    """Is it a processor that lacks bfloat16, in which it then computes far more slowly?"""
+    """Does it lack bfloat16, in which it then computes far more slowly?"""
+    if device.type == "cuda":
+        return gpu_precision(*torch.cuda.get_device_capability(device)) != torch.bfloat16
     return device.type == "cpu" and not (
         torch.ops.mkldnn._is_mkldnn_bf16_supported()
         and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -179,12 +179,12 @@ def _pad(parts: Sequence[Sequence[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]
     A fold that needs fewer steps than another rests for the last ones, with a length of 0. Even then
     its rows are its own: a head that keeps count must never see those that it will be scored on.
     """
-    steps, longest = max(map(len, parts)), max(len(part) for of_fold in parts for part in of_fold)
+    steps, longest = max(map(len, parts)), max(len(part) for batches in parts for part in batches)
     rows = np.zeros((steps, len(parts), longest), np.int64)
     lengths = np.zeros((steps, len(parts)), np.int64)
-    for k, of_fold in enumerate(parts):
-        rows[:, k] = np.resize(of_fold[-1], longest)
-        for index, part in enumerate(of_fold):
+    for k, batches in enumerate(parts):
+        rows[:, k] = np.resize(batches[-1], longest)
+        for index, part in enumerate(batches):
             rows[index, k], lengths[index, k] = np.resize(part, longest), len(part)
     return rows, lengths
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from automask.data.dataset import Attributes
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe
+from automask.training.batches import to_device
 from automask.training.hardware import run_halving
 from automask.training.pretrained import Checkpoint
 from automask.training.random_streams import torch_seed
@@ -143,18 +144,19 @@ def predict(
     network.eval()
 
     def batch(part: np.ndarray) -> Tensor:
-        return network(torch.from_numpy(inputs[part]).to(device)).float().softmax(-1)
+        return network(to_device(inputs[part], device)).float().softmax(-1)
 
     with torch.inference_mode():
         return in_batches(batch, rows).numpy()
 
 
 def in_batches(run: Callable[[np.ndarray], Tensor], rows: np.ndarray) -> Tensor:
-    """`run` of all rows, a batch that fits the memory at a time, its results joined on the processor."""
+    """`run` of all rows, a batch that fits the memory at a time, joined on the processor."""
 
     def all_rows(size: int) -> Tensor:
         parts = np.array_split(rows, max(1, -(-len(rows) // size)))
-        return torch.cat([run(part).cpu() for part in parts])
+        # All at once to the processor: a GPU works on while the next batch is read.
+        return torch.cat([run(part) for part in parts]).cpu()
 
     return run_halving(all_rows, BATCH)[0]
 

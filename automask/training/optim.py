@@ -1,4 +1,4 @@
-"""What every training loop shares: batches, one optimizer step, the learning rate's course, EMA."""
+"""What every training loop shares: batches, one optimizer step, the learning rate's course."""
 
 from __future__ import annotations
 
@@ -11,30 +11,8 @@ from torch import Tensor, nn
 
 from automask.space import registry
 from automask.space.recipe import Recipe
+from automask.training.moving_average import MovingAverage
 from automask.training.task import call_plugin
-
-
-class Average:
-    """An exponential moving average of a module; `module` holds it, or is the module itself at decay 0.
-
-    The decay begins at 0 and rises with the steps to the one given (timm's ModelEmaV3 with warm-up), so
-    that short trainings aren't averaged with their beginnings. What a batch norm counts is averaged too.
-    """
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module, self.source, self.steps, self.average = module, module, 0, None
-        if decay:
-            from timm.utils import ModelEmaV3
-
-            self.average = ModelEmaV3(module, decay, use_warmup=True)
-            self.module = self.average.module
-
-    def step(self) -> None:
-        """After each step of the optimizer."""
-        if self.average is not None:
-            self.steps += 1
-            self.average.update(self.source, self.steps)
-
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -52,28 +30,45 @@ def accumulate(
     forward: Callable[[Tensor], Tensor],
     loss: Loss,
     class_counts: Tensor,
+    scale: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Tensor:
     """Backward over the parts of one batch; gradients add up to those of the batch as a whole.
 
-    Returns the batch's mean loss, detached.
+    They are those of the `scale`d loss. Returns the batch's mean loss, detached.
     """
     rows = sum(len(target) for _, target in parts)
     total = torch.zeros((), device=class_counts.device)
     for inputs, target in parts:
         value = loss(forward(inputs).float(), target, class_counts)
         share = value.sum() / rows if value.ndim else value * (len(target) / rows)
-        share.backward()
+        scale(share).backward()
         total += share.detach()
     return total
 
 
 class Optimization:
-    """What moves a module's parameters, given in `groups`: optimizer, learning rate, average."""
+    """What moves a module's parameters, given in `groups`: optimizer, learning rate, average.
 
-    def __init__(self, recipe: Recipe, module: nn.Module, groups: list[dict[str, Any]]) -> None:
+    Of a module that trains in float16 the `scaler` scales losses: gradients would vanish below its
+    range.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        module: nn.Module,
+        groups: list[dict[str, Any]],
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         self.recipe = recipe
+        # Torch begins at 65,536, where the first steps of some networks overflow and are lost: of a
+        # short training too many.
+        device = next(module.parameters()).device.type
+        self.scaler = torch.amp.GradScaler(
+            device, init_scale=1024.0, enabled=precision == torch.float16
+        )
         self.optimizer: torch.optim.Optimizer = call_plugin(recipe, "optimizer", groups)
-        self.average = Average(module, recipe.training["ema_decay"])
+        self.average = MovingAverage(module, recipe.training["ema_decay"])
         self.schedule: Schedule | None = None
 
     @property
@@ -89,7 +84,8 @@ class Optimization:
     def step(self) -> None:
         """Move the parameters by their gradients, which are gone then."""
         assert self.schedule is not None
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.average.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)

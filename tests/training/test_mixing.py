@@ -19,7 +19,7 @@ from automask.training import batches, flops, heads, mixing, network, trial
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer
 from automask.training.fold_data import fold_data
-from automask.training.optim import Average
+from automask.training.moving_average import MovingAverage
 from helpers.commands import automask
 from helpers.competition import SPACE, draw_table
 from helpers.recipes import recipe
@@ -157,7 +157,7 @@ def test_a_batch_in_parts_is_of_the_same_mixture(task, monkeypatch, name, way):
         built = network.build(made, task.data.attributes, {}, task.seed, 0)
         trainer = FoldTrainer(task, made, Features(task, made), 0, built)
         trainer.micro_batch.file = task.cache / f"{name}-{way}.json"
-        trainer.bfloat16 = False
+        trainer.precision = torch.float32
         seen.clear()
         trainer.epoch(0)
         return seen, built.state_dict()
@@ -512,7 +512,7 @@ def averaged(values, decay):
 def test_the_average_is_the_one_computed_by_hand(decay):
     torch.manual_seed(0)
     module, values = nn.Linear(3, 2), []
-    average = Average(module, decay)
+    average = MovingAverage(module, decay)
     for _ in range(6):
         with torch.no_grad():
             module.weight += torch.randn(2, 3)

@@ -229,21 +229,21 @@ def _mouth(pen: Pen, rng: Generator, person: Person) -> None:
 
 
 def _front_hair(pen: Pen, rng: Generator, person: Person) -> None:
-    x, kept = np.linspace(1, -1, 41), 1 - person.receding
-    crown = _face(person, 180, 360, 0.03 + 0.06 * kept)
+    x, fullness = np.linspace(1, -1, 41), 1 - person.receding
+    crown = _face(person, 180, 360, 0.03 + 0.06 * fullness)
     if person.style in ("crop", "quiff"):
         y = -0.66 + 0.12 * (x - person.part) ** 2 + 0.4 * x**8
-        crown[1::3] *= 1 + 0.06 * kept
+        crown[1::3] *= 1 + 0.06 * fullness
     elif person.part > 0.2 or person.style == "fringe":
         y = -0.36 + 0.03 * np.cos(x * 14) + 0.2 * x**8
     else:
         y = -0.78 + 0.55 * np.abs(x - person.part) ** 1.2 + 0.1 * x**8
     if person.style == "quiff":
-        crown[:, 1] -= 0.16 * kept * np.exp(-((crown[:, 0] - 0.2) ** 2) * 6)
+        crown[:, 1] -= 0.16 * fullness * np.exp(-((crown[:, 0] - 0.2) ** 2) * 6)
     y -= person.receding * (0.25 + 0.3 * np.exp(-(((np.abs(x) - 0.55) / 0.25) ** 2)))
     hairline = np.column_stack([x * person.width, np.clip(y, -np.sqrt(1 - x**2), 0)])
     pen.fill(np.vstack([crown, hairline]), person.hair)
-    pen.line(arc(0.1, -0.2, person.width * 0.7, 0.75, 285, 325), WHITE, 0.06, 0.2 * kept)
+    pen.line(arc(0.1, -0.2, person.width * 0.7, 0.75, 285, 325), WHITE, 0.06, 0.2 * fullness)
 
 
 def _mask(pen: Pen, rng: Generator, person: Person, mask: str) -> None:

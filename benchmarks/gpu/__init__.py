@@ -1,0 +1,1 @@
+"""What automask does with a GPU: `python -m benchmarks.gpu`, or `make gpu`."""
