@@ -36,7 +36,8 @@ class Listener:
         """So many of a task's steps are done; `task` says what is done, as "decoding images"."""
 
     def publish(self, event: Any) -> None:
-        """News of a search: a `automask.hpo.progress.Event`."""
+        """News of a search: `automask.hpo.progress.Event`, and `automask.study.run.SearchStart` and
+        `SearchEnd`."""
 
 
 _LOG = Listener()
@@ -51,6 +52,11 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+def is_heard() -> bool:
+    """Does anybody listen?"""
+    return _listener.get() is not _LOG
 
 
 def note(text: str) -> None:

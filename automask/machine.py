@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from automask.errors import UserError
@@ -49,6 +51,21 @@ def setup_process(threads: int | None = None) -> None:
     # Images are worked on side by side already.
     cv2.setNumThreads(0)
     keep_memory()
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """After the block, libraries that were imported before it have their threads and denormals again."""
+    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
+    threads = (torch and torch.get_num_threads(), cv2 and cv2.getNumThreads())
+    try:
+        yield
+    finally:
+        if torch is not None:
+            torch.set_num_threads(threads[0])
+            torch.set_flush_denormal(False)
+        if cv2 is not None:
+            cv2.setNumThreads(threads[1])
 
 
 def keep_memory() -> None:

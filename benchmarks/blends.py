@@ -47,8 +47,8 @@ def section(name: str, session: Session, count: int) -> str:
     seconds = time.process_time() - begin
     best, names = found[: count or TOP], [PLAIN]
     if count:
-        names = tta.candidates(session, print)
-    views = tta.member_views(session, best, names, print)
+        names = tta.candidates(session)
+    views = tta.member_views(session, best, names)
     seen = blended(session, views)
     lines = [
         f"## {name}",

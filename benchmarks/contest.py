@@ -30,9 +30,11 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from automask.hpo import sampler
 from automask.hpo.attributes import StudyAttributes
+from automask.hpo.progress import Event
 from automask.hpo.proposer import Proposer, suggester
 from automask.hpo.pruners import TwoStage
-from automask.hpo.searcher import Event, Limits, Note, Searcher
+from automask.hpo.searcher import Limits, Searcher
+from automask.listener import Listener, listening
 from automask.machine import setup_process
 from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Recipe
@@ -120,11 +122,12 @@ def run(name: str, seed: int, way: Way, cache_folder: Path) -> dict[str, Any]:
         study, proposer = _study(task, space, seed, way)
         ended: list[tuple[float, str, float | None]] = []
 
-        def tell(event: Event | Note) -> None:
-            if isinstance(event, Event) and event.what == "end":
-                seconds = time.process_time() - begin
-                ended.append((round(seconds, 2), event.recipe.hash, event.value))
-                recipes[event.recipe.hash] = event.recipe
+        class Timer(Listener):
+            def publish(self, event: Event) -> None:
+                if event.what == "end":
+                    seconds = time.process_time() - begin
+                    ended.append((round(seconds, 2), event.recipe.hash, event.value))
+                    recipes[event.recipe.hash] = event.recipe
 
         recipes: dict[str, Recipe] = {}
         searcher = Contestant(
@@ -133,14 +136,14 @@ def run(name: str, seed: int, way: Way, cache_folder: Path) -> dict[str, Any]:
             store,
             Limits(0),
             lambda recipe, report: fit(task, recipe, store.trial(recipe.hash), report),
-            tell,
             seed,
             proposer.cost,
             proposer=proposer,
         )
-        while time.process_time() - begin < BUDGETS[-1]:
-            searcher.limits = Limits(searcher.limits.trials + 1)
-            searcher.run()
+        with listening(Timer()):
+            while time.process_time() - begin < BUDGETS[-1]:
+                searcher.limits = Limits(searcher.limits.trials + 1)
+                searcher.run()
         blends = [
             _blended(
                 task, store, [recipes[h] for s, h, v in ended if v is not None and s <= budget]

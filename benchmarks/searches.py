@@ -116,11 +116,9 @@ def outside_training() -> Figure:
             finally:
                 inside += time.perf_counter() - begin - outside.seconds
 
-        searcher = Searcher(
-            opened.study, opened.space, opened.store, Limits(trials), train, print_nothing
-        )
+        searcher = Searcher(opened.study, opened.space, opened.store, Limits(trials), train)
         # The first trial fills the caches.
-        Searcher(opened.study, opened.space, opened.store, Limits(1), train, print_nothing).run()
+        Searcher(opened.study, opened.space, opened.store, Limits(1), train).run()
         inside = 0.0
         wall = seconds(searcher.run)
     each = (wall - inside) / (trials - 1)
@@ -132,10 +130,6 @@ def outside_training() -> Figure:
         SMALLER,
         note=f"{data}; {wall / (trials - 1):.2f} s a trial in all",
     )
-
-
-def print_nothing(event: object) -> None:
-    pass
 
 
 class Clock:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from automask.listener import Listener, listening
 from helpers.commands import automask
 from helpers.competition import SPACE, draw_table
 
@@ -42,6 +43,30 @@ def inside(project, monkeypatch) -> Path:
     """The same, with the test standing in it."""
     monkeypatch.chdir(project)
     return project
+
+
+class Collector(Listener):
+    """Keeps all that work says."""
+
+    def __init__(self):
+        self.notes, self.events, self.steps = [], [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def publish(self, event):
+        self.events.append(event)
+
+    def progress(self, task, done, total):
+        self.steps.append((task, done, total))
+
+
+@pytest.fixture
+def heard():
+    """What work says during the test."""
+    collector = Collector()
+    with listening(collector):
+        yield collector
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from automask.cli.options import (
     Weights,
     terminal,
 )
-from automask.units import bytes_of
 
 app = typer.Typer()
 
@@ -38,30 +37,24 @@ def advise(
 
     Nothing trains and no study is made; a search measures the same and begins with it.
     """
-    from automask.study import opening
-    from automask.study.session import Options
+    from automask.api import data
+    from automask.api.projects import Project
+    from automask.cli.display import Display
 
-    size = bytes_of(disk) if disk is not None else None
-    session = opening.survey(
-        Options(
+    console = terminal()
+    with Display(console) as display:
+        advice = data.advise(
+            Project(),
             space=space,
             folds=folds,
             metric=metric,
             seed=seed,
-            weights=weights,
             device=device,
-            disk=size,
+            weights=weights,
+            disk=disk,
+            listener=display,
         )
-    )
-    from automask.cli.display import Display, decode
-    from automask.study import summary
-    from automask.study.run import measure_advice as measured
-
-    console = terminal()
-    for note in session.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, summary.empty_overview(session)))
-    for line in measured(session).lines:
+    for line in advice.lines:
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -84,24 +77,26 @@ def audit(
 
     Nothing trains and no study is made; of a study that was begun the findings are kept.
     """
-    from automask.study import opening
-    from automask.study.session import Options
-
-    size = bytes_of(disk) if disk is not None else None
-    options = Options(study, storage, space, folds, metric, seed, weights, device, disk=size)
-    session = opening.open_or_survey(options)
+    from automask.api import data
+    from automask.api.projects import Project
     from automask.cli import findings
-    from automask.cli.display import Display, decode
-    from automask.diagnostics import audit as audit_module
-    from automask.study import summary
+    from automask.cli.display import Display
 
     console = terminal()
-    for note in session.notes:
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
-    decode(session, Display(console, summary.empty_overview(session)))
-    found = audit_module.audit(session)
-    if session.study is not None:
-        audit_module.keep(session, found)
+    with Display(console) as display:
+        found = data.audit(
+            Project(),
+            study,
+            storage=storage,
+            space=space,
+            folds=folds,
+            metric=metric,
+            seed=seed,
+            device=device,
+            weights=weights,
+            disk=disk,
+            listener=display,
+        )
     findings.show_findings(console, found)
     if csv is not None:
-        console.print(f"wrote {findings.write_pairs(csv, found):,} pairs to {csv}", markup=False)
+        console.print(f"wrote {data.write_pairs(csv, found):,} pairs to {csv}", markup=False)

@@ -1,73 +1,50 @@
-"""What a search shows: while images are decoded, while it runs, and when it has ended.
-
-In a terminal that is live, elsewhere a plain line a trial.
-"""
+"""What a search shows in a terminal: a live table; elsewhere a plain line a trial."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from automask.data.preprocessing import prepare
-from automask.hpo.attributes import TrialAttributes, recipe_of
-from automask.hpo.progress import Step
-from automask.hpo.searcher import Event, Note
-from automask.hpo.trials import complete_trials, finished_trials
-from automask.space.recipe import Recipe
-from automask.study.session import Session
-from automask.study.summary import Ended, Overview
+from automask.api.plain import PlainDisplay, best_line, ending_line, failed
+from automask.api.studies import Running
 from automask.units import duration
+
+if TYPE_CHECKING:
+    from automask.api.plain import SearchEnd, SearchStart
+    from automask.hpo.progress import Event, Step
+    from automask.space.recipe import Recipe
+    from automask.study.summary import Ended, Overview
 
 SHOWN = 12
 STYLES = {"complete": "green", "pruned": "yellow"}
 
 
-@dataclass(frozen=True)
-class Running:
-    """A trial under way: where it is, and since when (Unix time, None where that isn't known)."""
+class Display(PlainDisplay):
+    """A context that listens to a search: in a terminal trials are a live table, images a bar."""
 
-    number: int
-    recipe: Recipe
-    where: str
-    since: float | None = None
+    trials = 0
+    deadline: float | None = None
+    workers = 1
 
-
-class Display:
-    """A context that is told a search's events.
-
-    The search ends at `trials` counted ones or at `deadline` (Unix time), and `workers` share it.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        overview: Overview,
-        trials: int = 0,
-        deadline: float | None = None,
-        workers: int = 1,
-        folds: int = 1,
-    ) -> None:
-        self.console, self.overview = console, overview
-        self.trials, self.deadline, self.workers, self.folds = trials, deadline, workers, folds
-        self.begin = time.time()
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console, self.begin = console, time.time()
         self.running: dict[int, Running] = {}
-        self.steps: dict[int, Step] = {}
-        self.notes: set[str] = set()
         self.live = Live(get_renderable=self._render, console=console, refresh_per_second=4)
+        self.bar = Progress(console=console, transient=True)
+        self.tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Display:
-        if self.console.is_terminal:
-            self.live.start()
         return self
 
     def __exit__(
@@ -76,38 +53,64 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.console.is_terminal:
+        self.stop()
+
+    def stop(self) -> None:
+        """What moves on the screen stands still from here on."""
+        if self.bar.live.is_started:
+            self.bar.stop()
+        if self.live.is_started:
             self.live.stop()
 
-    def tell(self, event: Event | Note) -> None:
-        if isinstance(event, Note):
-            if event.text not in self.notes:
-                self.console.print(f"note: {event.text}", soft_wrap=True, markup=False)
-            self.notes.add(event.text)
+    def say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True, markup=False)
+
+    def progress(self, task: str, done: int, total: int) -> None:
+        # Maps that trials make are theirs: the table tells of these.
+        if not self.console.is_terminal or self.live.is_started:
             return
-        number = event.number
-        if event.what != "end":
-            known = self.running.get(number)
-            since = known.since if known else time.time()
-            if event.step is not None:
-                self.steps[number] = event.step
-            where = _where(event.step, event.expected)
-            self.running[number] = Running(number, event.recipe, where, since)
-            return
-        self.running.pop(number, None)
-        share = 1.0 if event.state == "complete" else _share(self.steps.get(number), self.folds)
-        trial = Ended(
-            number,
-            event.state,
-            event.recipe,
-            event.value,
-            event.seconds,
-            share,
-            message=event.message,
-        )
-        self.overview.add(trial)
+        self.bar.start()
+        if task not in self.tasks:
+            self.tasks[task] = self.bar.add_task(task)
+        self.bar.update(self.tasks[task], completed=done, total=total)
+        if done == total:
+            self.bar.remove_task(self.tasks.pop(task))
+            self.bar.stop()
+
+    def start(self, start: SearchStart) -> None:
+        super().start(start)
+        self.trials, self.deadline = start.limits.trials, start.limits.deadline
+        self.workers = start.workers
+
+    def trial_goes_on(self, event: Event) -> None:
+        super().trial_goes_on(event)
+        known = self.running.get(event.number)
+        since = known.since if known else time.time()
+        where = _where(event.step, event.expected)
+        self.running[event.number] = Running(event.number, event.recipe, where, since)
+        if self.console.is_terminal and not self.live.is_started:
+            self.stop()
+            self.live.start()
+
+    def show_trial(self, trial: Ended) -> None:
+        self.running.pop(trial.number, None)
         if not self.console.is_terminal:
-            self.console.print(trial_line(trial, self.overview), soft_wrap=True, markup=False)
+            super().show_trial(trial)
+
+    def end(self, end: SearchEnd) -> None:
+        """How a search ended, what failed and what is best."""
+        self.stop()
+        self.console.print(ending_line(end))
+        if failures := failed(end):
+            table = Table("trial", "reason", "what", box=None, pad_edge=False)
+            for trial in failures:
+                table.add_row(str(trial.number), trial.state, escape(trial.message[:300]))
+            self.console.print(table)
+        if end.best:
+            self.console.print(best_line(end))
+            self.console.print(f"next: automask ensemble{end.flag}", markup=False)
+        if end.verdict:
+            self.say(end.verdict)
 
     def _render(self) -> RenderableType:
         now = time.time()
@@ -132,17 +135,7 @@ class Display:
         return max(0.0, min(ways)) if ways else None
 
 
-def trial_line(trial: Ended, overview: Overview) -> str:
-    """A trial that has ended in one plain line, with the best and the blend so far."""
-    value = "" if trial.value is None else f" {trial.value:.4f}"
-    why = f": {trial.message}" if trial.message else ""
-    known = (("best", overview.best), ("ensemble so far", overview.blended))
-    scores = ", ".join(f"{name} {reached.value:.4f}" for name, reached in known if reached)
-    said = f"{trial.state}{value} in {trial.seconds:.0f} s{f' ({scores})' if scores else ''}"
-    return f"trial {trial.number}: {said}, {trial.recipe.describe()}{why}"
-
-
-def trials_table(overview: Overview, running: list[Running], now: float, shown: int) -> Table:
+def trials_table(overview: Overview, running: Sequence[Running], now: float, shown: int) -> Table:
     """The trials that ended last and those under way, a row each."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("trial", "state", overview.metric, "time"):
@@ -193,50 +186,3 @@ def _where(step: Step | None, expected: float | None) -> str:
     if step is None:
         return "starting" + (f", about {duration(expected)}" if expected is not None else "")
     return f"fold {step.fold + 1}, epoch {step.epoch} of {step.epochs}"
-
-
-def _share(step: Step | None, folds: int) -> float:
-    """The share of a trial's training that was done at its last step."""
-    return 0.0 if step is None else (step.fold + step.epoch / step.epochs) / folds
-
-
-def decode(session: Session, display: Display) -> None:
-    """The first pass over all images, so that a bad file is told before anything trains."""
-    assert session.space is not None
-    recipe, _ = session.space.default()
-    room = session.room(lambda text: display.tell(Note(text)))
-    console = display.console
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("decoding images", total=None)
-        images = session.images(
-            lambda done, total: bar.update(task, completed=done, total=total), room
-        )
-        rows, store = np.flatnonzero(session.folds != 0), session.store
-        prepared = prepare(recipe["preprocessing"], session.data, rows, images, store.cache)
-        images.at(recipe["resize"].name, images.largest, prepared)
-
-
-def summary(session: Session, console: Console, ending: str) -> None:
-    """How a search ended, what failed and what is best."""
-    done = finished_trials(session.study)
-    states = [trial.state.name.lower() for trial in done]
-    console.print(
-        f"{ending}: {states.count('complete')} complete, {states.count('pruned')} pruned, "
-        f"{states.count('fail')} failed",
-    )
-    failed = [trial for trial in done if trial.state.name == "FAIL"]
-    if failed:
-        table = Table("trial", "reason", "what", box=None, pad_edge=False)
-        for trial in failed[-10:]:
-            noted = TrialAttributes.read(trial)
-            message = escape((noted.message or "")[:300])
-            table.add_row(str(trial.number), noted.reason or "failed", message)
-        console.print(table)
-    ranked = complete_trials(session.study)
-    if ranked:
-        recipe = recipe_of(ranked[0])
-        console.print(
-            f"best: trial {ranked[0].number}, {session.config.search.metric} "
-            f"{ranked[0].values[0]:.4f}, {recipe.describe()}",
-        )
-        console.print(f"next: automask ensemble{session.options.flag}", markup=False)

@@ -24,26 +24,20 @@ def suspects(
 
     Confident learning on the out-of-fold probabilities of the best trials; nothing is trained.
     """
+    from automask.api import labels
+    from automask.api.projects import Project
+    from automask.cli.notes import printed
     from automask.cli.suspects import show_suspects
-    from automask.diagnostics import label_errors
-    from automask.ensembles import members
-    from automask.report import submission
-    from automask.study.session import Options, open_session
 
     console = terminal()
-    session = open_session(Options(study, storage))
-    data, folds = session.data, session.folds
-    probability = members.mean_of_best(
-        session, lambda text: console.print(text, markup=False, soft_wrap=True)
-    )
-    show_suspects(data, probability, folds, console)
+    with printed(console):
+        result = labels.suspects(Project(), study, storage=storage, csv=csv)
+    show_suspects(result, console)
     if csv is not None:
-        frame = label_errors.find_suspects(data, probability, folds)
-        submission.write(frame, csv)
-        targets = " and ".join(f"'{name}'" for name in data.attributes.names)
+        targets = " and ".join(f"'{name}'" for name in result.data.attributes.names)
         console.print(
-            f"wrote {csv}: {len(frame):,} rows, the most suspect first; put right what is wrong in "
-            f"{targets}, then run: automask relabel {csv}",
+            f"wrote {csv}: {len(result.table):,} rows, the most suspect first; put right what is wrong "
+            f"in {targets}, then run: automask relabel {csv}",
             markup=False,
             soft_wrap=True,
         )
@@ -60,13 +54,11 @@ def relabel(
     They are kept in corrections.csv beside automask.toml, and the data stay as they are. Giving a row
     its first label again takes its correction back.
     """
-    from automask.data import config, corrections
-    from automask.storage.project import Project
+    from automask.api import labels
+    from automask.api.projects import Project
 
     console, project = terminal(), Project()
-    tables = config.read(config.load(project), project, None)
-    outcome = corrections.relabel(file, tables, corrections.load(project.corrections))
-    corrections.save(outcome.corrections, project.corrections)
+    outcome = labels.relabel(file, project)
     for (target, old, new), count in sorted(outcome.flows.items(), key=lambda flow: -flow[1]):
         console.print(f"  {target}: {old} → {new} ({count:,})", markup=False)
     console.print(

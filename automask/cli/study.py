@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automask.cli.options import Device, Storage, Study, Weights, terminal
 from automask.errors import UserError
+
+if TYPE_CHECKING:
+    from automask.api import studies
 
 app = typer.Typer()
 
@@ -17,9 +20,8 @@ app = typer.Typer()
 def status(study: Study = "main", storage: Storage = None) -> None:
     """Tell how a study is doing, also while it runs elsewhere."""
     from automask.cli.status import show_status
-    from automask.study.session import Options, open_session
 
-    show_status(open_session(Options(study, storage)), terminal())
+    show_status(_load(study, storage).status, terminal())
 
 
 @app.command("trials")
@@ -40,21 +42,17 @@ def list_trials(
     csv: Annotated[Path | None, typer.Option(help="Write them with all values to a file.")] = None,
 ) -> None:
     """List trials by state, values and score."""
-    from automask.cli.trials import trials_table, write_csv
-    from automask.hpo.attributes import StudyAttributes
-    from automask.hpo.trials import filter_trials, trained_trials
-    from automask.study.session import Options, find_study
+    from automask.api.studies import write_table
+    from automask.cli.trials import trials_table
 
-    opened = find_study(Options(study, storage))[2]
-    metric = StudyAttributes.read(opened).metric
-    found = trained_trials(opened)
-    chosen = filter_trials(found, state, where or (), sort, top)
+    opened = _load(study, storage)
+    chosen = opened.records(state, where or (), sort, top)
     console = terminal()
     if chosen:
-        console.print(trials_table(chosen, metric))
-    console.print(f"{len(chosen)} of {len(found)} trials")
+        console.print(trials_table(chosen, opened.metric))
+    console.print(f"{len(chosen)} of {len(opened.records())} trials")
     if csv is not None:
-        write_csv(chosen, metric, csv)
+        write_table(csv, chosen, opened.metric)
         console.print(f"wrote {csv}", markup=False, soft_wrap=True)
 
 
@@ -68,23 +66,16 @@ def show(
     ] = None,
 ) -> None:
     """Tell all of one trial: recipe, scores, time, what is kept."""
+    from automask.api.studies import write_recipe
     from automask.cli.trials import show_trial
-    from automask.hpo.trials import explain_empty, find_trial, recipe_of
-    from automask.space import recipe_file
-    from automask.storage.files import atomic_write
-    from automask.study.session import Options, find_study
 
-    _, store, opened = find_study(Options(study, storage))
-    trial, folds = find_trial(opened, number), store.load_folds()
-    assert folds is not None
-    console, recipe = terminal(), recipe_of(trial)
-    show_trial(opened, store, int(folds.max()) + 1, trial, console)
+    trial, console = _load(study, storage).show(number), terminal()
+    show_trial(trial, console)
     if toml is None:
         return
-    if recipe is None:
-        raise UserError(f"trial {number} has no recipe: {explain_empty(trial)}")
-    with atomic_write(toml) as beside:
-        beside.write_text(recipe_file.recipe_toml(recipe), encoding="utf-8")
+    if trial.recipe is None:
+        raise UserError(f"trial {number} has no recipe: {trial.empty}")
+    write_recipe(toml, trial.recipe)
     console.print(f"wrote {toml}: automask train {toml}", markup=False, soft_wrap=True)
 
 
@@ -110,33 +101,36 @@ def train(
     A study that isn't there is begun as automask.toml says. What FILE doesn't mention is as the plugins
     have it by default; it may be outside the study's space.
     """
-    from automask.space import recipe_file, registry
-    from automask.study.session import Options
+    from automask.api import studies
+    from automask.api.projects import Project
+    from automask.cli.display import Display
 
-    options = Options(study, storage, space, folds, metric, seed, weights, device)
-    registry.load(options.project)
-    recipe = recipe_file.read_recipe(file)
-    from automask.hpo.attributes import TrialAttributes
-    from automask.hpo.optuna_study import requeue_lost
-    from automask.study import run
-
-    session, console = run.prepare_training(recipe, options), terminal()
-    name = session.config.search.metric
-    if before := run.find_complete(session, recipe):
-        console.print(f"trial {before.number} has this recipe: {name} {before.values[0]:.4f}")
+    console = terminal()
+    with Display(console) as display:
+        try:
+            trial = studies.train(
+                file,
+                folder=Project(),
+                study=study,
+                storage=storage,
+                space=space,
+                folds=folds,
+                metric=metric,
+                seed=seed,
+                device=device,
+                weights=weights,
+                listener=display,
+            )
+        except KeyboardInterrupt:
+            display.stop()
+            console.print("interrupted; the same command goes on from there")
+            raise typer.Exit(130) from None
+    if not trial.is_new:
+        console.print(f"trial {trial.number} has this recipe: {trial.metric} {trial.score:.4f}")
         return
-    try:
-        trial = run.train_recipe(session, recipe, console)
-    except KeyboardInterrupt:
-        requeue_lost(session.study, session.store)
-        console.print("interrupted; the same command goes on from there")
-        raise typer.Exit(130) from None
-    if not trial.values:
-        noted = TrialAttributes.read(trial)
-        raise UserError(f"{file}: {noted.reason or 'failed'}: {noted.message or ''}")
+    flag = "" if study == "main" else f" --study {study}"
     console.print(
-        f"trial {trial.number}: {name} {trial.values[0]:.4f}, kept for automask "
-        f"ensemble{options.flag}",
+        f"trial {trial.number}: {trial.metric} {trial.score:.4f}, kept for automask ensemble{flag}",
         markup=False,
     )
 
@@ -145,6 +139,12 @@ def train(
 def importance(study: Study = "main", storage: Storage = None) -> None:
     """Tell which choices and values mattered, and the best ones."""
     from automask.cli.trials import show_importance
-    from automask.study.session import Options, find_study
 
-    show_importance(find_study(Options(study, storage))[2], terminal())
+    show_importance(_load(study, storage).importance(), terminal())
+
+
+def _load(study: str, storage: str | None) -> studies.Study:
+    from automask.api import studies
+    from automask.api.projects import Project
+
+    return studies.load(Project(), study, storage)

@@ -28,33 +28,34 @@ def submit(
 
     The copy goes to runs/submissions with all that is known of it.
     """
-    from automask.report import answers, archive
-    from automask.storage.project import Project
+    from automask.api import submissions
+    from automask.api.projects import Project
+    from automask.cli.notes import printed
 
     console, project = terminal(), Project()
     if score is not None:
         if name is not None:
             raise UserError("automask submit --score 0.7525 NAME: without --name")
-        archive.record(project.submissions, file, score)
+        submissions.record(file, score, project)
         console.print(f"{file}: {score:g} on the leaderboard", markup=False)
         return
-    data = answers.load_data(project)
-    facts = archive.archive(project, Path(file), name, data)
-    if data is None:
-        console.print("note: no automask.toml here, so that no sample submission could be checked")
-    cv = f"{facts['metric']} {facts['cv']['nested']['value']:.4f}" if facts["cv"] else "CV unknown"
-    kept_as = facts["name"]
-    console.print(f"kept {file} as '{kept_as}', {cv}", markup=False, soft_wrap=True)
-    console.print(f"once its score is known: automask submit --score SCORE {kept_as}", markup=False)
+    with printed(console, "note: "):
+        entry = submissions.submit(file, name=name, folder=project)
+    cv = f"{entry.metric} {entry.cv.value:.4f}" if entry.cv else "CV unknown"
+    console.print(f"kept {file} as '{entry.name}', {cv}", markup=False, soft_wrap=True)
+    console.print(
+        f"once its score is known: automask submit --score SCORE {entry.name}", markup=False
+    )
 
 
-@app.command()
-def submissions() -> None:
+@app.command("submissions")
+def list_submissions() -> None:
     """List kept submissions: CV, leaderboard, how they differ."""
-    from automask.cli import submission_tables
-    from automask.storage.project import Project
+    from automask.api import submissions
+    from automask.api.projects import Project
+    from automask.cli.submission_tables import show_submissions
 
-    submission_tables.show_submissions(Project().submissions, terminal())
+    show_submissions(submissions.submissions(Project()), terminal())
 
 
 @app.command()
@@ -69,30 +70,19 @@ def compare(
     ] = None,
 ) -> None:
     """Show which rows of two submissions differ, and how."""
-    from automask.cli import submission_tables
-    from automask.report import answers, archive, comparison
-    from automask.storage.project import Project
+    from automask.api import submissions
+    from automask.api.projects import Project
+    from automask.cli.submission_tables import show_comparison
 
-    console, project = terminal(), Project()
-    data = answers.load_data(project)
-    effects: list[str] = []
-    first, second = (archive.path(project.submissions, name) for name in (a, b))
-    compared = comparison.compare(first, second, data)
-    submission_tables.show_comparison(compared, (a, b), console)
-    ensemble = archive.ensemble(project, compared.paths, study, data)
-    table = comparison.probability(compared, ensemble) if ensemble else None
-    if ensemble and table is not None:
-        source = f"study '{ensemble.facts()['study']}'"
-        submission_tables.show_confidence(compared, table, source, console)
-        effects = submission_tables.show_expected_gain(compared, ensemble, source, console)
-    if html is not None:
-        from automask.report import comparison_page
-
-        shown = comparison_page.write(compared, (a, b), table, html, effects)
-        differ = int(compared.differs.sum())
-        most = f", {shown} of them, evenly spread," if shown < differ else ""
+    console = terminal()
+    result = submissions.compare(a, b, folder=Project(), html=html, study=study)
+    show_comparison(result, console)
+    if result.pictures is not None:
+        most = ""
+        if result.pictures < result.differ:
+            most = f", {result.pictures} of them, evenly spread,"
         console.print(
-            f"\nwrote {html}: {differ} rows that differ{most} with pictures",
+            f"\nwrote {html}: {result.differ} rows that differ{most} with pictures",
             markup=False,
             soft_wrap=True,
         )
@@ -106,11 +96,10 @@ def merge(
     ),
 ) -> None:
     """Join files that answer an attribute each by id."""
-    from automask.report import answers, submission, votes
-    from automask.storage.project import Project
+    from automask.api import submissions
+    from automask.api.projects import Project
 
-    frame = votes.merge(files, answers.load_data(Project()))
-    submission.write(frame, output)
+    frame = submissions.merge(files, folder=Project(), output=output)
     terminal().print(f"wrote {output}: {len(frame):,} rows", markup=False)
 
 
@@ -126,12 +115,11 @@ def vote(
 
     Of classes with as many votes the one of the earliest file wins.
     """
-    from automask.report import answers, submission, votes
-    from automask.storage.project import Project
+    from automask.api import submissions
+    from automask.api.projects import Project
 
     numbers = _numbers(weights) if weights is not None else None
-    result = votes.vote(files, numbers, answers.load_data(Project()))
-    submission.write(result.frame, output)
+    result = submissions.vote(files, weights=numbers, folder=Project(), output=output)
     terminal().print(
         f"wrote {output}: {len(result.frame):,} rows, {result.unanimous:,} unanimous, "
         f"{result.tied:,} tied and left to the earliest file",
@@ -153,14 +141,17 @@ def report(
 
     Nothing is trained.
     """
-    from automask.report import study_report
-    from automask.study.session import Options, open_session
+    from automask.api import reports
+    from automask.api.projects import Project
+    from automask.cli.notes import printed
     from automask.units import format_bytes
 
     console = terminal()
-    session = open_session(Options(study, storage, device=device))
-    size = study_report.write(session, output, lambda text: console.print(text, markup=False))
-    console.print(f"wrote {output}: {format_bytes(size)}", markup=False, soft_wrap=True)
+    with printed(console):
+        file = reports.report(Project(), study, output, storage=storage, device=device)
+    console.print(
+        f"wrote {file}: {format_bytes(file.stat().st_size)}", markup=False, soft_wrap=True
+    )
 
 
 def _numbers(text: str) -> list[float]:

@@ -1,81 +1,58 @@
-"""The `suspects` command: which train rows a study takes for wrongly labelled."""
+"""What the `suspects` command prints."""
 
 from __future__ import annotations
 
-import numpy as np
-from rich.console import Console
+from typing import TYPE_CHECKING
+
 from rich.table import Table
 from rich.text import Text
 
-from automask.data.dataset import Dataset
-from automask.diagnostics import label_errors
-from automask.diagnostics.label_errors import Audit
-from automask.ensembles.members import CLASSES, ROWS
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from automask.diagnostics.suspects import Noise, Suspects
+
+#: So many rows and classes are listed.
+ROWS, CLASSES = 20, 15
 
 
-def show_suspects(
-    data: Dataset, probability: np.ndarray, folds: np.ndarray, console: Console
-) -> None:
+def show_suspects(suspects: Suspects, console: Console) -> None:
     """Print the most suspect rows, and how many labels are estimated to be wrong, by class."""
-    audit, attributes = (
-        label_errors.find_label_errors(data.labels, probability, folds),
-        data.attributes,
-    )
-    flagged = int(audit.flagged.sum())
     console.print(
-        f"{flagged:,} of {len(data.labels):,} labels flagged, about {audit.wrong.sum():.0f} estimated "
-        "to be wrong, by confident learning on out-of-fold probabilities",
+        f"{suspects.flagged:,} of {len(suspects.data.labels):,} labels flagged, about "
+        f"{suspects.wrong:.0f} estimated to be wrong, by confident learning on out-of-fold "
+        "probabilities",
         soft_wrap=True,
     )
-    if unjudged := int((~audit.judged).sum()):
-        console.print(f"{unjudged:,} rows can't be judged: no other fold has their class")
-    table = _suspects_table("id", "given", "likely", "p(likely)", "p(given)", "flagged")
-    for row in audit.order[:ROWS].tolist():
+    if suspects.unjudged:
+        console.print(f"{suspects.unjudged:,} rows can't be judged: no other fold has their class")
+    table = _table("id", "given", "likely", "p(likely)", "p(given)", "flagged")
+    for row in suspects.rows[:ROWS]:
         table.add_row(
-            Text(data.train.ids[row]),
-            Text(attributes.describe(data.labels[row])),
-            Text(attributes.describe(audit.likely[row])),
-            f"{audit.confidence[row]:.3f}",
-            f"{audit.quality[row]:.3f}",
-            "yes" if audit.flagged[row] else "",
+            Text(row.id),
+            Text(row.given),
+            Text(row.likely),
+            f"{row.likely_probability:.3f}",
+            f"{row.given_probability:.3f}",
+            "yes" if row.flagged else "",
         )
-    _print_suspects("most suspect", table, console)
-    names = [attributes.describe(label) for label in range(len(attributes.classes))]
-    _print_classes(" × ".join(attributes.names), names, data.labels, audit, console)
-    if len(attributes.names) > 1:
-        for index, (name, own) in enumerate(
-            label_errors.by_attribute(data, probability, folds).items()
-        ):
-            given = attributes.classes[data.labels, index]
-            _print_classes(name, attributes.values[index], given, own, console)
+    _print("most suspect", table, console)
+    for noise in suspects.noise:
+        _print_noise(noise, console)
 
 
-def _print_classes(
-    title: str,
-    names: list[str] | tuple[str, ...],
-    given: np.ndarray,
-    audit: Audit,
-    console: Console,
-) -> None:
-    table = _suspects_table("given", "rows", "flagged", "estimated wrong", "most often truly")
-    rows = np.bincount(given, minlength=len(names))
-    flagged = np.bincount(given[audit.flagged], minlength=len(names))
-    order = np.argsort(-audit.wrong, kind="stable")
-    shown = [label for label in order.tolist() if audit.wrong[label] >= 0.5][:CLASSES]
-    for label in shown:
-        others = np.where(np.arange(len(names)) == label, 0, audit.joint[label])
+def _print_noise(noise: Noise, console: Console) -> None:
+    table = _table("given", "rows", "flagged", "estimated wrong", "most often truly")
+    shown = [row for row in noise.classes if row.wrong >= 0.5][:CLASSES]
+    for row in shown:
         table.add_row(
-            Text(names[label]),
-            f"{rows[label]:,}",
-            f"{flagged[label]:,}",
-            f"{audit.wrong[label]:.0f}",
-            Text(names[int(others.argmax())]),
+            Text(row.name), f"{row.rows:,}", f"{row.flagged:,}", f"{row.wrong:.0f}", Text(row.truth)
         )
     if shown:
-        _print_suspects(f"{title}: about {audit.wrong.sum():.0f} wrong", table, console)
+        _print(f"{noise.title}: about {noise.wrong:.0f} wrong", table, console)
 
 
-def _suspects_table(*columns: str) -> Table:
+def _table(*columns: str) -> Table:
     table = Table(header_style="dim", box=None, pad_edge=False)
     for name in columns:
         text = name in ("id", "given", "likely", "most often truly")
@@ -83,7 +60,7 @@ def _suspects_table(*columns: str) -> Table:
     return table
 
 
-def _print_suspects(title: str, table: Table, console: Console) -> None:
+def _print(title: str, table: Table, console: Console) -> None:
     console.print()
     console.print(Text(title, "bold"))
     console.print(table)

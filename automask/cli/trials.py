@@ -2,133 +2,90 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import optuna
-from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from automask.cli.display import STYLES, one_line
-from automask.hpo.attributes import StudyAttributes, TrialAttributes
-from automask.hpo.importance import FEW, LEAST, SHOWN, Factor, factors
-from automask.hpo.trials import fold_scores, origin, recipe_of, score, state
-from automask.space import recipe_file
-from automask.storage.files import atomic_write
-from automask.storage.study_store import StudyStore
 from automask.units import duration
 
+if TYPE_CHECKING:
+    from automask.api.studies import Factor, Importance, TrialDetails, TrialRecord
 
-def trials_table(trials: Sequence[FrozenTrial], metric: str) -> Table:
+
+def trials_table(trials: Sequence[TrialRecord], metric: str) -> Table:
     """A row a trial."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("trial", "state", metric, "time"):
         shown.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     shown.add_column("recipe")
     for trial in trials:
-        value, seconds = score(trial), TrialAttributes.read(trial).seconds
-        recipe = recipe_of(trial)
         shown.add_row(
             str(trial.number),
-            Text(state(trial), STYLES.get(state(trial), "")),
-            "" if value is None else f"{value:.4f}",
-            "" if seconds is None else duration(seconds),
-            one_line(recipe) if recipe else "in the queue",
+            Text(trial.state, STYLES.get(trial.state, "")),
+            "" if trial.score is None else f"{trial.score:.4f}",
+            "" if trial.seconds is None else duration(trial.seconds),
+            one_line(trial.recipe) if trial.recipe else "in the queue",
         )
     return shown
 
 
-def write_csv(trials: Sequence[FrozenTrial], metric: str, file: Path) -> None:
-    """Write a CSV with a row a trial: its state, scores and every value of its recipe."""
-    rows: list[dict[str, Any]] = []
-    for trial in trials:
-        recipe = recipe_of(trial)
-        scores = {f"fold {fold + 1}": value for fold, value in sorted(fold_scores(trial).items())}
-        rows.append(
-            {
-                "trial": trial.number,
-                "state": state(trial),
-                metric: score(trial),
-                "seconds": TrialAttributes.read(trial).seconds,
-                **scores,
-                **(recipe.flat() if recipe else {}),
-            }
-        )
-    # Folds stay together, whichever trial is first to have them.
-    columns = dict.fromkeys(key for row in rows for key in row if key.startswith("fold "))
-    first = ("trial", "state", metric, "seconds", *sorted(columns, key=lambda c: int(c[5:])))
-    columns = dict.fromkeys((*first, *(key for row in rows for key in row)))
-    with atomic_write(file) as beside, open(beside, "w", newline="", encoding="utf-8") as opened:
-        writer = csv.DictWriter(opened, list(columns))
-        writer.writeheader()
-        writer.writerows(rows)
+#: Lines of each part of `show_importance`.
+SHOWN = 15
 
 
-def show_trial(
-    study: optuna.Study, store: StudyStore, folds: int, trial: FrozenTrial, console: Console
-) -> None:
-    """Print what is known of one trial, its recipe included."""
-    metric, noted = StudyAttributes.read(study).metric, TrialAttributes.read(trial)
-    value, recipe = score(trial), recipe_of(trial)
-    ended = "" if value is None else f", {metric} {value:.4f}"
-    rows = [("trial", f"{trial.number} of study '{study.study_name}': {state(trial)}{ended}")]
-    if noted.message:
-        rows.append(("reason", noted.message))
-    if scores := fold_scores(trial):
-        rows.append(("folds", ", ".join(f"{v:.4f}" for _, v in sorted(scores.items()))))
-    if noted.seconds is not None:
-        rows.append(("time", duration(noted.seconds)))
-    if noted.cost is not None:
-        rows.append(("cost", f"{noted.cost:,.0f} GFLOP"))
-    if trial.datetime_complete:
-        rows.append(("ended", f"{trial.datetime_complete:%Y-%m-%d %H:%M}"))
-    rows.append(("came by", origin(study, trial)))
-    if recipe:
-        kept = store.trial(recipe.hash)
-        named: dict[str, Callable[[int], bool]] = {
-            "probabilities": kept.has,
-            "weights": lambda fold: kept.weights(fold).exists(),
-        }
-        for name, has in named.items():
-            count = sum(map(has, range(folds)))
-            told = f"of {count} of {folds} folds, in {kept.folder}" if count else "none kept"
-            rows.append((name, told))
+def show_trial(trial: TrialDetails, console: Console) -> None:
+    """Print what is known of one trial, and its recipe as TOML."""
+    ended = "" if trial.score is None else f", {trial.metric} {trial.score:.4f}"
+    rows = [("trial", f"{trial.number} of study '{trial.study}': {trial.state}{ended}")]
+    if trial.message:
+        rows.append(("reason", trial.message))
+    if trial.folds:
+        rows.append(("folds", ", ".join(f"{value:.4f}" for value in trial.folds.values())))
+    if trial.seconds is not None:
+        rows.append(("time", duration(trial.seconds)))
+    if trial.cost is not None:
+        rows.append(("cost", f"{trial.cost:,.0f} GFLOP"))
+    if trial.ended:
+        rows.append(("ended", f"{trial.ended:%Y-%m-%d %H:%M}"))
+    rows.append(("came by", trial.origin))
+    if trial.recipe:
+        for name, count in (("probabilities", trial.probabilities), ("weights", trial.weights)):
+            kept = f"of {count} of {trial.fold_count} folds, in {trial.folder}"
+            rows.append((name, kept if count else "none kept"))
     lines = Table.grid(padding=(0, 2))
-    for name, told in rows:
-        lines.add_row(name, Text(told, overflow="fold"))
+    for name, text in rows:
+        lines.add_row(name, Text(text, overflow="fold"))
     console.print(lines)
-    if recipe:
+    if trial.toml:
         console.print()
-        console.print(recipe_file.recipe_toml(recipe), markup=False, soft_wrap=True, end="")
+        console.print(trial.toml, markup=False, soft_wrap=True, end="")
 
 
-def show_importance(study: optuna.Study, console: Console) -> None:
+def show_importance(found: Importance, console: Console) -> None:
     """Print what mattered, plugins' choices first; a sentence where there are too few trials."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    complete = sum(trial.state == TrialState.COMPLETE for trial in trials)
-    if complete < LEAST:
+    if found.complete < found.LEAST:
         console.print(
-            f"{complete} complete trials say nothing about what mattered: at least {LEAST} are needed, "
-            f"and from {FEW} on it is more than a hint",
+            f"{found.complete} complete trials say nothing about what mattered: at least {found.LEAST} "
+            f"are needed, and from {found.FEW} on it is more than a hint",
             soft_wrap=True,
         )
         return
-    metric = StudyAttributes.read(study).metric
     console.print(
-        f"what mattered for {metric}, by {complete} complete and {len(trials) - complete} pruned trials",
+        f"what mattered for {found.metric}, by {found.complete} complete and {found.pruned} pruned "
+        "trials",
         soft_wrap=True,
     )
-    if complete < FEW:
-        console.print(f"with less than {FEW} complete trials, take it as a hint")
-    found = factors(trials)
+    if found.complete < found.FEW:
+        console.print(f"with less than {found.FEW} complete trials, take it as a hint")
+    factors = found.factors
     groups = {
-        "which plugin": [f for f in found if "." not in f.name],
-        "training": [f for f in found if f.name.startswith("training.")],
-        "hyperparameters of plugins": [f for f in found if f.name.count(".") == 2],
+        "which plugin": [f for f in factors if "." not in f.name],
+        "training": [f for f in factors if f.name.startswith("training.")],
+        "hyperparameters of plugins": [f for f in factors if f.name.count(".") == 2],
     }
     for title, members in groups.items():
         if members:

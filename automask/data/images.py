@@ -13,6 +13,7 @@ import numpy as np
 
 from automask.data.decoding import decode
 from automask.errors import UserError
+from automask.listener import progress
 from automask.machine import cores
 from automask.space import registry
 from automask.storage.arrays import open_array, write_array
@@ -20,7 +21,6 @@ from automask.storage.cache import Cache
 from automask.storage.disk import DiskBudget
 from automask.storage.files import short_hash
 
-Progress = Callable[[int, int], None]
 #: How many pixels a side of a JPEG are decoded at least for each that is kept.
 ENOUGH = 1.3
 
@@ -39,11 +39,10 @@ class Images:
         largest: int,
         resizes: dict[str, Callable[[np.ndarray, int], np.ndarray]],
         folder: Path,
-        progress: Progress = lambda done, total: None,
         room: DiskBudget = DiskBudget(),
     ) -> None:
         self.paths, self.largest, self.resizes = list(paths), largest, resizes
-        self.folder, self.progress, self.room = folder, progress, room
+        self.folder, self.room = folder, room
         self.reading: tuple[Path, np.ndarray] | None = None
         facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
         self.facts = facts
@@ -119,7 +118,7 @@ class Images:
             with ThreadPoolExecutor(cores()) as pool:
                 for messages in pool.map(rows, parts):
                     done += len(messages)
-                    self.progress(done, len(self.paths))
+                    progress("decoding images", done, len(self.paths))
                     errors += [error for error in messages if error]
             if errors:
                 more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from automask.data.corrections import GIVEN
 from automask.data.dataset import Dataset, fold_count
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What is said of N labels of C classes by probabilities of networks that never saw them.
+    """What N labels of C classes look like by probabilities of networks that never saw them.
 
     `judged` `[N]`: has the label's class rows in other folds? Of those that aren't judged nothing else
     holds. `quality` `[N]` is the probability of the given label, `likely` `[N]` the likeliest class and
@@ -106,32 +104,3 @@ def noise_matrix(target: np.ndarray, probability: np.ndarray, folds: np.ndarray)
     np.fill_diagonal(chance, 0)
     pairs = [[int(t), int(g), round(float(chance[t, g]), 4)] for t, g in np.argwhere(chance > 5e-5)]
     return {"wrong": round(float(wrong), 4), "pairs": pairs}
-
-
-def find_suspects(data: Dataset, probability: np.ndarray, folds: np.ndarray) -> pd.DataFrame:
-    """The train rows that can be judged, the most suspect first, by out-of-fold probabilities `[N, C]`.
-
-    Columns are the id and each target, to be edited; then each target as it was given and as it is
-    likely to be, the probabilities of the likely and of the given class, and whether confident
-    learning takes the label for wrong. A target of a column's name takes that column's place.
-    """
-    audit, attributes = find_label_errors(data.labels, probability, folds), data.attributes
-    order = audit.order
-
-    def texts(classes: np.ndarray, prefix: str = "") -> dict[str, object]:
-        return {
-            prefix + name: np.array(attributes.values[index], object)[
-                attributes.classes[classes[order], index]
-            ]
-            for index, name in enumerate(attributes.names)
-        }
-
-    first = {data.id_column: np.array(data.train.ids, object)[order], **texts(data.labels)}
-    more = {
-        **texts(data.labels, GIVEN),
-        **texts(audit.likely, "likely_"),
-        "likely_probability": audit.confidence[order].round(4),
-        "given_probability": audit.quality[order].round(4),
-        "flagged": np.where(audit.flagged[order], "yes", "no"),
-    }
-    return pd.DataFrame(first | {name: more[name] for name in more if name not in first})

@@ -1,4 +1,4 @@
-"""The `ensemble` command: the blend, what is kept of it, and the submission file."""
+"""The blend of a study: its members under the views that compete, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -6,54 +6,48 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
 from automask.ensembles import calibration, members, priors
-from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, Member
-from automask.errors import UserError
+from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, Member, fit
+from automask.space import registry
 from automask.study.session import Session
 
 
-def candidate_views(
-    session: Session, tta: str, top: int, console: Console
-) -> dict[str, list[Member]]:
+def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
+    """Blend the `top` best trials of a study by an ensemble plugin, or by the best of them (`auto`).
+
+    `tta` is a view that competes with the plain one, or `auto` for all of them. Raises `UserError` for
+    an unknown name, and where no trial is complete.
+    """
+    registry.load(session.options.project)
+    if method != AUTO:
+        registry.get("ensemble", method)
+    if tta != AUTO:
+        registry.get("tta", tta)
+    data, views = session.data, candidate_views(session, tta, top)
+    return fit(views, data.labels, session.folds, data.groups, session.metric, method, top)
+
+
+def candidate_views(session: Session, tta: str, top: int) -> dict[str, list[Member]]:
     """The members as they are, the best first, and under the views that compete.
 
     Where there are views only the `top` best stand for choice, as each costs its predictions.
     """
-    found = members.load_members(session, lambda text: console.print(text, markup=False))
-    if not found:
-        raise UserError(
-            f"study '{session.options.study}' has no complete trial yet: run automask search first"
-        )
+    plain = members.load_members(session)
     if tta == PLAIN:
-        return {PLAIN: found}
+        return {PLAIN: plain}
     from automask.ensembles.tta import candidates, member_views
 
-    def say(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
-
-    names = candidates(session, say) if tta == AUTO else [PLAIN, tta]
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("predicting views", total=None)
-        return member_views(
-            session,
-            found[:top],
-            names,
-            say,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    names = candidates(session) if tta == AUTO else [PLAIN, tta]
+    return member_views(session, plain[:top], names)
 
 
 def blend_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
     """What is kept of the blend, as JSON: what was chosen, its scores, and its members by trial, recipe
     and weight. Lists by class are in the order of `classes`."""
     data = session.data
-    before = calibration.reliability(data.labels, blended.honest)
-    after = calibration.reliability(data.labels, blended.calibrated)
     shares = class_shares(data, blended)
     return {
         "study": session.options.study,
@@ -83,13 +77,13 @@ def blend_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
         "disagreement": blended.disagreement,
         "calibration": {
             name: {
-                "log_loss": -calibration.log_likelihood(data.labels, probability),
-                "expected_error": calibration.expected_error(table),
-                "reliability": [asdict(bin) for bin in table],
+                "log_loss": errors.log_loss,
+                "expected_error": errors.expected_error,
+                "reliability": [asdict(bin) for bin in errors.reliability],
             }
-            for name, probability, table in (
-                ("before", blended.honest, before),
-                ("after", blended.calibrated, after),
+            for name, errors in (
+                ("before", calibration.measure(data.labels, blended.honest)),
+                ("after", calibration.measure(data.labels, blended.calibrated)),
             )
         },
         "noise": label_errors.noise_matrix(data.labels, blended.honest, session.folds),
@@ -103,20 +97,20 @@ def class_shares(data: Dataset, blended: Ensemble) -> dict[str, np.ndarray]:
     among the test rows as their probabilities tell together."""
     train = data.counts / data.counts.sum()
     probability = blended.test if len(blended.test) else blended.honest
-    said = np.bincount(probability.argmax(1), minlength=len(train)) / len(probability)
-    found = {"train": train, "predicted": said}
+    predicted = np.bincount(probability.argmax(1), minlength=len(train)) / len(probability)
+    shares = {"train": train, "predicted": predicted}
     if len(blended.test):
         test = blended.test
         if blended.biases is not None:
             # The biases aren't what the rows look like: they come off again.
             test = priors.reweight(test, np.exp(-blended.biases / (blended.temperature or 1)))
-        found["estimated"] = priors.estimate(test, train)
-    return found
+        shares["estimated"] = priors.estimate(test, train)
+    return shares
 
 
-def changed_predictions(blended: Ensemble, found: dict[str, np.ndarray]) -> int | None:
+def changed_predictions(blended: Ensemble, shares: dict[str, np.ndarray]) -> int | None:
     """How many test rows would be given another class if their classes were as common as estimated."""
-    if "estimated" not in found:
+    if "estimated" not in shares:
         return None
-    shifted = priors.reweight(blended.test, found["estimated"] / found["train"])
+    shifted = priors.reweight(blended.test, shares["estimated"] / shares["train"])
     return int((shifted.argmax(1) != blended.test.argmax(1)).sum())

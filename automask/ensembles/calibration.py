@@ -20,6 +20,21 @@ class Bin:
     count: int
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities are off: the expected calibration error, the log loss, and the table."""
+
+    expected_error: float
+    log_loss: float
+    reliability: list[Bin]
+
+
+def measure(target: np.ndarray, probability: np.ndarray) -> Calibration:
+    """The calibration of `probability` `[N, C]` on true classes `[N]`."""
+    table = reliability(target, probability)
+    return Calibration(expected_error(table), -log_likelihood(target, probability), table)
+
+
 def reliability(target: np.ndarray, probability: np.ndarray, bins: int = BINS) -> list[Bin]:
     """The reliability table of `probability` `[N, C]`: equal stretches of confidence that hold rows."""
     confidence, right = probability.max(1), probability.argmax(1) == target

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from automask.data import config, corrections, dataset
 from automask.data.dataset import Dataset
-from automask.scoring import score
+from automask.scoring import Score, score
 from automask.study.session import Session
 
 
-def on_other_labels(session: Session, probability: np.ndarray) -> tuple[str, str] | None:
-    """What the other labels are and the score `[N, C]` has on them; None where there are no others.
+@dataclass(frozen=True)
+class OtherScore:
+    """What `labels` they are, in how many rows they differ from the study's, and the score on them."""
+
+    labels: str
+    rows: int
+    score: Score
+
+
+def on_other_labels(session: Session, probability: np.ndarray) -> OtherScore | None:
+    """The score of `probability` `[N, C]` on other labels; None where there are none.
 
     They are those that the corrections give now, for a study that was begun with others, and else
     those of the data themselves.
@@ -28,9 +39,8 @@ def on_other_labels(session: Session, probability: np.ndarray) -> tuple[str, str
     target, classes = labels_of(other, session.data)
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
     count = int((target != session.data.labels).sum())
-    what = "uncorrected labels" if file is None else f"labels that {file} gives now"
-    told = score(session.metric, target, wide, session.data.groups)
-    return f"out of fold, on the {what} ({count:,} rows differ)", str(told)
+    labels = "uncorrected labels" if file is None else f"labels that {file} gives now"
+    return OtherScore(labels, count, score(session.metric, target, wide, session.data.groups))
 
 
 def labels_of(other: Dataset, data: Dataset) -> tuple[np.ndarray, int]:

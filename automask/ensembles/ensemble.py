@@ -99,8 +99,8 @@ class Ensemble:
     @property
     def weights(self) -> np.ndarray | None:
         """`[T]`, or None for a method without weights."""
-        found = [part.weight for part in self.parts if part.weight is not None]
-        return np.array(found) if found else None
+        weights = [part.weight for part in self.parts if part.weight is not None]
+        return np.array(weights) if weights else None
 
 
 def fit(
@@ -121,8 +121,8 @@ def fit(
     """
     plain = next(iter(views))
     tables = {
-        view: np.stack([member.validation for member in found]).astype(np.float64)
-        for view, found in views.items()
+        view: np.stack([member.validation for member in members]).astype(np.float64)
+        for view, members in views.items()
     }
     if len(np.unique(folds)) == 2:
         folds = selection.split_in_half(folds, groups)
@@ -140,7 +140,7 @@ def fit(
     indices, blend, validation = blended(able)
     value = metric(target, validation)
     weights = getattr(blend, "weights", [None] * len(indices))
-    said = table.argmax(2)
+    predicted = table.argmax(2)
     parts = []
     for index, weight in zip(indices, weights, strict=True):
         if weight is None or weight > 0:
@@ -150,7 +150,7 @@ def fit(
                     members[index],
                     None if weight is None else float(weight),
                     float(metric(target, table[index])),
-                    float((said[index] != validation.argmax(1)).mean()),
+                    float((predicted[index] != validation.argmax(1)).mean()),
                     float(value - metric(target, blended(others)[2])) if others else 0.0,
                 )
             )
@@ -165,7 +165,7 @@ def fit(
         biases=choice.biases,
         temperature=temperature,
         parts=tuple(parts),
-        disagreement=disagreement(said[indices]),
+        disagreement=disagreement(predicted[indices]),
         validation=validation,
         honest=honest,
         calibrated=calibrated,
@@ -180,16 +180,16 @@ def fit(
     )
 
 
-def disagreement(said: np.ndarray) -> float:
-    """The mean share of rows in which two of the members, who say the classes `[T, N]`, differ."""
-    pairs = [(said[i] != said[j]).mean() for i in range(len(said)) for j in range(i)]
+def disagreement(classes: np.ndarray) -> float:
+    """The mean share of rows in which two of the members, who predict `classes` `[T, N]`, differ."""
+    pairs = [(classes[i] != classes[j]).mean() for i in range(len(classes)) for j in range(i)]
     return float(np.mean(pairs)) if pairs else 0.0
 
 
-def _methods(pool: Pool, asked: str) -> tuple[list[str], list[str]]:
+def _methods(pool: Pool, method: str) -> tuple[list[str], list[str]]:
     """The methods to choose from, the simplest first; and why others can't be used here."""
-    if asked != AUTO:
-        return [registry.get("ensemble", asked).name], []
+    if method != AUTO:
+        return [registry.get("ensemble", method).name], []
     usable, notes = [], []
     for name in registry.plugins("ensemble"):
         try:
@@ -203,5 +203,5 @@ def _methods(pool: Pool, asked: str) -> tuple[list[str], list[str]]:
 def _scores(pool: Pool, method: str, able: Sequence[int]) -> MethodScores:
     """Without class biases, on the plain view."""
     members, blend = pool.fit(pool.plain, method, selection.EVERYTHING, able)
-    seen = blend(pool.views[pool.plain][members])
-    return MethodScores(pool.score(pool.crossed(pool.plain, method)), pool.score(seen))
+    plain = blend(pool.views[pool.plain][members])
+    return MethodScores(pool.score(pool.crossed(pool.plain, method)), pool.score(plain))

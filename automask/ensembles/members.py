@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from automask.ensembles.ensemble import Member
 from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.hpo.trials import complete_trials
+from automask.listener import note
 from automask.space.recipe import Recipe
 from automask.storage.disk import TOP
 from automask.storage.trial_store import TrialStore
@@ -26,58 +26,60 @@ if TYPE_CHECKING:
     from automask.training.task import Task
 
 
-def load_members(session: Session, say: Callable[[str], None] = lambda text: None) -> list[Member]:
+def load_members(session: Session) -> list[Member]:
     """Every complete trial with its probabilities, the best first.
 
     Test rows that came after a trial was trained are predicted by its stored weights when they are
-    asked for; `say` is told. A member whose weights went, being out of the running, isn't able to; one
+    asked for. A member whose weights went, being out of the running, isn't able to; one
     whose weights never found room, which says nothing of its score, is left out. Raises `UserError`
-    where nobody is able.
+    where no trial is complete, or nobody is able.
     """
-    count = int(session.folds.max()) + 1
-    found, unable = [], 0
+    count = dataset.fold_count(session.folds)
+    members, unable = list[Member](), 0
     for rank, trial in enumerate(complete_trials(session.study)):
         recipe = recipe_of(trial)
         store = session.store.trial(recipe.hash)
         if not all(store.has(fold) for fold in range(count)):
-            say(f"trial {trial.number}: its probabilities are gone from {store.folder}; left out")
+            note(f"trial {trial.number}: its probabilities are gone from {store.folder}; left out")
             continue
         able = store.has_weights(count) or not _has_new_rows(session, store)
         if not able:
             unable += 1
             if rank < TOP:
                 continue
-        test = functools.partial(_test, session, trial.number, recipe, store, say)
-        found.append(Member(trial.number, recipe, store.out_of_fold(session.folds), test, able))
+        test = functools.partial(_test, session, trial.number, recipe, store)
+        members.append(Member(trial.number, recipe, store.out_of_fold(session.folds), test, able))
     if unable:
-        say(
+        note(
             f"{unable} of {rank + 1} trials can't predict the new test rows: there was no room for "
             "their weights (--disk)"
         )
-    if unable and not any(member.able for member in found):
+    if unable and not any(member.able for member in members):
         raise UserError(
             "no trial is left to predict the new test rows: run automask search with more --trials and "
             "more --disk, so that weights of the best are kept"
         )
-    return found
+    if not members:
+        raise UserError(
+            f"study '{session.options.study}' has no complete trial yet: run automask search first"
+        )
+    return members
 
 
-def _test(
-    session: Session, number: int, recipe: Recipe, store: TrialStore, say: Callable[[str], None]
-) -> np.ndarray:
+def _test(session: Session, number: int, recipe: Recipe, store: TrialStore) -> np.ndarray:
     """float32 `[M, C]`: the mean over folds of the test probabilities."""
-    count = int(session.folds.max()) + 1
+    count = dataset.fold_count(session.folds)
     if session.data.test is None:
         return np.zeros((0, len(session.data.counts)), np.float32)
     if _has_new_rows(session, store):
-        say(f"trial {number}: predicting {len(session.data.test)} new test rows by its weights")
+        note(f"trial {number}: predicting {len(session.data.test)} new test rows by its weights")
         _predict(session, recipe, store)
     return store.test(count).mean(0)
 
 
 def _has_new_rows(session: Session, store: TrialStore) -> bool:
     """Are there test rows now that the stored probabilities aren't of?"""
-    key, folds = dataset.test_fingerprint(session.data), range(int(session.folds.max()) + 1)
+    key, folds = dataset.test_fingerprint(session.data), range(dataset.fold_count(session.folds))
     return session.data.test is not None and any(store.test_key(fold) != key for fold in folds)
 
 
@@ -115,7 +117,7 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
     from automask.training.network import predict
 
     task = session.task()
-    for fold in range(int(session.folds.max()) + 1):
+    for fold in range(dataset.fold_count(session.folds)):
         state = load_file(store.weights(fold))
         if is_head_alone(state) and (why := explain_other_weights(session)):
             raise UserError(f"new test rows can't be predicted: {why}")
@@ -124,15 +126,10 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
         store.replace_test(fold, np.asarray(test), task.test_key)
 
 
-#: The best trials whose mean is asked, and how many suspects and classes are printed.
-BEST, ROWS, CLASSES = 5, 20, 15
+#: The best trials whose mean is asked.
+BEST = 5
 
 
-def mean_of_best(session: Session, say: Callable[[str], None]) -> np.ndarray:
+def mean_of_best(session: Session) -> np.ndarray:
     """`[N, C]` mean out-of-fold probabilities of the best trials; `UserError` where there are none."""
-    found = load_members(session, say)
-    if not found:
-        raise UserError(
-            f"study '{session.options.study}' has no complete trial yet: run automask search first"
-        )
-    return np.mean([member.validation for member in found[:BEST]], axis=0)
+    return np.mean([member.validation for member in load_members(session)[:BEST]], axis=0)

@@ -13,8 +13,8 @@ STEPS, ROUNDS = (0.1, -0.1, 0.2, -0.2, 0.4, -0.4, 0.8, -0.8, 1.6, -1.6), 2
 
 def sees_labels_only(metric: Metric, target: np.ndarray, probability: np.ndarray) -> bool:
     """Does the metric see the likeliest class only? Tried out on these rows."""
-    said = one_hot(probability.argmax(1), probability.shape[1])
-    return bool(np.isclose(metric(target, said), metric(target, probability), atol=1e-12))
+    labels = one_hot(probability.argmax(1), probability.shape[1])
+    return bool(np.isclose(metric(target, labels), metric(target, probability), atol=1e-12))
 
 
 def reweight(probability: np.ndarray, factors: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ class Pool:
     metric: Metric
     top: int
     seed: int
-    known: dict[tuple[str, str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
+    cache: dict[tuple[str, str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def plain(self) -> str:
@@ -83,10 +83,10 @@ class Pool:
         """`[m, C]`: the rows of those folds, by a blend fitted on the others. Remembered, since the
         folds k and j are left out together for either's sake."""
         key = view, method, without
-        if key not in self.known:
+        if key not in self.cache:
             members, blend = self.fit(view, method, without)
-            self.known[key] = blend(self.views[view][members][:, ~self.seen(without)])
-        return self.known[key]
+            self.cache[key] = blend(self.views[view][members][:, ~self.seen(without)])
+        return self.cache[key]
 
     def crossed(self, view: str, method: str, without: Folds = EVERYTHING) -> np.ndarray:
         """`[n, C]`: the rows outside those folds, each fold of them by a blend that saw neither."""
@@ -106,12 +106,12 @@ def choose_blend(pool: Pool, methods: Sequence[str], without: Folds = EVERYTHING
     """
     rows = pool.seen(without)
     target, groups, folds = pool.target[rows], pool.groups_of(rows), pool.folds[rows]
-    found = [pool.crossed(pool.plain, method, without) for method in methods]
-    method = methods[int(np.argmax([pool.metric(target, table) for table in found]))]
+    tables = [pool.crossed(pool.plain, method, without) for method in methods]
+    method = methods[int(np.argmax([pool.metric(target, table) for table in tables]))]
     views = list(pool.views)
-    found = [pool.crossed(view, method, without) for view in views]
-    index = simplest_best(pool.metric, target, found, groups)
-    view, honest = views[index], found[index]
+    tables = [pool.crossed(view, method, without) for view in views]
+    index = simplest_best(pool.metric, target, tables, groups)
+    view, honest = views[index], tables[index]
     if not priors.sees_labels_only(pool.metric, target, honest):
         return Choice(method, view, None, honest)
     crossed = np.empty_like(honest)
@@ -147,8 +147,8 @@ def calibrate(pool: Pool, honest: np.ndarray) -> tuple[np.ndarray, float | None]
     out = np.empty_like(honest)
     for fold in np.unique(pool.folds):
         held = pool.folds == fold
-        found = calibration.temperature(pool.target[~held], honest[~held])
-        out[held] = calibration.apply_temperature(honest[held], found)
+        temperature = calibration.temperature(pool.target[~held], honest[~held])
+        out[held] = calibration.apply_temperature(honest[held], temperature)
     helps = simplest_best(calibration.log_likelihood, pool.target, [honest, out], pool.groups)
     return out, calibration.temperature(pool.target, honest) if helps else None
 

@@ -14,9 +14,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from automask.data.dataset import test_fingerprint
+from automask.data.dataset import fold_count, test_fingerprint
 from automask.ensembles.ensemble import PLAIN, Member
 from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
+from automask.listener import note, progress
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
@@ -28,31 +29,27 @@ from automask.training.network import Network, in_batches
 Views = Callable[[Tensor], Sequence[Tensor]]
 
 
-def candidates(session: Session, say: Callable[[str], None]) -> list[str]:
+def candidates(session: Session) -> list[str]:
     """The plugins to choose among: those that mirror only where mirrored images keep their class.
 
     That is measured once a study, here where no search has.
     """
-    every = list(registry.plugins("tta"))
-    turning = {name for name in every if registry.get("tta", name).abilities["mirrors"]}
-    if not turning or flips.mirroring_keeps_class(session, lambda note: say(note.text)):
-        return every
-    return [name for name in every if name not in turning]
+    names = list(registry.plugins("tta"))
+    mirroring = {name for name in names if registry.get("tta", name).abilities["mirrors"]}
+    if not mirroring or flips.mirroring_keeps_class(session):
+        return names
+    return [name for name in names if name not in mirroring]
 
 
 def member_views(
-    session: Session,
-    members: Sequence[Member],
-    names: Sequence[str],
-    say: Callable[[str], None] = lambda text: None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    session: Session, members: Sequence[Member], names: Sequence[str]
 ) -> dict[str, list[Member]]:
     """By the name of each tta plugin the same members, in order, with what they predict under it.
 
     What isn't kept from an earlier time is predicted by stored weights, and then kept. A member without
-    them stays as it is under every name, and `say` is told. `progress` counts folds of members.
+    them stays as it is under every name. Progress counts folds of members.
     """
-    folds, key = range(int(session.folds.max()) + 1), test_fingerprint(session.data)
+    folds, key = range(fold_count(session.folds)), test_fingerprint(session.data)
     wanted = [name for name in names if name != PLAIN]
     able, unable, jobs = set(), [], []
     for member in members:
@@ -67,12 +64,12 @@ def member_views(
             missing = [n for n in wanted if not _under(store, n).holds(fold, key)]
             jobs += [_Job(member.recipe, store, fold, missing)] if missing else []
     if unable and wanted:
-        say(
+        note(
             "without the weights that they were made of, views of the images can't be predicted: "
             f"trials {', '.join(unable)} stay as they are"
         )
     if jobs:
-        _predict_all(session, jobs, say, progress)
+        _predict_all(session, jobs)
     return {
         name: [
             _seen(session, member, name) if name in wanted and member.number in able else member
@@ -89,8 +86,8 @@ def predict(
     network.eval()
 
     def batch(part: np.ndarray) -> Tensor:
-        seen = _viewed(pixels, part, device, views)
-        return torch.stack([network(view).float().softmax(-1) for view in seen]).mean(0)
+        images = _viewed(pixels, part, device, views)
+        return torch.stack([network(view).float().softmax(-1) for view in images]).mean(0)
 
     with torch.inference_mode():
         return in_batches(batch, rows).numpy()
@@ -113,24 +110,24 @@ class _Frozen:
 
     def __init__(self, network: Network, pixels: np.ndarray, views: Views) -> None:
         self.network, self.pixels, self.views = network.eval(), pixels, views
-        self.known = np.zeros(len(pixels), bool)
+        self.computed = np.zeros(len(pixels), bool)
         self.table = torch.zeros(0)
 
     def __getitem__(self, rows: np.ndarray) -> Tensor:
-        new = rows[~self.known[rows]]
+        new = rows[~self.computed[rows]]
         if len(new):
             with torch.inference_mode():
-                found = in_batches(self._batch, new)
+                features = in_batches(self._batch, new)
             if not len(self.table):
-                self.table = torch.zeros(len(self.pixels), *found.shape[1:])
-            self.table[new] = found
-            self.known[new] = True
+                self.table = torch.zeros(len(self.pixels), *features.shape[1:])
+            self.table[new] = features
+            self.computed[new] = True
         return self.table[rows]
 
     def _batch(self, rows: np.ndarray) -> Tensor:
         device = self.network.scale.device
-        seen = _viewed(self.pixels, rows, device, self.views)
-        return torch.stack([self.network.features(view) for view in seen], 1)
+        images = _viewed(self.pixels, rows, device, self.views)
+        return torch.stack([self.network.features(view) for view in images], 1)
 
     def predict(self, head: torch.nn.Module, rows: np.ndarray) -> np.ndarray:
         """float32 `[n, C]` by a head, as `predict` has it of a whole network."""
@@ -140,15 +137,10 @@ class _Frozen:
             return logits.softmax(-1).unflatten(0, (len(rows), -1)).mean(1).cpu().numpy()
 
 
-def _predict_all(
-    session: Session,
-    jobs: Sequence[_Job],
-    say: Callable[[str], None],
-    progress: Callable[[int, int], None],
-) -> None:
+def _predict_all(session: Session, jobs: Sequence[_Job]) -> None:
     """Keep what each job's stored network predicts of its scored rows and of the test rows."""
     task, begin = session.task(), time.monotonic()
-    say(
+    note(
         f"predicting {len({id(job.recipe) for job in jobs})} trials under "
         f"{', '.join(sorted({name for job in jobs for name in job.names}))} by their stored weights, "
         "which is kept for the next time"
@@ -168,16 +160,18 @@ def _predict_all(
                 if key not in frozen:
                     frozen = {k: v for k, v in frozen.items() if features.shared_key in k}
                     frozen[key] = _Frozen(network, pixels, plugin)
-                made = functools.partial(frozen[key].predict, network.head.eval())
+                probability = functools.partial(frozen[key].predict, network.head.eval())
             else:
-                made = functools.partial(predict, network, pixels, device=task.device, views=plugin)
-            test = made(task.test_rows) if len(task.test_rows) else _nothing(session)
-            under = _under(job.store, name)
-            under.save_probabilities(job.fold, FoldResult(made(scored), test, task.test_key))
-        progress(done, len(jobs))
+                probability = functools.partial(
+                    predict, network, pixels, device=task.device, views=plugin
+                )
+            test = probability(task.test_rows) if len(task.test_rows) else _nothing(session)
+            result = FoldResult(probability(scored), test, task.test_key)
+            _under(job.store, name).save_probabilities(job.fold, result)
+        progress("predicting views", done, len(jobs))
         if done == 1 and len(jobs) > 1:
             minutes = math.ceil((time.monotonic() - begin) * (len(jobs) - 1) / 60)
-            say(f"{len(jobs) - 1} more folds to predict, for about {minutes} min")
+            note(f"{len(jobs) - 1} more folds to predict, for about {minutes} min")
 
 
 def _viewed(
@@ -191,7 +185,7 @@ def _viewed(
 def _seen(session: Session, member: Member, name: str) -> Member:
     """The member with what is kept of it under a plugin."""
     under = _under(session.store.trial(member.recipe.hash), name)
-    count = int(session.folds.max()) + 1
+    count = fold_count(session.folds)
     return replace(
         member,
         validation=under.out_of_fold(session.folds),

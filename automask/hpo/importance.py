@@ -7,7 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
 from optuna.distributions import (
@@ -18,12 +18,11 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automask.hpo.attributes import recipe_of
+from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.space.recipe import Recipe
 
 #: Below this many complete trials nothing is said, below the second it is said with a warning.
 LEAST, FEW = 10, 30
-SHOWN = 15
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,27 @@ class Factor:
     trials: int
     best: str
     all: str
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What mattered for a metric, by so many complete and pruned trials; no factors where these are too
+    few."""
+
+    LEAST: ClassVar[int] = LEAST
+    FEW: ClassVar[int] = FEW
+    metric: str
+    complete: int
+    pruned: int
+    factors: Sequence[Factor]
+
+
+def importance(study: optuna.Study) -> Importance:
+    """What mattered in a study."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    complete = sum(trial.state == TrialState.COMPLETE for trial in trials)
+    found = factors(trials) if complete >= LEAST else []
+    return Importance(StudyAttributes.read(study).metric, complete, len(trials) - complete, found)
 
 
 def factors(trials: Sequence[FrozenTrial]) -> list[Factor]:

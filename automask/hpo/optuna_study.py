@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,6 @@ def open_study(
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    optuna.logging.disable_default_handler()
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     try:
         pruning = pruners.make_pruner(pruner, folds)
         sampling, storage = make_sampler(sampler, seed), _storage(url)
@@ -62,13 +62,32 @@ def open_study(
         raise out_of_space(error, runs) or other from error
 
 
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Inside the block Optuna and its storage say nothing that isn't an error."""
+    # Asked for its level, Optuna sets its logger up if it hasn't yet.
+    optuna.logging.get_verbosity()
+    logger, pool = logging.getLogger("optuna"), logging.getLogger("sqlalchemy.pool.impl.QueuePool")
+    handlers = list(logger.handlers)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        optuna.logging.disable_default_handler()
+        filtered = _is_error in pool.filters
+        pool.addFilter(_is_error)
+        try:
+            yield
+        finally:
+            logger.handlers[:] = handlers
+            if not filtered:
+                pool.removeFilter(_is_error)
+
+
 def _is_error(record: logging.LogRecord) -> bool:
     """Not Ctrl-C or the end of the time: SQLAlchemy logs these with a traceback, and raises them too."""
     return record.exc_info is None or isinstance(record.exc_info[1], Exception)
 
 
 def _storage(url: str) -> optuna.storages.RDBStorage:
-    logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(_is_error)
     if not url.startswith("sqlite"):
         return optuna.storages.RDBStorage(url)
     from sqlalchemy import event

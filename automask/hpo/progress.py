@@ -1,9 +1,11 @@
-"""What a training reports while it runs."""
+"""What a training reports while it runs, and a search while trials come and go."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from automask.space.recipe import Recipe
 
 #: Shares of its epochs after which an unfinished first fold is scored, for the pruner to see.
 RUNGS = (1 / 3, 2 / 3)
@@ -29,3 +31,21 @@ class Step:
 
 
 Report = Callable[[Step], None]
+
+
+@dataclass(frozen=True)
+class Event:
+    """News of a worker's trial, for displays: `what` is begin, step or end.
+
+    With begin come the seconds `expected`, where trials before it tell.
+    """
+
+    what: str
+    number: int
+    recipe: Recipe
+    step: Step | None = None
+    state: str = ""
+    value: float | None = None
+    seconds: float = 0.0
+    message: str = ""
+    expected: float | None = None

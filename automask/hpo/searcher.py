@@ -1,7 +1,7 @@
 """The search: Optuna proposes recipes, somebody trains them, the outcome is reported.
 
 Knows Optuna and nothing of training. A recipe is trained by a function that is given; what it
-reports are `automask.hpo.progress.Step`s.
+reports are `Step`s, and what becomes of a trial are `Event`s, published (`automask.listener`).
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, facts
 from automask.hpo.optuna_internals import claim, requeue
 from automask.hpo.optuna_study import requeue_abandoned
-from automask.hpo.progress import Report, Step
+from automask.hpo.progress import Event, Report
 from automask.hpo.proposer import Proposer, suggester
 from automask.hpo.reporter import Interrupted, Reporter
 from automask.hpo.trial_outcome import Outcome, outcome
 from automask.hpo.trials import by_end, last_failures, trials_without_rise
+from automask.listener import publish
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.disk import out_of_space
@@ -56,31 +57,6 @@ class Limits:
     patience: int | None = None
 
 
-@dataclass(frozen=True)
-class Event:
-    """News of a worker's trial, for displays: `what` is begin, step or end.
-
-    With begin come the seconds `expected`, where trials before it tell.
-    """
-
-    what: str
-    number: int
-    recipe: Recipe
-    step: Step | None = None
-    state: str = ""
-    value: float | None = None
-    seconds: float = 0.0
-    message: str = ""
-    expected: float | None = None
-
-
-@dataclass(frozen=True)
-class Note:
-    """A sentence for the user, to be said once."""
-
-    text: str
-
-
 @dataclass
 class Searcher:
     """One worker's loop over a study that any number of workers share.
@@ -94,7 +70,6 @@ class Searcher:
     store: StudyStore
     limits: Limits
     train: Train
-    tell: Callable[[Event | Note], None]
     seed: int = 0
     cost: Callable[[Recipe], Cost | None] = lambda recipe: None
     so_far: Callable[[], list[float]] = list
@@ -213,9 +188,9 @@ class Searcher:
             cost,
             math.inf if expected is None else begin + max(LEAST, patience * expected),
             lambda: _orphaned() or self._late(),
-            lambda step: self.tell(Event("step", trial.number, recipe, step)),
+            lambda step: publish(Event("step", trial.number, recipe, step)),
         )
-        self.tell(Event("begin", trial.number, recipe, expected=expected))
+        publish(Event("begin", trial.number, recipe, expected=expected))
         began = begin - (attributes.seconds or 0.0)
         try:
             ended = outcome(
@@ -249,7 +224,7 @@ class Searcher:
         if ended.state != TrialState.COMPLETE:
             self.store.trial(recipe.hash).remove()
         end = (ended.name, ended.value, seconds, ended.message)
-        self.tell(Event("end", trial.number, recipe, None, *end))
+        publish(Event("end", trial.number, recipe, None, *end))
 
     def _requeue(self, trial: optuna.Trial) -> None:
         # A full disk refuses this as well; then whoever goes on sees that the worker is gone.

@@ -51,10 +51,10 @@ class Form:
 
     def describe(self, cells: Cells) -> str:
         """A class as people say it, after its code if it has one."""
-        said = " × ".join(self.parts(cells))
-        return f"{cells[0]} {said}" if self.codes else said
+        text = " × ".join(self.parts(cells))
+        return f"{cells[0]} {text}" if self.codes else text
 
-    def known(self) -> list[Cells]:
+    def declared(self) -> list[Cells]:
         """The classes that the data tell."""
         if self.codes is not None:
             return [(code,) for code in self.codes.values()]
@@ -153,12 +153,12 @@ def find_answers(table: Csv, form: Form) -> np.ndarray:
 def classify_answers(form: Form, frames: Sequence[pd.DataFrame]) -> Classes:
     """The class of each row of the frames; those that the data tell come first."""
     columns = list(form.labels)
-    known = pd.DataFrame(form.known(), columns=columns, dtype=str)
-    every = pd.concat([known, *(frame[columns] for frame in frames)], ignore_index=True)
+    declared = pd.DataFrame(form.declared(), columns=columns, dtype=str)
+    every = pd.concat([declared, *(frame[columns] for frame in frames)], ignore_index=True)
     codes = np.zeros(len(every), np.int64)
     for column in columns:
         values, texts = pd.factorize(every[column])
         codes = pd.factorize(codes * len(texts) + values)[0]
     _, first = np.unique(codes, return_index=True)
     cells = list(every.iloc[first].itertuples(index=False, name=None))
-    return Classes(cells, codes[len(known) :].reshape(len(frames), -1))
+    return Classes(cells, codes[len(declared) :].reshape(len(frames), -1))

@@ -1,11 +1,12 @@
-"""Submissions kept with what is known of them, and their scores on the leaderboard."""
+"""Kept submissions: what made them, their scores on the leaderboard, how they differ."""
 
 from __future__ import annotations
 
 import math
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,7 @@ from automask.data.csv_file import read_csv
 from automask.data.dataset import Dataset
 from automask.errors import UserError, did_you_mean
 from automask.report import answers, submission
+from automask.scoring import Score
 from automask.storage.files import file_digest
 from automask.storage.project import Project
 from automask.storage.study_store import EnsembleFile, find_ensemble
@@ -26,8 +28,77 @@ Facts = dict[str, Any]
 PAIRS = 3  # from how many pairs on a correlation is told
 
 
-def archive(project: Project, file: Path, name: str | None, data: Dataset | None) -> Facts:
-    """Check a submission and keep a copy with what the ensemble that wrote it left; returns that.
+@dataclass(frozen=True)
+class Submission:
+    """A kept submission: `cv` is the nested score of the ensemble that wrote it, where one did, and
+    `leaderboard` the score that was noted later."""
+
+    name: str
+    date: datetime
+    file: str
+    study: str | None
+    metric: str | None
+    method: str | None
+    cv: Score | None
+    leaderboard: float | None
+
+
+@dataclass(frozen=True)
+class Submissions:
+    """The kept submissions, the oldest first.
+
+    `differences` is the share of rows in which each differs from the newest (None where its ids or
+    columns do), `correlations` Spearman's of CV and leaderboard and the number of pairs, by metric.
+    """
+
+    entries: tuple[Submission, ...]
+    differences: Mapping[str, float | None]
+    correlations: Mapping[str, tuple[float, int]]
+
+    @property
+    def farthest(self) -> tuple[str, float] | None:
+        """The one that differs most from the newest, and its share of rows."""
+        shares = {name: share for name, share in self.differences.items() if share is not None}
+        return max(shares.items(), key=lambda pair: pair[1]) if shares else None
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row each; `difference` is that from the newest."""
+        columns = ("name", "date", "file", "study", "metric", "method", "leaderboard")
+        rows = [
+            {column: getattr(one, column) for column in columns}
+            | {"cv": one.cv and one.cv.value, "difference": self.differences.get(one.name)}
+            for one in self.entries
+        ]
+        return pd.DataFrame(rows, columns=[*columns[:-1], "cv", "leaderboard", "difference"])
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False)
+
+
+def overview(store: SubmissionStore) -> Submissions:
+    """All that are kept."""
+    names = store.names()
+    facts = [store.facts(name) for name in names]
+    shares = differences(store, names[-1], names[:-1]) if names else {}
+    return Submissions(tuple(map(_submission, facts)), shares, correlations(facts))
+
+
+def _submission(facts: Facts) -> Submission:
+    return Submission(
+        facts["name"],
+        datetime.fromisoformat(facts["date"]),
+        facts["file"],
+        facts["study"],
+        facts["metric"],
+        facts["method"],
+        Score(**facts["cv"]["nested"]) if facts["cv"] else None,
+        facts["leaderboard"],
+    )
+
+
+def archive(project: Project, file: Path, name: str | None, data: Dataset | None) -> Submission:
+    """Check a submission and keep a copy with what the ensemble that wrote it left.
 
     Without data it is checked only by itself. Raises `UserError` where it isn't what the competition
     wants, where the same file is kept already, or another under that name.
@@ -37,7 +108,7 @@ def archive(project: Project, file: Path, name: str | None, data: Dataset | None
     with store.locked():
         facts = _facts_of(project, file, name)
         store.save(facts["name"], file, facts)
-    return facts
+    return _submission(facts)
 
 
 def _facts_of(project: Project, file: Path, name: str | None) -> Facts:
@@ -65,12 +136,10 @@ def _check(file: Path, data: Dataset | None) -> None:
     table = read_csv(file)
     form = answers.form_of_data(data)
     answers.align_answers(table, form or answers.form_of_file(table))
-    if (
-        data is not None
-        and form
-        and (found := submission.mistakes(table.frame(table.columns), data))
-    ):
-        raise UserError(f"{file} isn't what the sample submission asks for: {'; '.join(found)}")
+    if data is None or not form:
+        return
+    if mistakes := submission.mistakes(table.frame(table.columns), data):
+        raise UserError(f"{file} isn't what the sample submission asks for: {'; '.join(mistakes)}")
 
 
 def record(store: SubmissionStore, name: str, score: float) -> None:
@@ -100,8 +169,8 @@ def ensemble(
     Raises `UserError` where the study has none, or where no data say which rows it predicted.
     """
     if study is None:
-        found = (find_ensemble(project.runs, file_digest(path)) for path in paths if data)
-        return next(filter(None, found), None)
+        authors = (find_ensemble(project.runs, file_digest(path)) for path in paths if data)
+        return next(filter(None, authors), None)
     if data is None:
         raise UserError(f"--study {study}: needs the automask.toml of that study here")
     store = project.study(study)
@@ -111,12 +180,12 @@ def ensemble(
     return ensembles[-1]
 
 
-def correlations(kept: list[Facts]) -> dict[str, tuple[float, int]]:
+def correlations(submissions: list[Facts]) -> dict[str, tuple[float, int]]:
     """Spearman's correlation of nested CV and leaderboard, and the number of pairs, by metric."""
     pairs = pd.DataFrame(
         [
             (facts["metric"], facts["cv"]["nested"]["value"], facts["leaderboard"])
-            for facts in kept
+            for facts in submissions
             if facts["cv"] and facts["leaderboard"] is not None
         ],
         columns=["metric", "cv", "leaderboard"],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,33 @@ from automask.report import answers
 from automask.report.answers import Classes, Form
 from automask.storage.study_store import EnsembleFile
 
-FLOWS = 20  # how many flows are printed before the rest is counted
 BANDS = 5
+
+
+class Flow(NamedTuple):
+    """From a class, or value, of A to another in B; so many rows."""
+
+    source: str
+    target: str
+    rows: int
+
+
+class ClassCounts(NamedTuple):
+    """In how many rows A gives a class, B does, and both do."""
+
+    name: str
+    a: int
+    b: int
+    both: int
+
+
+class Band(NamedTuple):
+    """Rows of similar confidence: its range, their number, and how many of them differ."""
+
+    lowest: float
+    highest: float
+    rows: int
+    differ: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +67,38 @@ class Comparison:
     def parts(self) -> np.ndarray:
         """`[K, attributes]`: the value of each attribute of each class, as text."""
         return np.array([self.form.parts(cells) for cells in self.classes.cells], object)
+
+    @property
+    def class_counts(self) -> list[ClassCounts]:
+        """Of each class that either file gives."""
+        first, second = self.classes.rows
+        counts = by_class(first, second, len(self.classes.cells)).tolist()
+        return [
+            ClassCounts(self.describe(label), a, b, both)
+            for label, (a, b, both) in enumerate(counts)
+            if a or b
+        ]
+
+    @property
+    def flows(self) -> list[Flow]:
+        """Of the rows that differ, from class to class, the most first."""
+        return [
+            Flow(self.describe(source), self.describe(target), rows)
+            for source, target, rows in flows(*self.classes.rows)
+        ]
+
+    @property
+    def attribute_flows(self) -> dict[str, list[Flow]]:
+        """The same by the values of each attribute."""
+        a, b = self.classes.rows
+        by_name = {}
+        for index, name in enumerate(self.form.attributes):
+            values, texts = pd.factorize(self.parts[:, index])
+            by_name[name] = [
+                Flow(texts[source], texts[target], rows)
+                for source, target, rows in flows(values[a], values[b])
+            ]
+        return by_name
 
 
 def compare(a: Path, b: Path, data: Dataset | None) -> Comparison:
@@ -66,13 +124,11 @@ def by_class(a: np.ndarray, b: np.ndarray, classes: int) -> np.ndarray:
     )
 
 
-def by_confidence(
-    differs: np.ndarray, confidence: np.ndarray
-) -> list[tuple[float, float, int, int]]:
-    """(lowest, highest confidence, rows, rows that differ) of equally large parts, the surest first."""
+def by_confidence(differs: np.ndarray, confidence: np.ndarray) -> list[Band]:
+    """Bands of equally many rows by their confidence `[N]`, the surest first."""
     parts = np.array_split(np.argsort(-confidence, kind="stable"), BANDS)
     return [
-        (confidence[p].min(), confidence[p].max(), len(p), int(differs[p].sum()))
+        Band(confidence[p].min(), confidence[p].max(), len(p), int(differs[p].sum()))
         for p in parts
         if len(p)
     ]

@@ -2,40 +2,75 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from automask.data.dataset import Dataset
-from automask.scoring import by_class
+from automask.scoring import ClassScore, by_class
 
 Facts = dict[str, Any]
 #: Of more values than these only the pairs most often confused are told, and the worst are listed.
 MOST_NAMES, WORST, PAIRS = 30, 30, 12
 
 
-def tables(data: Dataset, probability: np.ndarray) -> list[Facts]:
-    """Class by class and, of several attributes, value by value: scores, confusion, most mistakes."""
+@dataclass(frozen=True)
+class Predictions:
+    """What is to be told apart, all attributes together or one: the names of K classes, and the true
+    and the predicted class of each row `[N]`."""
+
+    title: str
+    names: tuple[str, ...]
+    target: np.ndarray
+    predicted: np.ndarray
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """How well each class is recognised."""
+
+    title: str
+    rows: list[ClassScore]
+
+
+def predictions(data: Dataset, probability: np.ndarray) -> list[Predictions]:
+    """The classes and, of several attributes, the values of each by themselves."""
     attributes = data.attributes
-    names = [attributes.describe(label) for label in range(len(attributes.classes))]
-    parts = [(" × ".join(attributes.names), names, data.labels, probability.argmax(1))]
+    names = tuple(attributes.describe(label) for label in range(len(attributes.classes)))
+    parts = [Predictions(" × ".join(attributes.names), names, data.labels, probability.argmax(1))]
     if len(attributes.names) > 1:
         for index, name in enumerate(attributes.names):
             target = attributes.classes[data.labels, index]
-            said = attributes.marginal(probability, index).argmax(1)
-            parts.append((name, list(attributes.values[index]), target, said))
-    return [table(*part) for part in parts]
+            predicted = attributes.marginal(probability, index).argmax(1)
+            parts.append(Predictions(name, tuple(attributes.values[index]), target, predicted))
+    return parts
 
 
-def table(title: str, names: list[str], target: np.ndarray, said: np.ndarray) -> Facts:
+def class_tables(data: Dataset, probability: np.ndarray) -> list[ClassTable]:
+    """Class by class and, of several attributes, value by value."""
+    return [
+        ClassTable(part.title, by_class(part.target, part.predicted, part.names))
+        for part in predictions(data, probability)
+    ]
+
+
+def tables(data: Dataset, probability: np.ndarray) -> list[Facts]:
+    """Class by class and, of several attributes, value by value: scores, confusion, most mistakes."""
+    return [
+        table(part.title, list(part.names), part.target, part.predicted)
+        for part in predictions(data, probability)
+    ]
+
+
+def table(title: str, names: list[str], target: np.ndarray, predicted: np.ndarray) -> Facts:
     """Scores of each class by name, the worst first, counts `[K, K]` of few classes, and mistakes."""
-    rows = [asdict(row) for row in by_class(target, said, names)]
+    rows = [asdict(row) for row in by_class(target, predicted, names)]
     for row in rows:
         row |= {key: None for key in ("precision", "recall", "f1") if np.isnan(row[key])}
     worst = sorted(rows, key=lambda row: (row["f1"] or 0.0, row["name"]))
     counts = np.zeros((len(names), len(names)), int)
-    np.add.at(counts, (target, said), 1)
+    np.add.at(counts, (target, predicted), 1)
     return {
         "title": title,
         "classes": len(names),
@@ -55,7 +90,7 @@ def confusions(counts: np.ndarray) -> list[tuple[int, int, int]]:
     np.fill_diagonal(off, 0)
     order = np.argsort(-off, axis=None, kind="stable")[:PAIRS]
     pairs = [divmod(int(place), len(off)) for place in order]
-    return [(given, said, int(off[given, said])) for given, said in pairs if off[given, said]]
+    return [(given, other, int(off[given, other])) for given, other in pairs if off[given, other]]
 
 
 def hardest_rows(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -72,6 +107,6 @@ def describe_row(data: Dataset, probability: np.ndarray, row: int) -> Facts:
         "id": data.train.ids[row],
         "given": data.attributes.describe(given),
         "likely": data.attributes.describe(likely),
-        "of_given": float(probability[row, given]),
-        "of_likely": float(probability[row, likely]),
+        "given_probability": float(probability[row, given]),
+        "likely_probability": float(probability[row, likely]),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automask.data.dataset import fold_count
 from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.hpo.attributes import recipe_of
 from automask.hpo.trials import complete_trials
@@ -27,13 +28,13 @@ class Look:
     """One train row by the network of the fold that never saw it.
 
     `pixels` are what the network was given, uint8 `[S, S, 3]`; `heat` `[S, S]` is from 0 to 1, all 0
-    where nothing spoke for the class `said`; `probability` is that class's.
+    where nothing spoke for the class `predicted`; `probability` is that class's.
     """
 
     row: int
     pixels: np.ndarray
     heat: np.ndarray
-    said: int
+    predicted: int
     probability: float
 
 
@@ -51,7 +52,7 @@ def look_at(session: Session, rows: np.ndarray) -> Looks | str:
     """Maps of the given train rows by the best trial whose weights are kept, or why there are none."""
     if find_spec("captum") is None:
         return "captum isn't installed: pip install 'automask[report]'"
-    count = int(session.folds.max()) + 1
+    count = fold_count(session.folds)
     for trial in complete_trials(session.study):
         recipe = recipe_of(trial)
         store = session.store.trial(recipe.hash)
@@ -67,7 +68,7 @@ def _look(
     from safetensors.torch import load_file
 
     task = session.task()
-    found: dict[int, Look] = {}
+    looks: dict[int, Look] = {}
     layer = ""
     for fold in np.unique(session.folds[rows]).tolist():
         state = load_file(store.weights(fold))
@@ -84,11 +85,11 @@ def _look(
                 "transformer's tokens have none that Grad-CAM could colour"
             )
         heat, probability = grad_cam(network, layer, images)
-        said = probability.argmax(1)
+        predicted = probability.argmax(1)
         for index, row in enumerate(own.tolist()):
-            sure = float(probability[index, said[index]])
-            found[row] = Look(row, pixels[index], heat[index], int(said[index]), sure)
-    return Looks(number, recipe, layer, tuple(found[row] for row in rows.tolist()))
+            sure = float(probability[index, predicted[index]])
+            looks[row] = Look(row, pixels[index], heat[index], int(predicted[index]), sure)
+    return Looks(number, recipe, layer, tuple(looks[row] for row in rows.tolist()))
 
 
 def spatial_layer(network: Network, images: torch.Tensor) -> str:

@@ -13,13 +13,12 @@ import numpy as np
 from optuna.trial import TrialState
 
 from automask.data import dataset
-from automask.data.dataset import Dataset
-from automask.diagnostics import label_errors
+from automask.data.dataset import Dataset, fold_count
 from automask.diagnostics.audit import findings
+from automask.diagnostics.suspects import find_suspects
 from automask.ensembles import ensemble, members
 from automask.ensembles.blend import blend_facts
 from automask.ensembles.ensemble import PLAIN
-from automask.errors import UserError
 from automask.hpo.attributes import recipe_of
 from automask.hpo.importance import LEAST, factors
 from automask.machine import cores
@@ -36,15 +35,14 @@ SHOWN = 24  # so many suspects, and groups of a finding, have pictures; the rest
 LOOKED = 6  # so many mistakes, and as many right answers
 
 
-def write(session: Session, file: Path, say: Callable[[str], None] = lambda text: None) -> int:
-    """Write the report to one HTML file that needs no other; returns its size in bytes.
+def write(session: Session, file: Path) -> None:
+    """Write the report to one HTML file that needs no other.
 
     Raises `UserError` where no trial is complete.
     """
-    facts = gather(session, say)
+    facts = gather(session)
     text = render(facts, pictures(session.data, shown(facts)))
     submission.put(file, lambda beside: beside.write_text(text, "utf-8"))
-    return file.stat().st_size
 
 
 def render(facts: Facts, pictures: Mapping[str, str]) -> str:
@@ -60,18 +58,18 @@ def shown(facts: Facts) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def gather(session: Session, say: Callable[[str], None] = lambda text: None) -> Facts:
+def gather(session: Session) -> Facts:
     """Everything that the report says, as JSON would hold it; pictures by the ids of their rows."""
-    data, (blend, honest, kept) = session.data, _blend(session, say)
+    data, (blend, honest, stored) = session.data, _blend(session)
     hard = evaluation.hardest_rows(data.labels, honest)
-    trials, folds = history(session), int(session.folds.max()) + 1
+    trials, folds = history(session), fold_count(session.folds)
     return {
         "study": session.options.study,
         "metric": session.config.search.metric,
         "date": f"{datetime.now():%Y-%m-%d %H:%M}",
         "data": dataset.describe(data),
         "folds": folds,
-        "blend": {**blend, "members": _members(session, blend), "run": kept},
+        "blend": {**blend, "members": _members(session, blend), "run": stored},
         "scores": _scores(session, blend, honest),
         "history": trials,
         "importance": importance(session),
@@ -143,26 +141,22 @@ def reliability(blend: Facts) -> Facts:
 
 def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
     """The train rows whose label confident learning takes for wrong, the most suspect first."""
-    data, audit = (
-        session.data,
-        label_errors.find_label_errors(session.data.labels, honest, session.folds),
-    )
     return [
         {
-            "id": data.train.ids[row],
-            "given": data.attributes.describe(data.labels[row]),
-            "likely": data.attributes.describe(audit.likely[row]),
-            "probability": float(audit.confidence[row]),
+            "id": row.id,
+            "given": row.given,
+            "likely": row.likely,
+            "probability": row.likely_probability,
         }
-        for row in audit.order.tolist()
-        if audit.flagged[row]
+        for row in find_suspects(session.data, honest, session.folds).rows
+        if row.flagged
     ]
 
 
 def leaks(session: Session) -> list[Facts] | None:
     """What the audit of the data found, with the ids of the images that belong together."""
-    found = findings(session)
-    if found is None:
+    audit = findings(session)
+    if audit is None:
         return None
     return [
         {
@@ -172,7 +166,7 @@ def leaks(session: Session) -> list[Facts] | None:
                 [finding.rows[place]["id"] for place in pair["rows"]] for pair in finding.pairs
             ],
         }
-        for finding in found
+        for finding in audit
     ]
 
 
@@ -181,26 +175,24 @@ def pictures(data: Dataset, ids: Sequence[str]) -> dict[str, str]:
     paths = dict(zip(data.train.ids, data.train.paths, strict=True))
     if data.test is not None:
         paths |= dict(zip(data.test.ids, data.test.paths, strict=True))
-    known = [id for id in ids if id in paths]
+    shown = [id for id in ids if id in paths]
     with ThreadPoolExecutor(cores()) as pool:
-        return dict(zip(known, pool.map(thumbnail, (paths[id] for id in known)), strict=True))
+        return dict(zip(shown, pool.map(thumbnail, (paths[id] for id in shown)), strict=True))
 
 
-def _blend(session: Session, say: Callable[[str], None]) -> tuple[Facts, np.ndarray, bool]:
+def _blend(session: Session) -> tuple[Facts, np.ndarray, bool]:
     """What is known of the last ensemble, the honest probabilities `[N, C]`, and whether there was one.
 
     Without one it is a greedy blend, of which nothing is kept.
     """
-    if kept := session.store.ensembles():
-        return kept[-1].facts(), kept[-1].honest(), True
-    found = members.load_members(session, say)
-    if not found:
-        raise UserError(
-            f"study '{session.options.study}' has no complete trial yet: run automask search first"
-        )
+    if ensembles := session.store.ensembles():
+        return ensembles[-1].facts(), ensembles[-1].honest(), True
     data = session.data
     # Test rows take no part here, and rows that are new need not be predicted for a report.
-    still = [replace(member, test=_first_row(member.validation)) for member in found]
+    still = [
+        replace(member, test=_first_row(member.validation))
+        for member in members.load_members(session)
+    ]
     blended = ensemble.fit(
         {PLAIN: still}, data.labels, session.folds, data.groups, session.metric, "greedy", TOP
     )
@@ -245,22 +237,22 @@ def _looked(session: Session, probability: np.ndarray, hard: np.ndarray) -> Fact
     right = right[np.argsort(-probability.max(1)[right], kind="stable")]
     _, first = np.unique(data.labels[right], return_index=True)
     rows = np.concatenate([hard[:LOOKED], right[np.sort(first)[:LOOKED]]])
-    found = grad_cam.look_at(session, rows) if len(rows) else "there are no rows to look at"
-    if isinstance(found, str):
-        return {"why": found, "rows": []}
+    looks = grad_cam.look_at(session, rows) if len(rows) else "there are no rows to look at"
+    if isinstance(looks, str):
+        return {"why": looks, "rows": []}
     return {
         "why": "",
-        "trial": found.trial,
-        "recipe": found.recipe.describe(),
-        "layer": found.layer,
+        "trial": looks.trial,
+        "recipe": looks.recipe.describe(),
+        "layer": looks.layer,
         "rows": [
             {
                 "id": data.train.ids[look.row],
                 "given": data.attributes.describe(int(data.labels[look.row])),
-                "said": data.attributes.describe(look.said),
+                "said": data.attributes.describe(look.predicted),
                 "probability": look.probability,
                 "image": jpeg(grad_cam.painted(look, EDGE)),
             }
-            for look in found.rows
+            for look in looks.rows
         ],
     }

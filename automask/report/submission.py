@@ -84,26 +84,28 @@ def out_of_fold(data: Dataset, probability: np.ndarray) -> pd.DataFrame:
 
 def check(frame: pd.DataFrame, data: Dataset) -> None:
     """Raise `UserError` with every way in which `frame` isn't what the competition wants."""
-    if found := mistakes(frame, data):
-        raise UserError("the submission wasn't written: " + "; ".join(found))
+    if sentences := mistakes(frame, data):
+        raise UserError("the submission wasn't written: " + "; ".join(sentences))
 
 
 def mistakes(frame: pd.DataFrame, data: Dataset) -> list[str]:
     """Every way in which `frame` isn't what the competition wants, in words."""
-    found = []
+    sentences = []
     sample = data.sample
     if sample is not None:
         if list(frame.columns) != list(sample.columns):
-            found.append(f"columns are {list(frame.columns)}, not {list(sample.columns)}")
+            sentences.append(f"columns are {list(frame.columns)}, not {list(sample.columns)}")
         elif len(frame) != len(sample):
-            found.append(f"{len(frame)} rows, not {len(sample)}")
+            sentences.append(f"{len(frame)} rows, not {len(sample)}")
         elif (differs := (frame[data.id_column] != sample[data.id_column])).any():
-            found.append(f"ids differ from the sample's from row {int(differs.argmax()) + 2} on")
-    for column, known in answer_columns(data).items():
-        strange = sorted(set(frame.get(column, ())) - known)
+            sentences.append(
+                f"ids differ from the sample's from row {int(differs.argmax()) + 2} on"
+            )
+    for column, labels in answer_columns(data).items():
+        strange = sorted(set(frame.get(column, ())) - labels)
         if strange:
-            found.append(f"column {column} has unknown labels: {', '.join(strange[:3])}")
-    return found
+            sentences.append(f"column {column} has unknown labels: {', '.join(strange[:3])}")
+    return sentences
 
 
 def write(frame: pd.DataFrame, file: Path) -> None:

@@ -50,7 +50,7 @@ def majority(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     """The earliest file with the winning class of each row, and whether another class had as many
     votes, `[N]` both, from the classes `[F, N]` that F files of some weight say."""
     # Sums of weights such as 0.1 and 0.2 must tie with 0.3.
-    votes = np.stack([weights @ (rows == said) for said in rows]).round(9)
+    votes = np.stack([weights @ (rows == classes) for classes in rows]).round(9)
     winner = votes.argmax(0)
     others = rows != rows[winner, np.arange(rows.shape[1])]
     return winner, ((votes == votes.max(0)) & others).any(0)
@@ -65,20 +65,20 @@ def merge(paths: Sequence[Path], data: Dataset | None) -> pd.DataFrame:
     tables = [read_csv(path) for path in paths]
     wanted = answers.form_of_data(data)
     form = wanted or answers.form_of_file(tables[0])
-    known = {}
+    values = {}
     if data is not None and wanted:
-        known = dict(zip(data.attributes.names, data.attributes.values, strict=True))
+        values = dict(zip(data.attributes.names, data.attributes.values, strict=True))
     columns: dict[str, list[str]] = {}
     answered: dict[str, Path] = {}
     for table in tables:
         rows = answers.find_answers(table, form)
-        for column in _answers(table, form.id, known):
+        for column in _answers(table, form.id, values):
             if column in answered:
                 raise UserError(f"{answered[column]} and {table.path} both answer '{column}'")
             answered[column] = table.path
-            answers.refuse_odd(table, column, known.get(column))
+            answers.refuse_odd(table, column, values.get(column))
             columns[column] = np.array(table[column], object)[rows].tolist()
-    if missing := [name for name in known if name not in answered]:
+    if missing := [name for name in values if name not in answered]:
         raise UserError(f"no file answers '{missing[0]}': name one with a column '{missing[0]}'")
     if data is None or not wanted:
         return pd.DataFrame({form.id: form.ids, **columns})
@@ -86,8 +86,8 @@ def merge(paths: Sequence[Path], data: Dataset | None) -> pd.DataFrame:
 
 
 def _answers(table: Csv, id: str, names: Collection[str]) -> list[str]:
-    """The columns of a file that answer: the targets, or without any known all but the id."""
-    if found := [c for c in table.columns if c != id and (not names or c in names)]:
-        return found
+    """The columns of a file that answer: the targets, or without any all but the id."""
+    if columns := [c for c in table.columns if c != id and (not names or c in names)]:
+        return columns
     targets = f"for a target ({', '.join(names)})" if names else f"beside '{id}'"
     raise UserError(f"{table.path} has no column {targets}")

@@ -44,7 +44,12 @@ def read_recipe(file: Path) -> Recipe:
         content = file.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: isn't UTF-8 text: {error}") from error
-    fixed = space_file.parse(content, str(file), adapts=False, what="recipe", further=_open)
+    return parse_recipe(content, str(file))
+
+
+def parse_recipe(content: str, source: str) -> Recipe:
+    """The recipe that TOML text holds, as `read_recipe`; `source` names it in errors."""
+    fixed = space_file.parse(content, source, adapts=False, what="recipe", further=_open)
     return fixed.nearest({})[0]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from automask.errors import DiskError
+from automask.listener import note
 from automask.storage import locks
 from automask.units import format_bytes
 
@@ -52,9 +53,9 @@ def files_to_remove(items: Sequence[Item], needed: float, cap: float) -> list[It
 class DiskBudget:
     """The `cap` bytes that caches and weights may take together, `aside` of them for caches alone.
 
-    `total_bytes` adds up what counts and `survey` lists it, `lock` is held while room is made, `say`
-    gets sentences for the user. Adding up takes a look at every file: where much is left, a small part
-    of it (`spare`, less than others could take meanwhile) is written without another look.
+    `total_bytes` adds up what counts and `survey` lists it, `lock` is held while room is made.
+    Adding up takes a look at every file: where much is left, a small part of it (`spare`, less than
+    others could take meanwhile) is written without another look.
     """
 
     lock: Path | None = None
@@ -62,7 +63,6 @@ class DiskBudget:
     aside: float = 0
     total_bytes: Callable[[], int] = int
     survey: Callable[[], list[Item]] = list
-    say: Callable[[str], None] = lambda text: None
     spare: list[float] = field(default_factory=lambda: [0.0], compare=False)
 
     @contextmanager
@@ -134,7 +134,7 @@ class DiskBudget:
         for item in going:
             item.path.unlink(missing_ok=True)
         if going:
-            self.say(
+            note(
                 f"caches and weights keep within {format_bytes(self.cap)} (--disk): the "
                 f"weights of trials out "
                 "of the running go first, then the caches used longest ago"

@@ -107,11 +107,10 @@ class StudyStore:
         cap: float,
         aside: float = 0,
         outranked: Callable[[], Sequence[str]] = tuple,
-        say: Callable[[str], None] = lambda text: None,
     ) -> DiskBudget:
         """What caches and weights may take, `cap` bytes together with those of the studies beside."""
         lock = Cache(self.cache).lock
-        return DiskBudget(lock, cap, aside, self.total_bytes, lambda: self.items(outranked()), say)
+        return DiskBudget(lock, cap, aside, self.total_bytes, lambda: self.items(outranked()))
 
     def default_cap(self) -> int:
         """The cap in bytes where none is given: a tenth of what is free and what counts already."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automask.errors import DiskError
+from automask.listener import note
 from automask.storage.disk import DiskBudget
 from automask.storage.files import atomic_write
 from automask.units import format_bytes
@@ -105,7 +106,7 @@ class TrialStore:
             # Test rows are predicted by all folds together, or not at all.
             for before in range(fold):
                 self.weights(before).unlink(missing_ok=True)
-            self.room.say(
+            note(
                 f"not all weights find room in the {format_bytes(self.room.cap)} of --disk: "
                 f"trials without "
                 "them count by their probabilities, but can't predict test rows that come later"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +10,8 @@ import optuna
 
 from automask.diagnostics.flip_test import ROWS, SIZE, compare, losses, templates
 from automask.hpo.attributes import StudyAttributes, recipe_of
-from automask.hpo.searcher import Note
 from automask.hpo.trials import complete_trials
+from automask.listener import note
 from automask.machine import setup_process
 from automask.space.space import Space
 from automask.study.adaptation import has_open_flips, without_flips
@@ -22,18 +21,16 @@ from automask.study.session import Session
 SPARED = 0.1
 
 
-def settle_flips(session: Session, tell: Callable[[Note], None]) -> Session:
+def settle_flips(session: Session) -> Session:
     """The session with flips fixed to False in a shipped space where mirrored images lose their class.
 
     Measured once a study, which keeps the outcome; the user is told.
     """
     if session.space is None or not session.space.adapts or not has_open_flips(session.space):
         return session
-    return (
-        session
-        if mirroring_keeps_class(session, tell)
-        else replace(session, space=without_flips(session.space))
-    )
+    if mirroring_keeps_class(session):
+        return session
+    return replace(session, space=without_flips(session.space))
 
 
 def measured_flips(study: optuna.Study, space: Space) -> Space:
@@ -44,7 +41,7 @@ def measured_flips(study: optuna.Study, space: Space) -> Space:
     return without_flips(space)
 
 
-def mirroring_keeps_class(session: Session, tell: Callable[[Note], None]) -> bool:
+def mirroring_keeps_class(session: Session) -> bool:
     """Do mirrored images keep their class? Measured once a study; the user is told."""
     known = StudyAttributes.read(session.study).mirroring
     if known is None:
@@ -54,7 +51,7 @@ def mirroring_keeps_class(session: Session, tell: Callable[[Note], None]) -> boo
         if known is None:
             known = found
             StudyAttributes(mirroring=known).write(session.study)
-    tell(Note(known["note"]))
+    note(known["note"])
     return bool(known["kept"])
 
 

@@ -109,26 +109,21 @@ class Session:
         maps = adaptation.map_bytes(self.space, self.data, folds, self.workers, self.largest)
         return maps * (4 + tables) // 4
 
-    def room(self, say: Callable[[str], None] = lambda text: None) -> DiskBudget:
-        """What caches and weights may take; `say` is told sentences where that comes to an end."""
+    def room(self) -> DiskBudget:
+        """What caches and weights may take."""
         from automask.hpo.trials import outranked_hashes
 
         def ranked() -> list[str]:
             # A survey has no study.
             return outranked_hashes(self.study) if self.space and self.study else []
 
-        return self.store.room(self.cap, self.caches, ranked, say)
+        return self.store.room(self.cap, self.caches, ranked)
 
-    def images(
-        self,
-        progress: Callable[[int, int], None] = lambda done, total: None,
-        room: DiskBudget | None = None,
-    ) -> Images:
+    def images(self, room: DiskBudget | None = None) -> Images:
         """The images in the study's sizes; nothing is decoded before a map is asked for."""
         resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
-        return Images(
-            self.data.paths, self.largest, resizes, self.store.cache, progress, room or self.room()
-        )
+        room = room or self.room()
+        return Images(self.data.paths, self.largest, resizes, self.store.cache, room)
 
     def task(self, room: DiskBudget | None = None) -> Task:
         """What training needs, with torch set up for this process."""
@@ -140,7 +135,7 @@ class Session:
             folds=self.folds,
             metric=self.config.search.metric,
             seed=self.config.search.seed,
-            images=self.images(room=room),
+            images=self.images(room),
             cache=self.store.cache,
             weights=self.weights,
             device=machine.device(self.options.device),

@@ -19,7 +19,10 @@ import optuna
 
 from automask.deadline import TimeUp, until
 from automask.errors import UserError
-from automask.hpo.searcher import LATE, Event, Limits, Note, Searcher
+from automask.hpo.optuna_study import quiet_optuna
+from automask.hpo.progress import Event
+from automask.hpo.searcher import LATE, Limits, Searcher
+from automask.listener import Listener, listening, note, publish
 from automask.machine import cores
 from automask.space import registry
 from automask.space.recipe import Recipe
@@ -33,7 +36,6 @@ from automask.units import format_bytes
 GRACE = 20.0
 #: Workers that die one after another without ending a trial, before the search gives up.
 DEATHS = 5
-Tell = Callable[[Event | Note], None]
 
 
 def automatic_workers(device: str) -> int:
@@ -50,7 +52,7 @@ def automatic_workers(device: str) -> int:
     return torch.cuda.device_count() if device == "auto" else 1
 
 
-def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
+def run(session: Session, limits: Limits, workers: int) -> str:
     """Search until the limits with that many workers; why it ended, as a sentence.
 
     They are fewer where the caches that so many may need at once have no room. One that dies is
@@ -59,11 +61,11 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
     registry.load(session.options.project)
     try:
         with until(limits.deadline):
-            session = flips.settle_flips(_fitting(replace(session, workers=workers), tell), tell)
+            session = flips.settle_flips(_fitting(replace(session, workers=workers)))
     except TimeUp:
         return LATE
     if session.workers == 1:
-        return _searcher(session, limits, tell).run()
+        return _searcher(session, limits).run()
     context = multiprocessing.get_context("spawn")
 
     def hire(options: Options) -> tuple[Any, Any]:
@@ -87,7 +89,7 @@ def run(session: Session, limits: Limits, workers: int, tell: Tell) -> str:
     try:
         for options in _shares(session.options, session.workers):
             crew.append(_Worker(options, *hire(options)))
-        return _listen(crew, hire, limits, tell)
+        return _listen(crew, hire, limits)
     except BaseException:
         for worker in crew:
             if worker.process.is_alive():
@@ -107,11 +109,11 @@ class _Worker:
     process: Any
 
 
-def run_one(session: Session, recipe: Recipe, tell: Tell) -> int:
+def run_one(session: Session, recipe: Recipe) -> int:
     """Train a recipe that was given, in this process; the number of its trial."""
     registry.load(session.options.project)
     session.study.pruner = optuna.pruners.NopPruner()
-    return _searcher(session, Limits(0), tell).run_one(recipe)
+    return _searcher(session, Limits(0)).run_one(recipe)
 
 
 def _shares(options: Options, workers: int) -> list[Options]:
@@ -126,28 +128,24 @@ def _shares(options: Options, workers: int) -> list[Options]:
     return shares
 
 
-def _fitting(session: Session, tell: Tell) -> Session:
+def _fitting(session: Session) -> Session:
     """The session held to its cap, with as many of its workers as that has caches for."""
-    room, wanted = session.room(lambda text: tell(Note(text))), session.workers
+    room, wanted = session.room(), session.workers
     room.trim()
     while session.workers > 1 and session.caches > room.left():
         session = replace(session, workers=session.workers - 1)
     if session.workers < wanted:
         allowed = f"the {format_bytes(session.cap)} that caches and weights may take (--disk)"
-        tell(
-            Note(
-                f"only {session.workers} of {wanted} workers: the images of more don't fit {allowed}"
-            )
-        )
+        note(f"only {session.workers} of {wanted} workers: the images of more don't fit {allowed}")
     return session
 
 
-def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
+def _searcher(session: Session, limits: Limits) -> Searcher:
     from automask.study.summary import scores_so_far
     from automask.training import flops
     from automask.training.trial import fit
 
-    room = session.room(lambda text: tell(Note(text)))
+    room = session.room()
     task = session.task(room)
     assert session.space is not None
     return Searcher(
@@ -156,7 +154,6 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
         session.store,
         limits,
         lambda recipe, report: fit(task, recipe, session.store.trial(recipe.hash, room), report),
-        tell,
         session.config.search.seed,
         flops.compute_cost(task),
         lambda: list(scores_so_far(session).values()),
@@ -164,11 +161,33 @@ def _searcher(session: Session, limits: Limits, tell: Tell) -> Searcher:
     )
 
 
-def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
-    def say(message: object) -> None:
+@dataclass(frozen=True)
+class _Note:
+    """A sentence for the user, on its way through a pipe."""
+
+    text: str
+
+
+@dataclass
+class _Pipe(Listener):
+    """Sends what a worker says to the process that began it."""
+
+    end: Any
+
+    def send(self, message: object) -> None:
         # Whoever started this may be gone; the searcher sees that by itself.
         with suppress(BrokenPipeError):
-            news.send(message)
+            self.end.send(message)
+
+    def note(self, text: str) -> None:
+        self.send(_Note(text))
+
+    def publish(self, event: Event) -> None:
+        self.send(event)
+
+
+def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
+    pipe = _Pipe(news)
 
     def interrupt(*_: object) -> None:
         # Once: a second one would only tear the tidying up.
@@ -178,8 +197,9 @@ def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
     def search(session: Session) -> str:
         signal.signal(signal.SIGINT, interrupt)
         try:
-            study = open_study(session.config, session.options, session.store)
-            return _searcher(replace(session, study=study), limits, say).run()
+            with quiet_optuna(), listening(pipe):
+                study = open_study(session.config, session.options, session.store)
+                return _searcher(replace(session, study=study), limits).run()
         finally:
             # From here on nothing is left to interrupt, and why it ended must be said.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -194,13 +214,11 @@ def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
         message = error
     except Exception as error:
         message = out_of_space(error, project.runs) or RuntimeError(traceback.format_exc())
-    say(message)
+    pipe.send(message)
 
 
-def _listen(
-    crew: list[_Worker], hire: Callable[[Options], tuple[Any, Any]], limits: Limits, tell: Tell
-) -> str:
-    """Pass the workers' events on until all have ended; why the last one did.
+def _listen(crew: list[_Worker], hire: Callable[[Options], tuple[Any, Any]], limits: Limits) -> str:
+    """Pass on what the workers say until all have ended; why the last one did.
 
     A dead one is replaced, and its trial goes back to the queue as another looks for one. Raises what
     a worker raised, and `UserError` where workers die again and again without ending a trial. Those
@@ -231,16 +249,17 @@ def _listen(
                         f"{how}, the {in_a_row}th in a row that ended no trial: fewer --workers need "
                         "less memory; the same command goes on"
                     ) from None
-                tell(Note(f"{how}: another takes its place, and its trial goes on"))
+                note(f"{how}: another takes its place, and its trial goes on")
                 worker.pipe, worker.process = hire(worker.options)
                 working[worker.pipe] = worker
                 continue
             if isinstance(message, Exception):
                 raise message
-            if isinstance(message, Event | Note):
-                if isinstance(message, Event) and message.what == "end":
-                    in_a_row = 0
-                tell(message)
+            if isinstance(message, Event):
+                in_a_row = 0 if message.what == "end" else in_a_row
+                publish(message)
+            elif isinstance(message, _Note):
+                note(message.text)
             else:
                 ending = message
                 working.pop(pipe)

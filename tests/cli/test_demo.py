@@ -5,13 +5,14 @@ import csv
 import pytest
 from rich.console import Console
 
+from automask.api import demo as story
 from automask.cli import demo
 from automask.errors import UserError
 
 
 def test_the_story_ends_with_both_scores_and_a_valid_submission(tmp_path, monkeypatch, capsys):
     for name, value in [("TRAIN_PEOPLE", 30), ("TEST_PEOPLE", 12), ("TRIALS", 2), ("FOLDS", 2)]:
-        monkeypatch.setattr(demo, name, value)
+        monkeypatch.setattr(story, name, value)
     demo.run(tmp_path / "demo", 0, Console(width=200))
     out = capsys.readouterr().out
     assert "no pretrained weights" in out
@@ -36,7 +37,7 @@ def test_a_folder_of_somebody_else_is_refused_and_one_left_in_the_middle_is_not(
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo.competition, "draw_competition", interrupted)
+    monkeypatch.setattr(story.competition, "draw_competition", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             demo.run(tmp_path / "demo", 0, Console())

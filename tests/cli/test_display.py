@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from automask.cli.display import Display
-from automask.hpo.progress import Step
-from automask.hpo.searcher import Event
+from automask.hpo.progress import Event, Step
+from automask.hpo.searcher import Limits
+from automask.study.run import SearchStart
 from automask.study.summary import Ended, Overview
 from helpers.recipes import recipe
 
@@ -28,19 +29,20 @@ def nothing(*ended):
     return overview
 
 
-def shown(terminal, overview=None, width=80, height=25, **limits):
+def shown(terminal, overview=None, width=80, height=25, deadline=None, workers=1):
     made = recipe()
     console = Console(
         file=io.StringIO(), width=width, height=height, force_terminal=terminal, highlight=False
     )
     overview = overview or nothing(Ended(0, "complete", made, 0.4, 8.0))
-    with Display(console, overview, trials=5, folds=5, **limits) as display:
-        display.tell(Event("begin", 1, made))
-        display.tell(Event("end", 1, made, None, "complete", 0.5, 12.0))
-        display.tell(Event("begin", 2, made))
-        display.tell(Event("end", 2, made, None, "not-a-number", None, 3.0, "[nan] it was"))
-        display.tell(Event("begin", 3, made))
-        display.tell(Event("step", 3, made, Step(1, 2, 8, np.nan)))
+    with Display(console) as display:
+        display.publish(SearchStart(overview, Limits(5, deadline), workers, 5))
+        display.publish(Event("begin", 1, made))
+        display.publish(Event("end", 1, made, None, "complete", 0.5, 12.0))
+        display.publish(Event("begin", 2, made))
+        display.publish(Event("end", 2, made, None, "not-a-number", None, 3.0, "[nan] it was"))
+        display.publish(Event("begin", 3, made))
+        display.publish(Event("step", 3, made, Step(1, 2, 8, np.nan)))
     return console.file.getvalue()
 
 
@@ -60,9 +62,10 @@ def test_the_live_view_fits_the_terminal(width, height):
     made = recipe()
     many = nothing(*(Ended(n, "complete", made, 0.4, 8.0) for n in range(30)))
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True)
-    display = Display(console, many, trials=50, deadline=NOW + 3600, folds=5)
+    display = Display(console)
+    display.publish(SearchStart(many, Limits(50, NOW + 3600), 1, 5))
     for number in range(30, 33):
-        display.tell(Event("step", number, made, Step(4, 20, 20, np.nan)))
+        display.publish(Event("step", number, made, Step(4, 20, 20, np.nan)))
     lines = console.render_lines(display._render(), pad=False)
     text = ["".join(segment.text for segment in line) for line in lines]
     assert len(text) < height
@@ -102,9 +105,10 @@ def test_what_pruning_left_out_is_told_as_a_share_and_in_time():
     made = recipe()
     overview = nothing(Ended(0, "complete", made, 0.4, 100.0))
     console = Console(file=io.StringIO(), width=80)
-    display = Display(console, overview, trials=5, folds=5)
-    display.tell(Event("step", 1, made, Step(0, 8, 8, np.nan)))
-    display.tell(Event("end", 1, made, None, "pruned", None, 20.0))
+    display = Display(console)
+    display.publish(SearchStart(overview, Limits(5), 1, 5))
+    display.publish(Event("step", 1, made, Step(0, 8, 8, np.nan)))
+    display.publish(Event("end", 1, made, None, "pruned", None, 20.0))
     share, seconds = overview.saved
     assert share == pytest.approx(0.4), "four folds of five of one trial of two"
     assert seconds == pytest.approx(80.0)

@@ -8,9 +8,8 @@ import pytest
 
 import automask as package
 from automask import testing
-from automask.cli import listing
 from automask.errors import PluginError, UserError
-from automask.space import registry
+from automask.space import plugin_descriptions, registry
 from automask.space.kinds import DEFAULTS, KINDS, Kind
 from automask.space.ranges import Float
 from helpers.commands import automask
@@ -327,7 +326,9 @@ def test_show_tells_every_plugin_of_a_name_and_suggests(tmp_path):
 def test_the_table_in_the_readme_is_that_of_the_registry():
     file = Path(__file__).parents[2] / "README.md"
     text = file.read_text("utf-8")
-    assert text.count(listing.BEGIN) == text.count(listing.END) == 1
-    assert listing.renewed_readme(text) == text, "run: python -m automask.cli.listing README.md"
+    assert text.count(plugin_descriptions.BEGIN) == text.count(plugin_descriptions.END) == 1
+    assert plugin_descriptions.renewed_readme(text) == text, (
+        "run: python -m automask.space.plugin_descriptions README.md"
+    )
     for plugin in EVERY:
         assert f"| `{plugin.name}` | {plugin.summary}" in text

@@ -164,9 +164,7 @@ def test_the_queue_is_the_default_then_the_advice_then_others(inside):
     assert wanted
     opened.study.set_user_attr("advice", {"recipes": [free for _, free in wanted]})
     count = len(wanted) + 4
-    Searcher(
-        opened.study, opened.space, opened.store, Limits(count), pretend, lambda event: None
-    ).run()
+    Searcher(opened.study, opened.space, opened.store, Limits(count), pretend).run()
     done = [trial.user_attrs["hash"] for trial in trials.finished_trials(opened.study)]
     assert len(done) == len(set(done)) == count
     first = [opened.space.default()[0].hash, *(recipe.hash for recipe, _ in wanted)]

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from automask.cli import submission_tables
+from automask.cli.submission_tables import show_expected_gain
 from automask.data import corrections, dataset
 from automask.data.csv_file import read_csv
 from automask.data.tables import Numeric, Rows
 from automask.diagnostics import label_errors
+from automask.diagnostics.suspects import find_suspects
 from automask.ensembles import corrected_scores
 from automask.errors import UserError
 from automask.report import comparison, expected_gain
@@ -84,7 +85,7 @@ def test_suspects_tell_given_and_likely_and_take_edits_of_each_target():
     prepared = made({"kind": kinds, "who": who})
     true = prepared.labels.copy()
     wrong = made({"kind": ["b", *kinds[1:]], "who": who})
-    frame = label_errors.find_suspects(wrong, sure(true, 4, 8), np.arange(80) // 4 % 4)
+    frame = find_suspects(wrong, sure(true, 4, 8), np.arange(80) // 4 % 4).table
     first = frame.iloc[0]
     assert list(frame.columns[:3]) == ["id", "kind", "who"] and len(frame) == 80
     assert (first["id"], first["kind"], first["given_kind"], first["likely_kind"]) == (
@@ -282,10 +283,9 @@ def compared_by(tmp_path, facts):
     store.save_ensemble(b, {"study": "main", **facts}, ids, probability, probability[:3])
     console = Console(width=100, record=True, file=io.StringIO())
     compared = comparison.compare(a, b, prepared)
-    sentences = submission_tables.show_expected_gain(
-        compared, store.ensembles()[0], "study 'main'", console
-    )
-    return console.export_text(), sentences
+    gain = expected_gain.estimate(compared, store.ensembles()[0], "study 'main'")
+    show_expected_gain(gain, console)
+    return console.export_text(), gain.sentences
 
 
 def test_the_expected_gain_is_told_with_whom_it_favours(tmp_path):

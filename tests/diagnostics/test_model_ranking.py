@@ -171,9 +171,7 @@ def test_the_queue_is_default_advice_best_networks_then_others(pretrained):
     # Cut in the middle of the queue, and taken up.
     for count in (2, advised + best + 3):
         again = opening.begin(options())
-        Searcher(
-            again.study, again.space, again.store, Limits(count), pretend, lambda event: None
-        ).run()
+        Searcher(again.study, again.space, again.store, Limits(count), pretend).run()
     came = [trials.origin(again.study, trial) for trial in finished_trials(again.study)]
     assert came == [
         "the default recipe",

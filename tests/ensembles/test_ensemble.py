@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from automask import scoring
-from automask.cli.blend import show_classes
+from automask.cli.ensemble import show_classes
 from automask.data import dataset
 from automask.data.tables import Rows
 from automask.ensembles import ensemble
 from automask.ensembles.ensemble import Member
 from automask.errors import UserError
-from automask.report import submission
+from automask.report import evaluation, submission
 from automask.space import registry
 from helpers.competition import tables
 from helpers.probabilities import macro_f1, noisy
@@ -189,7 +189,7 @@ def test_a_class_is_scored_also_where_it_is_never_said_or_has_no_rows():
 def shown(labels, probability_of):
     prepared = dataset.prepare(tables(labels))
     console = Console(width=80, record=True, file=io.StringIO())
-    show_classes(prepared, probability_of(prepared), console)
+    show_classes(evaluation.class_tables(prepared, probability_of(prepared)), console)
     return console.export_text()
 
 

@@ -113,13 +113,13 @@ def test_rebuilt_networks_predict_what_was_stored(begun, monkeypatch):
 
 
 def test_heads_and_networks_average_the_views_alike_and_a_second_time_nothing_is_predicted(
-    begun, monkeypatch
+    begun, monkeypatch, heard
 ):
-    found, told, done = trained(begun, *RECIPES[1:3]), [], []
-    seen = tta_module.member_views(begun, found, EVERY, told.append, lambda *n: done.append(n))
+    found = trained(begun, *RECIPES[1:3])
+    seen = tta_module.member_views(begun, found, EVERY)
     assert list(seen) == EVERY and seen["none"] == found
-    assert done == [(k, 6) for k in range(1, 7)]
-    assert told[0].startswith("predicting 2 trials under flip, multi_crop, multi_scale")
+    assert heard.steps == [("predicting views", k, 6) for k in range(1, 7)]
+    assert heard.notes[0].startswith("predicting 2 trials under flip, multi_crop, multi_scale")
     task = begun.task()
     for place, made in enumerate(RECIPES[1:3]):
         for fold in range(3):
@@ -131,52 +131,50 @@ def test_heads_and_networks_average_the_views_alike_and_a_second_time_nothing_is
             shown = seen["multi_crop"][place].validation[rows]
             np.testing.assert_allclose(shown, by_hand, atol=1e-5)
     monkeypatch.delattr(tta_module, "_predict_all")
-    again = tta_module.member_views(begun, found, EVERY, told.append)
+    again = tta_module.member_views(begun, found, EVERY)
     for name in EVERY:
         for one, other in zip(seen[name], again[name], strict=True):
             np.testing.assert_array_equal(one.validation, other.validation)
             np.testing.assert_array_equal(one.test(), other.test())
 
 
-def test_a_plugin_that_changed_and_other_test_rows_are_predicted_anew(begun, monkeypatch):
-    found, told = trained(begun, RECIPES[2]), []
+def test_a_plugin_that_changed_and_other_test_rows_are_predicted_anew(begun, monkeypatch, heard):
+    found = trained(begun, RECIPES[2])
     tta_module.member_views(begun, found, ["flip"])
     fewer = replace(begun.data.test, ids=begun.data.test.ids[:4], paths=begun.data.test.paths[:4])
     other = replace(begun, data=replace(begun.data, test=fewer))
-    assert tta_module.member_views(other, found, ["flip"], told.append)["flip"][0].test().shape == (
-        4,
-        3,
-    )
+    views = tta_module.member_views(other, found, ["flip"])
+    assert views["flip"][0].test().shape == (4, 3)
     without = replace(begun, data=replace(begun.data, test=None))
     assert tta_module.member_views(without, found, ["flip"])["flip"][0].test().shape == (0, 3)
-    assert told
+    assert heard.notes
     monkeypatch.setattr(registry.Plugin, "digest", "changed")
-    told.clear()
-    tta_module.member_views(other, found, ["flip"], told.append)
-    assert told
+    heard.notes.clear()
+    tta_module.member_views(other, found, ["flip"])
+    assert heard.notes
 
 
-def test_a_member_without_its_weights_stays_as_it_is(begun):
-    found, told = trained(begun, RECIPES[2], recipe(freeze=("head_only", {}))), []
+def test_a_member_without_its_weights_stays_as_it_is(begun, heard):
+    found = trained(begun, RECIPES[2], recipe(freeze=("head_only", {})))
     begun.store.trial(RECIPES[2].hash).weights(1).unlink()
-    seen = tta_module.member_views(begun, found, ["none", "flip"], told.append)["flip"]
+    seen = tta_module.member_views(begun, found, ["none", "flip"])["flip"]
     assert seen[0] is found[0] and seen[1] is not found[1]
-    assert "trials 0 stay as they are" in told[0]
+    assert "trials 0 stay as they are" in heard.notes[0]
 
 
-def test_what_mirrors_is_no_candidate_where_mirrored_images_lose_their_class(begun, monkeypatch):
+def test_what_mirrors_is_no_candidate_where_mirrored_images_lose_their_class(
+    begun, monkeypatch, heard
+):
     kept = {"kept": False, "note": "mirrored images lose their class"}
     monkeypatch.setattr(flips, "_measured", lambda session: kept)
-    told = []
-    assert tta_module.candidates(begun, told.append) == ["none", "multi_crop", "multi_scale"]
-    assert told == ["mirrored images lose their class"]
+    assert tta_module.candidates(begun) == ["none", "multi_crop", "multi_scale"]
+    assert heard.notes == ["mirrored images lose their class"]
     StudyAttributes(mirroring={"kept": True, "note": "they keep it"}).write(begun.study)
-    assert tta_module.candidates(begun, told.append) == EVERY
+    assert tta_module.candidates(begun) == EVERY
 
 
-def test_after_a_search_of_a_space_that_is_taken_at_its_word_mirroring_is_measured(inside):
+def test_after_a_search_of_a_space_that_is_taken_at_its_word_mirroring_is_measured(inside, heard):
     out = automask(inside, "search", "--space", "space.toml", "--folds", "3", "--trials", "1")
     assert out.returncode == 0, out.stderr
-    told = []
-    assert tta_module.candidates(session.open_session(Options()), told.append) == EVERY
-    assert "keep their class" in told[0]
+    assert tta_module.candidates(session.open_session(Options())) == EVERY
+    assert "keep their class" in heard.notes[0]

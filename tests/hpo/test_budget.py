@@ -40,9 +40,7 @@ from helpers.searches import FOLDS, TINY, pretend, recipes, searcher, states, wa
 def with_costs(study, limits, train=pretend, costs=None, **more):
     """A searcher whose recipes cost their first hexadecimal digit and one."""
     costs = costs or (lambda recipe: Cost(1 + int(recipe.hash[0], 16), "full x 32px", FOLDS))
-    return Searcher(
-        study.study, study.space, study.store, limits, train, lambda e: None, 0, costs, **more
-    )
+    return Searcher(study.study, study.space, study.store, limits, train, 0, costs, **more)
 
 
 # Pruners by name
@@ -313,7 +311,7 @@ def test_a_small_space_ends_after_exactly_its_recipes(inside, more):
     text = TINY.replace("epochs = 1\n", more or "epochs = 1\n")
     (inside / "tiny.toml").write_text(text)
     small = opening.begin(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
-    assert "nothing new" in searcher(small, 50)[0].run()
+    assert "nothing new" in searcher(small, 50).run()
     assert len(recipes(small)) == len(set(recipes(small))) == (16 if more else 4)
     assert len(finished_trials(small.study)) == len(recipes(small))
 

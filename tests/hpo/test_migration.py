@@ -57,7 +57,7 @@ def outside(study):
 
 def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
     small = opened(inside)
-    searcher(small, 12)[0].run()
+    searcher(small, 12).run()
     before, params = facts(small), [t.params for t in small.study.get_trials()]
     wide = opened(inside, WIDER)
     (note,) = [n for n in wide.notes if "space" in n]
@@ -71,7 +71,7 @@ def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
     losses = {t.distributions["loss"].choices for t in wide.study.get_trials() if t.params}
     assert losses == {("cross_entropy", "focal", "soft_f1", "ldam")}
     best = trials.recipe_of(complete_trials(wide.study)[0])
-    searcher(wide, 16)[0].run()
+    searcher(wide, 16).run()
     assert len(set(recipes(wide))) == len(recipes(wide)) == 16
     new = wide.study.get_trials()[12:]
     assert [trials.recipe_of(t)["loss"].name for t in new[:2]] == ["soft_f1", "ldam"]
@@ -85,22 +85,22 @@ def test_a_study_grows_and_the_sampler_learns_on_from_all_its_trials(inside):
 
 def test_the_sampler_proposes_what_it_would_in_a_study_begun_with_the_space(inside):
     grown = opened(inside, NARROWER)
-    searcher(grown, 12)[0].run()
+    searcher(grown, 12).run()
     grown = opened(inside)
     begun = opened(inside, name="begun")
     for trial in grown.study.get_trials():
         begun.study.add_trial(trial)
     StudyAttributes(joined=StudyAttributes.read(grown.study).joined).write(begun.study)
     for one in (grown, begun):
-        searcher(one, 16)[0].run()
+        searcher(one, 16).run()
     assert recipes(grown) == recipes(begun)
 
 
 def test_a_study_shrinks_and_grows_back_as_if_nothing_had_been(inside):
     whole = opened(inside, name="whole")
-    searcher(whole, 18)[0].run()
+    searcher(whole, 18).run()
     study = opened(inside)
-    searcher(study, 14)[0].run()
+    searcher(study, 14).run()
     before = facts(study)
     parameters = [(t.params, t.distributions) for t in study.study.get_trials()]
     narrow = opened(inside, NARROWER)
@@ -123,21 +123,21 @@ def test_a_study_shrinks_and_grows_back_as_if_nothing_had_been(inside):
     back = opened(inside)
     assert facts(back) == before
     assert [(t.params, t.distributions) for t in back.study.get_trials()] == parameters
-    searcher(back, 18)[0].run()
+    searcher(back, 18).run()
     assert recipes(back) == recipes(whole)
 
 
 def test_a_narrowed_space_is_searched_alone_and_no_recipe_runs_twice(inside):
     study = opened(inside)
-    searcher(study, 14)[0].run()
+    searcher(study, 14).run()
     narrow = opened(inside, NARROWER)
-    searcher(narrow, 18)[0].run()
+    searcher(narrow, 18).run()
     assert len(set(recipes(narrow))) == len(recipes(narrow)) == 18
     later = [trials.recipe_of(t) for t in narrow.study.get_trials()[14:] if t.values]
     assert {(r["loss"].name, r.training["epochs"]) for r in later} == {("cross_entropy", 1)}
     back = opened(inside)
     assert not outside(back)
-    searcher(back, 22)[0].run()
+    searcher(back, 22).run()
     assert len(set(recipes(back))) == len(recipes(back)) == 22
 
 
@@ -150,24 +150,24 @@ def test_an_interrupted_trial_waits_until_the_space_has_it_again(inside):
     study = opened(inside)
     made = study.space.nearest({"loss": "focal", "training.epochs": 2})[0]
     free = study.space.nearest(made.values())[1]
-    searcher(study, 3)[0].run()
+    searcher(study, 3).run()
     study.study.enqueue_trial(free)
     with pytest.raises(KeyboardInterrupt):
-        searcher(study, 4, cut)[0].run()
+        searcher(study, 4, cut).run()
     assert states(study)[-1] == "WAITING"
     narrow = opened(inside, NARROWER)
     assert states(narrow)[-1] == "FAIL"
     assert narrow.study.get_trials()[-1].user_attrs["reason"] == LEFT
     assert len(finished_trials(narrow.study)) == 3
     assert len(trials.trained_trials(narrow.study)) == 3
-    searcher(narrow, 4)[0].run()
+    searcher(narrow, 4).run()
     assert made.hash not in recipes(narrow)
 
     back = opened(inside)
     (waiting,) = back.study.get_trials(states=(TrialState.WAITING,))
     assert waiting.user_attrs["hash"] == made.hash
     assert waiting.intermediate_values
-    searcher(back, 5)[0].run()
+    searcher(back, 5).run()
     done = trials.find_trial(back.study, waiting.number)
     assert done.state == TrialState.COMPLETE
     assert trials.recipe_of(done).hash == made.hash
@@ -177,11 +177,11 @@ def test_an_interrupted_trial_waits_until_the_space_has_it_again(inside):
 def test_an_interrupted_trial_inside_both_goes_on(inside):
     study = opened(inside)
     with pytest.raises(KeyboardInterrupt):
-        searcher(study, 1, cut)[0].run()
+        searcher(study, 1, cut).run()
     hash_ = study.study.get_trials()[0].user_attrs["hash"]
     wide = opened(inside, WIDER)
     assert states(wide) == ["WAITING"]
-    searcher(wide, 1)[0].run()
+    searcher(wide, 1).run()
     assert recipes(wide) == [hash_]
 
 
@@ -193,10 +193,10 @@ def test_what_was_queued_moves_to_the_nearest_in_the_space(inside, source, came)
     study = opened(inside)
     _, free = study.space.nearest({"loss": "focal", "training.epochs": 2})
     study.study.set_user_attr(source, {"recipes": [free]})
-    searcher(study, 1)[0].run()
+    searcher(study, 1).run()
     assert states(study) == ["COMPLETE", "WAITING"]
     narrow = opened(inside, NARROWER)
-    searcher(narrow, 2)[0].run()
+    searcher(narrow, 2).run()
     assert states(narrow) == ["COMPLETE"] * 2
     done = trials.find_trial(narrow.study, 1)
     assert trials.origin(narrow.study, done) == came
@@ -209,26 +209,26 @@ def test_advice_for_a_study_without_trials_is_measured_again(inside):
         study.study.set_user_attr(source, {"recipes": [study.space.default()[1]]})
     wide = opened(inside, WIDER)
     assert not {"advice", "probe"} & wide.study.user_attrs.keys()
-    searcher(wide, 2)[0].run()
+    searcher(wide, 2).run()
     assert states(wide) == ["COMPLETE"] * 2
 
 
 def test_a_given_trial_is_outside_until_the_space_has_its_recipe(inside):
     study = opened(inside)
-    searcher(study, 2)[0].run()
+    searcher(study, 2).run()
     other = with_loss(study.space.default()[0], "soft_f1")
-    number = searcher(study, 0)[0].run_one(other)
+    number = searcher(study, 0).run_one(other)
     assert [t.number for t in outside(study)] == [number]
     waiting = with_loss(study.space.default()[0], "asymmetric")
     with pytest.raises(KeyboardInterrupt):
-        searcher(study, 0, cut)[0].run_one(waiting)
+        searcher(study, 0, cut).run_one(waiting)
     wide = opened(inside, WIDER)
     assert [t.number for t in outside(wide)] == [number + 1]
     assert states(wide)[-1] == "WAITING", "it was asked for by name"
     trial = trials.find_trial(wide.study, number)
     assert trial.params["loss"] == "soft_f1"
     assert trials.origin(wide.study, trial) == "given to automask train"
-    searcher(wide, 4)[0].run()
+    searcher(wide, 4).run()
     done = trials.find_trial(wide.study, number + 1)
     assert done.state == TrialState.COMPLETE
     assert done.user_attrs["hash"] == waiting.hash
@@ -236,7 +236,7 @@ def test_a_given_trial_is_outside_until_the_space_has_its_recipe(inside):
 
 def test_it_is_refused_while_somebody_searches(inside):
     study = opened(inside)
-    searcher(study, 2)[0].run()
+    searcher(study, 2).run()
     before = facts(study)
     command = [sys.executable, "-c", HOLD, str(study.store.worker_lock("other").absolute())]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
@@ -252,11 +252,11 @@ def test_it_is_refused_while_somebody_searches(inside):
 
 def test_a_command_that_was_begun_before_the_change_ends_with_a_sentence(inside):
     study = opened(inside)
-    before, _ = searcher(study, 3)
+    before = searcher(study, 3)
     before.declared = study.declared
     assert "3 trials" in before.run()
     wide = opened(inside, WIDER)
-    before.limits = searcher(study, 9)[0].limits
+    before.limits = searcher(study, 9).limits
     assert "another command has changed the study's space" in before.run()
     with pytest.raises(UserError, match="another command has changed"):
         before.run_one(study.space.default()[0])
@@ -278,7 +278,7 @@ def _killed(count):
 
 def test_killed_in_the_middle_it_leaves_the_study_as_it_was(inside):
     study = opened(inside)
-    searcher(study, 8)[0].run()
+    searcher(study, 8).run()
     before = [(t.params, t.distributions, t.user_attrs) for t in study.study.get_trials()]
     fingerprint = study.study.user_attrs["fingerprint"]
     (inside / "space.toml").write_text(NARROWER)
@@ -350,7 +350,7 @@ def test_by_the_command_line_a_plugin_joins(project):
 
 def test_a_storage_keeps_what_optuna_needs(inside):
     """Optuna itself reads what was written: the study can be copied, trial by validated trial."""
-    searcher(opened(inside), 5)[0].run()
+    searcher(opened(inside), 5).run()
     wide = opened(inside, WIDER)
     copy = optuna.create_study(direction="maximize")
     copy.add_trials(wide.study.get_trials())
@@ -363,9 +363,9 @@ def test_recipes_of_earlier_studies_move_with_the_space(inside, before):
     _, free = study.space.nearest({"loss": "focal", "training.epochs": 2})
     study.study.set_user_attr("warm start", {"studies": ["old"], "recipes": [free]})
     if before:
-        searcher(study, before)[0].run()
+        searcher(study, before).run()
     narrow = opened(inside, NARROWER)
-    searcher(narrow, 2)[0].run()
+    searcher(narrow, 2).run()
     trial = next(t for t in narrow.study.get_trials() if t.number == 1)
     assert "focal" not in trial.params.values()
     assert trials.origin(narrow.study, trial) == "a best recipe of study old"

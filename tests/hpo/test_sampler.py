@@ -117,7 +117,7 @@ def test_none_learns_from_trials_outside_the_space(name):
 def test_a_study_goes_on_with_another_sampler(inside):
     for name, trials in (("tpe", 12), ("random", 14), ("nsgaii", 16)):
         study = opening.begin(Options(space="space.toml", folds=FOLDS, sampler=name))
-        searcher(study, trials)[0].run()
+        searcher(study, trials).run()
     assert len(set(recipes(study))) == 16
     assert set(states(study)) <= {"COMPLETE", "FAIL"}
 
@@ -125,7 +125,7 @@ def test_a_study_goes_on_with_another_sampler(inside):
 def test_hyperband_and_another_sampler_work_together(inside):
     options = Options(space="space.toml", folds=FOLDS, sampler="random", pruner="hyperband")
     study = opening.begin(options)
-    searcher(study, 14)[0].run()
+    searcher(study, 14).run()
     assert len(recipes(study)) >= 14
 
 

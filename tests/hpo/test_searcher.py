@@ -28,20 +28,21 @@ from helpers.plugins import FOCAL
 from helpers.searches import FOLDS, HOLD, TINY, pretend, recipes, searcher, states, wait_for
 
 
-def test_the_default_recipe_comes_first_and_the_count_is_exact(study):
-    one, _ = searcher(study, 7)
+def test_the_default_recipe_comes_first_and_the_count_is_exact(study, heard):
+    one = searcher(study, 7)
     assert "7 trials" in one.run()
     assert len(recipes(study)) == len(set(recipes(study))) == 7
     assert recipes(study)[0] == study.space.default()[0].hash
-    again, told = searcher(study, 7)
+    heard.events.clear()
+    again = searcher(study, 7)
     again.run()
-    assert not told, "a study that is done trains nothing more"
-    more, _ = searcher(study, 9)
+    assert not heard.events, "a study that is done trains nothing more"
+    more = searcher(study, 9)
     more.run()
     assert len(recipes(study)) == 9
 
 
-def test_failures_are_told_and_do_not_count(study):
+def test_failures_are_told_and_do_not_count(study, heard):
     calls = []
 
     def sometimes(recipe, report):
@@ -50,10 +51,10 @@ def test_failures_are_told_and_do_not_count(study):
             raise TrialError("out of memory", "too big")
         return pretend(recipe, report)
 
-    one, told = searcher(study, 4, sometimes)
+    one = searcher(study, 4, sometimes)
     one.run()
     assert states(study).count("COMPLETE") == 4
-    failed = [e for e in told if e.what == "end" and e.state == "out of memory"]
+    failed = [e for e in heard.events if e.what == "end" and e.state == "out of memory"]
     assert len(failed) == 4
     assert failed[0].message == "too big"
 
@@ -62,7 +63,7 @@ def test_ten_failures_in_a_row_end_the_study(study):
     def never(recipe, report):
         raise TrialError("not-a-number", "the loss was nan")
 
-    one, _ = searcher(study, 50, never)
+    one = searcher(study, 50, never)
     assert "10 trials in a row failed" in one.run()
     assert len(finished_trials(study.study)) == 10
 
@@ -70,14 +71,14 @@ def test_ten_failures_in_a_row_end_the_study(study):
 def test_a_small_space_ends_with_a_sentence(inside):
     (inside / "tiny.toml").write_text(TINY)
     small = opening.begin(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
-    one, _ = searcher(small, 50)
+    one = searcher(small, 50)
     assert "nothing new" in one.run()
     assert len(recipes(small)) == len(set(recipes(small))) == 4
 
 
 def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(study, inside):
     whole = opening.begin(Options(space="space.toml", folds=FOLDS, study="whole"))
-    searcher(whole, 8)[0].run()
+    searcher(whole, 8).run()
 
     calls = []
 
@@ -89,9 +90,9 @@ def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(s
         return pretend(recipe, report)
 
     with pytest.raises(KeyboardInterrupt):
-        searcher(study, 8, cut)[0].run()
+        searcher(study, 8, cut).run()
     assert states(study) == ["COMPLETE"] * 3 + ["WAITING"]
-    searcher(study, 8)[0].run()
+    searcher(study, 8).run()
     assert recipes(study) == recipes(whole)
 
 
@@ -100,7 +101,7 @@ def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(
     trial.set_user_attr("worker", "dead")
     optuna_study.requeue_abandoned(study.study, study.store)
     assert states(study) == ["WAITING"]
-    alive, _ = searcher(study, 3)
+    alive = searcher(study, 3)
     trial = study.study.ask()
     trial.set_user_attr("worker", alive.worker)
     command = [sys.executable, "-c", HOLD, str(study.store.worker_lock(alive.worker).absolute())]
@@ -115,7 +116,7 @@ def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(
 
 
 def test_a_worker_waits_for_the_last_trial_of_another_and_takes_its_place(study):
-    searcher(study, 2)[0].run()
+    searcher(study, 2).run()
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(study.store.worker_lock("other").absolute())],
         stdout=subprocess.PIPE,
@@ -124,7 +125,7 @@ def test_a_worker_waits_for_the_last_trial_of_another_and_takes_its_place(study)
         trial = study.study.ask()
         study.space.sample(proposer.suggester(trial))
         trial.set_user_attr("worker", "other")
-        waiting = searcher(study, 3)[0]
+        waiting = searcher(study, 3)
         thread = threading.Thread(target=waiting.run)
         thread.start()
         thread.join(2)
@@ -142,9 +143,7 @@ def test_a_deadline_stops_the_trial_under_way_and_keeps_it(study):
             report(Step(0, 1, 1, 0.0))
         raise AssertionError("went on after the deadline")
 
-    one = Searcher(
-        study.study, study.space, study.store, Limits(5, time.time() + 0.3), slow, lambda e: None
-    )
+    one = Searcher(study.study, study.space, study.store, Limits(5, time.time() + 0.3), slow)
     assert one.run() == "the time is up"
     assert states(study) == ["WAITING"]
 

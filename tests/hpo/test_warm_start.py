@@ -78,16 +78,16 @@ def test_a_score_elsewhere_is_the_nearest_recipes(study):
 
 
 def test_they_come_after_default_and_advice_and_a_resumed_study_needs_no_flag(study):
-    searcher(study, 8)[0].run()
+    searcher(study, 8).run()
     best = [t.user_attrs["hash"] for t in complete_trials(study.study)]
     other = opening.begin(Options(space="space.toml", folds=FOLDS, study="other"))
     advised = other.space.nearest({**FOCAL, **NORM, "loss.focal.gamma": 1.234})
     other.study.set_user_attr("advice", {"recipes": [advised[1]]})
     told = queue_earlier(other, [session.read_earlier("main", other.options)])
     assert "5 best recipes of earlier studies first (5 of main)" in told
-    searcher(other, 3)[0].run()
+    searcher(other, 3).run()
     again = opening.begin(Options(space="space.toml", folds=FOLDS, study="other"))
-    searcher(again, 7)[0].run()
+    searcher(again, 7).run()
     default = study.space.default()[0].hash
     expected = [one for one in best if one != default][:5]
     assert recipes(again) == [default, advised[0].hash, *expected]

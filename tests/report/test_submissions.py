@@ -328,7 +328,7 @@ def test_of_submissions_kept_at_once_each_has_its_own_name(masks, tmp_path, monk
     ]
     with ThreadPoolExecutor(4) as pool:
         found = list(
-            pool.map(lambda file: archive.archive(Project(), Path(file), None, None)["name"], files)
+            pool.map(lambda file: archive.archive(Project(), Path(file), None, None).name, files)
         )
     assert sorted(found) == sorted(Project().submissions.names()) == ["s1", "s2", "s3", "s4"]
 

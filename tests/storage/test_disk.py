@@ -18,7 +18,7 @@ from automask.ensembles import ensemble, members
 from automask.errors import DiskError
 from automask.hpo import optuna_study
 from automask.hpo import trials as trials_module
-from automask.hpo.searcher import Limits, Note
+from automask.hpo.searcher import Limits
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage import locks
@@ -78,15 +78,14 @@ def fill(room, file, size):
         opened.write(bytes(size))
 
 
-def test_weights_go_before_caches_and_the_least_used_cache_before_others(store):
+def test_weights_go_before_caches_and_the_least_used_cache_before_others(store, heard):
     old, new = (put(store.cache / f"{age}.npy", 100, age) for age in (20, 10))
     trials = store.folder / "trials"
     bad, worse, good = (put(trials / name / "fold0.safetensors", 100) for name in "abc")
     others = put(trials.parent.parent / "other/trials/a/fold0.safetensors", 100)
     kept = [put(trials / "a/fold0.npz", 10_000), put(store.folder / "study.db", 10_000)]
     torn = put(trials / "c/.fold1.safetensors.part", 100)
-    said = []
-    room = store.room(700, outranked=lambda: ["b", "a"], say=said.append)
+    room = store.room(700, outranked=lambda: ["b", "a"])
     gone = []
     for expected in (torn, worse, bad, old, new):
         before = {f for f in (torn, worse, bad, old, new) if f.exists()}
@@ -94,7 +93,8 @@ def test_weights_go_before_caches_and_the_least_used_cache_before_others(store):
         os.utime(store.cache / f"made{len(gone)}.npy", (2e9, 2e9))
         gone += [f for f in before if not f.exists()]
         assert gone[-1] == expected
-    assert len(set(said)) == 1 and "700" not in said[0] and "0.7 KB" in said[0]
+    (said,) = set(heard.notes)
+    assert "700" not in said and "0.7 KB" in said
     assert good.exists() and others.exists() and all(file.exists() for file in kept)
     with pytest.raises(DiskError, match=r"big\.npy: 0\.6 KB needed.*--disk 0\.808KB or more"):
         fill(room, store.cache / "big.npy", 600)
@@ -194,13 +194,15 @@ def whole(opened):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_search_stays_within_its_cap_and_keeps_every_probability(inside, monkeypatch, count):
+def test_a_search_stays_within_its_cap_and_keeps_every_probability(
+    inside, monkeypatch, heard, count
+):
     monkeypatch.setattr(trials_module, "TOP", 2)
     (inside / "space.toml").write_text(ONE)
     # Two trials in the running, one under way, and the maps; or too little for two workers' trials.
     cap = 3 * 3 * FOLD + 500_000 if count == 1 else 3 * FOLD
     opened = opening.begin(Options(space="space.toml", folds=3, disk=cap))
-    told, most, over = [], [0], threading.Event()
+    most, over = [0], threading.Event()
 
     def watch():
         with_lock = opened.room()._locked
@@ -211,7 +213,7 @@ def test_a_search_stays_within_its_cap_and_keeps_every_probability(inside, monke
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        workers.run(opened, Limits(7), count, told.append)
+        workers.run(opened, Limits(7), count)
     finally:
         over.set()
         thread.join()
@@ -219,7 +221,7 @@ def test_a_search_stays_within_its_cap_and_keeps_every_probability(inside, monke
     assert len(most) > 10
     found = whole(opened)
     assert all(store.has(fold) for store, _ in found for fold in range(3))
-    notes = {event.text for event in told if isinstance(event, Note)}
+    notes = set(heard.notes)
     if count == 1:
         assert [kept for _, kept in found][:2] == [True, True]
         assert sum(kept for _, kept in found) < len(found)
@@ -335,7 +337,7 @@ def test_a_full_disk_ends_a_search_and_more_room_lets_it_go_on(inside, monkeypat
 # Ensembles without weights
 
 
-def test_a_member_whose_weights_are_gone_is_left_out_of_new_test_rows(project, monkeypatch):
+def test_a_member_whose_weights_are_gone_is_left_out_of_new_test_rows(project, monkeypatch, heard):
     later = project / "later"
     later.mkdir()
     for name in ("test.csv", "sample_submission.csv"):
@@ -349,10 +351,9 @@ def test_a_member_whose_weights_are_gone_is_left_out_of_new_test_rows(project, m
     opened = session.open_session(Options())
     best, second, third = (store for store, _ in whole(opened))
     best.weights(1).unlink()
-    said = []
-    able = {member.number: member.able for member in members.load_members(opened, said.append)}
+    able = {member.number: member.able for member in members.load_members(opened)}
     assert list(able.values()) == [True, True]
-    assert "1 of 3 trials can't predict the new test rows" in said[0]
+    assert "1 of 3 trials can't predict the new test rows" in heard.notes[0]
     # Out of the running: it can't predict, and is still there for the nested score.
     monkeypatch.setattr(members, "TOP", 0)
     assert sorted(m.able for m in members.load_members(opened)) == [False, True, True]

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from rich.console import Console
 
-from automask.cli import blend
+from automask.api import ensembles
 from automask.data import config, description
 from automask.ensembles import members
 from automask.errors import PluginError, UserError
@@ -81,18 +80,18 @@ def losses():
 
 
 def test_two_projects_are_searched_and_blended_side_by_side(two):
-    console = Console(quiet=True)
     opened = [opening.begin(options(project)) for project in two]
     assert [len(session.data.labels) for session in opened] == [30, 24]
     for session in opened:
-        workers.run(session, Limits(1), 1, lambda event: None)
+        workers.run(session, Limits(1), 1)
     # As after each other: both studies are called 'main', and each has its own trial.
     for project, rows in zip(two, (30, 24), strict=True):
         session = open_session(options(project))
         (member,) = members.load_members(session)
         assert len(member.validation) == rows
-        blended = blend.run_ensemble(session, "mean", 5, None, console)
-        assert len(blended.validation) == rows
+        result = ensembles.session_ensemble(session, method="mean", top=5)
+        assert len(result.out_of_fold) == rows
+        assert result.write() == project.submission
         assert len(pd.read_csv(project.submission)) == rows // 3
         assert project.studies() == ["main"]
         (kept,) = project.study("main").ensembles()
@@ -115,7 +114,7 @@ def test_a_worker_has_the_plugins_of_its_project(two):
         "what workers are sent may be of a plugin's class"
     )
     opening.begin(options(b))
-    workers.run(replace(opened, cap=10**9, notes=(name,)), Limits(2), 2, lambda event: None)
+    workers.run(replace(opened, cap=10**9, notes=(name,)), Limits(2), 2)
     trials = complete_trials(find_study(options(a))[2])
     assert len(trials) >= 2
     recipes = [Recipe.from_dict(trial.user_attrs["recipe"]) for trial in trials]
@@ -176,7 +175,7 @@ def test_a_study_is_found_again_from_elsewhere(two, monkeypatch):
     monkeypatch.chdir(a.folder)
     opened = opening.begin(options(Project()))
     assert str(opened.store.folder) == "runs/main"
-    workers.run(opened, Limits(1), 1, lambda event: None)
+    workers.run(opened, Limits(1), 1)
     monkeypatch.chdir(a.folder.parent / "here")
     caches = {file.name for file in (a.runs / "cache").iterdir()}
     session = opening.begin(options(a))

@@ -55,47 +55,46 @@ def flips(opened):
     return opened.space.competitors["augmentation"]["light"]["flip"].choices
 
 
-def test_arrows_that_point_left_or_right_lose_their_class(opened):
-    begun, told = opened(arrows("left", "right")), []
-    decided = flips_module.settle_flips(begun, told.append)
+def test_arrows_that_point_left_or_right_lose_their_class(opened, heard):
+    begun = opened(arrows("left", "right"))
+    decided = flips_module.settle_flips(begun)
     assert flips(begun) == (False, True) and flips(decided) == (False,)
-    assert "lose their class" in told[0].text and "no flips" in told[0].text
+    assert "lose their class" in heard.notes[0] and "no flips" in heard.notes[0]
     assert not adaptation.has_open_flips(decided.space)
     assert decided.space.competitors["augmentation"]["none"] == {}
 
 
-def test_two_classes_of_four_are_enough(opened):
-    begun, told = opened(arrows("left", "up", "right", "down", rows=200)), []
-    assert flips(flips_module.settle_flips(begun, told.append)) == (False,)
-    assert "; left: " in told[0].text or "; right: " in told[0].text
+def test_two_classes_of_four_are_enough(opened, heard):
+    begun = opened(arrows("left", "up", "right", "down", rows=200))
+    assert flips(flips_module.settle_flips(begun)) == (False,)
+    assert "; left: " in heard.notes[0] or "; right: " in heard.notes[0]
 
 
 @pytest.mark.parametrize("draw", [arrows("up", "down"), draw_table], ids=["arrows", "colours"])
-def test_arrows_up_and_down_and_plain_colours_keep_theirs(opened, draw):
-    opened_, told = opened(lambda folder: folder.mkdir() or draw(folder)), []
-    assert flips(flips_module.settle_flips(opened_, told.append)) == (False, True)
-    assert "keep their class" in told[0].text
+def test_arrows_up_and_down_and_plain_colours_keep_theirs(opened, draw, heard):
+    opened_ = opened(lambda folder: folder.mkdir() or draw(folder))
+    assert flips(flips_module.settle_flips(opened_)) == (False, True)
+    assert "keep their class" in heard.notes[0]
 
 
-def test_a_study_that_goes_on_keeps_the_decision_without_measuring(opened, monkeypatch):
-    told = []
-    flips_module.settle_flips(opened(arrows("left", "right")), told.append)
+def test_a_study_that_goes_on_keeps_the_decision_without_measuring(opened, monkeypatch, heard):
+    flips_module.settle_flips(opened(arrows("left", "right")))
     monkeypatch.delattr(flips_module, "_measured")
-    assert flips(flips_module.settle_flips(opened.again(), told.append)) == (False,)
-    assert told[0] == told[1]
+    assert flips(flips_module.settle_flips(opened.again())) == (False,)
+    assert heard.notes[0] == heard.notes[1]
 
 
 def test_a_space_of_the_users_own_is_taken_at_its_word(opened, monkeypatch):
     begun = opened(arrows("left", "right", rows=30), adapts=False)
     monkeypatch.delattr(flips_module, "_measured")
-    assert flips_module.settle_flips(begun, None) is begun
+    assert flips_module.settle_flips(begun) is begun
 
 
 def test_nothing_is_measured_where_no_flip_is_to_be_chosen(opened, monkeypatch):
     begun = opened(arrows("left", "right", rows=30))
     monkeypatch.delattr(flips_module, "_measured")
     fixed = replace(begun, space=adaptation.without_flips(begun.space))
-    assert flips_module.settle_flips(fixed, None) is fixed
+    assert flips_module.settle_flips(fixed) is fixed
 
 
 def test_workers_search_the_space_that_was_decided(opened, monkeypatch):
@@ -106,9 +105,9 @@ def test_workers_search_the_space_that_was_decided(opened, monkeypatch):
             return "done"
 
     monkeypatch.setattr(
-        workers, "_searcher", lambda session, limits, tell: seen.append(session) or Searcher()
+        workers, "_searcher", lambda session, limits: seen.append(session) or Searcher()
     )
-    workers.run(opened(arrows("left", "right")), Limits(1), 1, lambda event: None)
+    workers.run(opened(arrows("left", "right")), Limits(1), 1)
     assert flips(seen[0]) == (False,)
 
 

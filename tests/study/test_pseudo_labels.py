@@ -192,7 +192,7 @@ def test_heads_on_augmented_copies_train_on_test_rows_too(learning):
 
 
 def searched(some, trials):
-    workers.run(some, Limits(trials), 1, lambda event: None)
+    workers.run(some, Limits(trials), 1)
     return {t.number: t.value for t in some.study.get_trials()}
 
 

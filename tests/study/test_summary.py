@@ -27,7 +27,7 @@ def trained(study, tables):
 def search(study, tables, trials):
     limits = Limits(trials)
     train = trained(study, tables)
-    return Searcher(study.study, study.space, study.store, limits, train, lambda event: None).run()
+    return Searcher(study.study, study.space, study.store, limits, train).run()
 
 
 def knows(study, right, wrong=()):

@@ -12,10 +12,10 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from automask.cli import app, status
-from automask.cli.trials import show_importance, show_trial, write_csv
+from automask.cli.trials import show_importance, show_trial
 from automask.ensembles import members
 from automask.errors import UserError
-from automask.hpo import importance, optuna_internals, optuna_study, trials
+from automask.hpo import importance, optuna_internals, optuna_study, trial_record, trials
 from automask.hpo.attributes import TrialAttributes
 from automask.hpo.progress import Step
 from automask.hpo.reporter import Pruned
@@ -23,6 +23,7 @@ from automask.hpo.trials import complete_trials, finished_trials
 from automask.space import recipe_file
 from automask.space.recipe import Choice, Recipe
 from automask.study import opening, run, session
+from automask.study import status as study_status
 from automask.study.session import Options
 from helpers.commands import automask, refused
 from helpers.recipes import recipe, with_loss
@@ -46,7 +47,7 @@ def printed(show, *arguments, width=80):
 
 
 def test_a_recipe_written_and_read_is_the_same(study, tmp_path):
-    searcher(study, 6)[0].run()
+    searcher(study, 6).run()
     for trial in trials.trained_trials(study.study):
         made = trials.recipe_of(trial)
         (tmp_path / "r.toml").write_text(recipe_file.recipe_toml(made))
@@ -116,7 +117,7 @@ def test_a_recipe_trained_again_gives_the_same_score_to_the_last_digit(project):
 
 
 def given(study, made, train=pretend):
-    number = searcher(study, 0, train)[0].run_one(made)
+    number = searcher(study, 0, train).run_one(made)
     return trials.find_trial(study.study, number)
 
 
@@ -124,8 +125,8 @@ def test_a_recipe_from_outside_the_space_counts_but_the_sampler_learns_nothing_f
     study, inside
 ):
     other = opening.begin(Options(space="space.toml", folds=FOLDS, study="other"))
-    searcher(study, 12)[0].run()
-    searcher(other, 12)[0].run()
+    searcher(study, 12).run()
+    searcher(other, 12).run()
     outside = with_loss(study.space.default()[0], "ldam", margin=1.0, scale=2.0, weight_power=0.0)
     trial = given(study, outside, lambda recipe, report: 2.0)
     assert trial.state == TrialState.COMPLETE
@@ -136,8 +137,8 @@ def test_a_recipe_from_outside_the_space_counts_but_the_sampler_learns_nothing_f
     # The next trial's number seeds its draws, so that the other study needs one as well.
     failed = create_trial(state=TrialState.FAIL, user_attrs={"reason": "duplicate"})
     other.study.add_trial(failed)
-    searcher(study, 17)[0].run()
-    searcher(other, 16)[0].run()
+    searcher(study, 17).run()
+    searcher(other, 16).run()
     hashes = [[t.user_attrs.get("hash") for t in s.study.get_trials()][13:] for s in (study, other)]
     assert len(hashes[0]) >= 4
     assert hashes[0][:4] == hashes[1][:4]
@@ -151,7 +152,7 @@ def test_a_recipe_from_inside_the_space_is_one_like_any_other(study):
     }
     assert trial.params
     assert not TrialAttributes.read(trial).outside
-    searcher(study, 4)[0].run()
+    searcher(study, 4).run()
     hashes = [t.user_attrs["hash"] for t in finished_trials(study.study)]
     assert len(set(hashes)) == len(hashes) == 4
 
@@ -165,7 +166,7 @@ def test_an_interrupted_one_goes_on_with_its_own_recipe_by_either_command(study)
 
     ways = {
         "soft_f1": lambda made: given(study, made),
-        "ldam": lambda made: searcher(study, 2)[0].run(),
+        "ldam": lambda made: searcher(study, 2).run(),
     }
     for name, resume in ways.items():
         outside = with_loss(base, name)
@@ -180,7 +181,7 @@ def test_an_interrupted_one_goes_on_with_its_own_recipe_by_either_command(study)
 
 def test_one_from_outside_joins_the_ensemble(study):
     made = with_loss(study.space.default()[0], "soft_f1")
-    trial = run.train_recipe(study, made, Console(file=io.StringIO()))
+    trial = run.train_recipe(study, made)
     assert trial.state == TrialState.COMPLETE
     (member,) = members.load_members(session.open_session(Options()))
     assert member.number == trial.number
@@ -196,7 +197,7 @@ def test_trials_are_filtered_sorted_and_written(study, tmp_path):
             raise Pruned
         return pretend(recipe, report)
 
-    searcher(study, 10, sometimes)[0].run()
+    searcher(study, 10, sometimes).run()
     found = trials.trained_trials(study.study)
     focal = trials.filter_trials(found, where=["loss=focal"])
     assert 0 < len(focal) < 10
@@ -219,7 +220,8 @@ def test_trials_are_filtered_sorted_and_written(study, tmp_path):
         with pytest.raises(UserError, match="--") as caught:
             trials.filter_trials(found, **arguments)
         assert words in str(caught.value)
-    write_csv(found, "macro_f1", tmp_path / "out.csv")
+    records = [trial_record.record(trial, "macro_f1") for trial in found]
+    trial_record.write_table(tmp_path / "out.csv", records, "macro_f1")
     with open(tmp_path / "out.csv", newline="") as opened:
         rows = list(csv.DictReader(opened))
     assert [row["trial"] for row in rows] == [str(t.number) for t in found]
@@ -229,10 +231,11 @@ def test_trials_are_filtered_sorted_and_written(study, tmp_path):
 
 
 def test_one_trial_with_all_that_is_known_of_it(study):
-    searcher(study, 3)[0].run()
+    searcher(study, 3).run()
     origins = [trials.origin(study.study, trial) for trial in trials.trained_trials(study.study)]
     assert origins == ["the default recipe", "drawn at random", "drawn at random"]
-    out = printed(show_trial, study.study, study.store, FOLDS, trials.find_trial(study.study, 0))
+    trial = trials.find_trial(study.study, 0)
+    out = printed(show_trial, trial_record.details(study.study, trial, study.store, FOLDS))
     assert "0 of study 'main': complete, macro_f1" in out
     assert "came by        the default recipe" in out
     assert "none kept" in out, "nothing was really trained"
@@ -248,17 +251,19 @@ def test_status_tells_how_far_a_running_trial_is_and_changes_nothing(study):
         if not seen:
             report(Step(0, 1, 1, 0.0, 0.5))
             before = study.study.get_trials()
-            seen.append(printed(status.show_status, session.open_session(Options())))
+            seen.append(
+                printed(status.show_status, study_status.status(session.open_session(Options())))
+            )
             assert study.study.get_trials() == before
         return pretend(recipe, report)
 
-    searcher(study, 2, look)[0].run()
+    searcher(study, 2, look).run()
     assert "fold 2 of 3" in seen[0]
     assert "1 of its trials is in training on this machine" in seen[0]
     trial = study.study.ask()
     trial.set_user_attr("recipe", recipe().to_dict())
     trial.set_user_attr("worker", "dead")
-    out = printed(status.show_status, session.open_session(Options()))
+    out = printed(status.show_status, study_status.status(session.open_session(Options())))
     assert "2 trials: 2 complete, 0 pruned" in out
     assert "nothing of it is in training on this machine" in out
     assert "1 abandoned" in out
@@ -306,13 +311,17 @@ def test_what_made_the_score_is_found_important():
     assert weight.trials == 25
 
 
+def mattered(study):
+    return printed(show_importance, importance.importance(study))
+
+
 def test_too_few_trials_are_told_so():
-    assert "9 complete trials say nothing" in printed(show_importance, told_study(9))
-    out = printed(show_importance, told_study(12, 3))
+    assert "9 complete trials say nothing" in mattered(told_study(9))
+    out = mattered(told_study(12, 3))
     assert "by 12 complete and 3 pruned trials" in out
     assert "take it as a hint" in out
     assert "hyperparameters of plugins" in out
-    assert "take it as a hint" not in printed(show_importance, told_study(30))
+    assert "take it as a hint" not in mattered(told_study(30))
 
 
 def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, caplog):
@@ -327,7 +336,7 @@ def test_ctrl_c_while_a_connection_is_given_back_shows_no_traceback(tmp_path, ca
         if raised:
             raise raised.pop()
 
-    with pytest.raises(KeyboardInterrupt):
+    with optuna_study.quiet_optuna(), pytest.raises(KeyboardInterrupt):
         study.set_user_attr("a", 1)
     assert not [record for record in caplog.records if record.exc_info]
     raised.append(OSError)
@@ -344,10 +353,10 @@ def test_a_trial_without_a_recipe_says_why():
 
 
 def test_ctrl_c_before_the_first_trial_says_how_to_go_on(inside, monkeypatch, capsys):
-    def stopped(session, console):
+    def stopped(session):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app, "audit_new_study", stopped)
+    monkeypatch.setattr(run, "audit_new_study", stopped)
     with pytest.raises(typer.Exit) as ended:
         app.search(space="space.toml", folds=3, trials=2, workers="1")
     assert ended.value.exit_code == 130
