@@ -32,19 +32,6 @@ def template(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def project(template, tmp_path):
-    """A copy of it for the test alone."""
-    return shutil.copytree(template, tmp_path, dirs_exist_ok=True)
-
-
-@pytest.fixture
-def inside(project, monkeypatch) -> Path:
-    """The same, with the test standing in it."""
-    monkeypatch.chdir(project)
-    return project
-
-
 class Collector(Listener):
     """Keeps all that work says."""
 
@@ -63,10 +50,23 @@ class Collector(Listener):
 
 @pytest.fixture
 def heard():
-    """What work says during the test."""
-    collector = Collector()
-    with listening(collector):
-        yield collector
+    """What work says during the test: its `notes`, `events`, and `steps` as (task, done, total)."""
+    listener = Collector()
+    with listening(listener):
+        yield listener
+
+
+@pytest.fixture
+def project(template, tmp_path):
+    """A copy of it for the test alone."""
+    return shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def inside(project, monkeypatch) -> Path:
+    """The same, with the test standing in it."""
+    monkeypatch.chdir(project)
+    return project
 
 
 @pytest.fixture

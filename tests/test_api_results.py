@@ -191,11 +191,11 @@ def test_plugins_are_those_of_the_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a/plugins").mkdir(parents=True)
     (tmp_path / "a/plugins/own.py").write_text(FOCAL)
-    assert [p.name for p in plugins.plugins("loss", "a")][-1] == "mine"
-    assert "mine" not in [p.name for p in plugins.plugins("loss")]
-    assert {plugin.kind for plugin in plugins.plugins()} >= {"loss", "tta", "reader"}
+    assert [p.name for p in plugins.list_plugins("loss", "a")][-1] == "mine"
+    assert "mine" not in [p.name for p in plugins.list_plugins("loss")]
+    assert {plugin.kind for plugin in plugins.list_plugins()} >= {"loss", "tta", "reader"}
     with pytest.raises(UserError, match="did you mean 'loss'"):
-        plugins.plugins("los")
+        plugins.list_plugins("los")
     (page,) = plugins.show_plugin("loss.mine", "a")
     assert page.summary == "Mine." and "every loss:" in str(page)
     with pytest.raises(UserError, match="unknown plugin 'mine'"):
@@ -206,7 +206,7 @@ def test_plugins_are_those_of_the_project(tmp_path, monkeypatch):
     (tmp_path / "c.py").write_text(text.replace(".sum(-1)", ""))
     with pytest.raises(PluginError, match="loss 'flat'"):
         plugins.check_plugins("c.py")
-    plugins.plugins()
+    plugins.list_plugins()
 
 
 def test_probabilities_sum_to_one(folder):

@@ -9,12 +9,12 @@ from automask.space import registry
 from automask.space.plugin_descriptions import PluginDescription, describe_all, describe_named
 
 
-def plugins(kind: str | None = None, folder: Folder = ".") -> list[PluginDescription]:
+def list_plugins(kind: str | None = None, folder: Folder = ".") -> list[PluginDescription]:
     """The plugins of a kind, or of all, with those of the project in `folder`.
 
     Raises `UserError` for an unknown kind, and where a plugin of the project can't be loaded.
 
-    >>> [plugin.name for plugin in plugins("tta")]
+    >>> [plugin.name for plugin in list_plugins("tta")]
     ['none', 'flip', 'multi_crop', 'multi_scale']
     """
     registry.load(open_project(folder))

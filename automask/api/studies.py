@@ -378,7 +378,7 @@ def _recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         return recipe_file.read_recipe(Path(recipe))
     import tomli_w
 
-    return recipe_file.parse_recipe(tomli_w.dumps(recipe), "the recipe")
+    return recipe_file.parse_recipe(tomli_w.dumps(recipe), "given to train")
 
 
 def write_recipe(file: str | Path, recipe: Recipe) -> None:

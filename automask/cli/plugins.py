@@ -45,7 +45,7 @@ def plugins(
             console.print(str(plugin), markup=False, soft_wrap=True)
             console.print()
     else:
-        show_plugins(plugins.plugins(kind, project), console)
+        show_plugins(plugins.list_plugins(kind, project), console)
 
 
 def show_plugins(plugins: Sequence[PluginDescription], console: Console) -> None:

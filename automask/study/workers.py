@@ -8,11 +8,14 @@ import multiprocessing.connection
 import os
 import pickle
 import signal
+import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any, cast
 
 import optuna
@@ -76,12 +79,8 @@ def run(session: Session, limits: Limits, workers: int) -> str:
         # As bytes: classes of the project's plugins can be found once the worker has loaded these.
         arguments = (options.project, pickle.dumps(part), limits, sending)
         process = context.Process(target=_work, args=arguments, daemon=True)
-        # Workers take Ctrl-C only once they can answer it; until then it ends them through here.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with _without_interrupts(), _without_main():
             process.start()
-        finally:
-            signal.signal(signal.SIGINT, handler)
         sending.close()
         return receiving, process
 
@@ -97,6 +96,33 @@ def run(session: Session, limits: Limits, workers: int) -> str:
         raise
     finally:
         _wait([worker.process for worker in crew])
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Workers take Ctrl-C only once they can answer it; until then it ends them through here.
+
+    Outside the main thread nobody gets it, and nothing can be set.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers need nothing of the script that searches, which each of them would else run anew."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @dataclass
