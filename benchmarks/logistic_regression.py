@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from automask.data.dataset import fold_count
 from automask.ensembles import ensemble, members
 from automask.scoring import score
 from automask.study import session
@@ -42,7 +43,7 @@ def main() -> None:
         seen.add((model, size))
         tables = Features(task, member.recipe)
         probability = np.zeros((len(data.labels), len(data.counts)))
-        for fold in range(int(opened.folds.max()) + 1):
+        for fold in range(fold_count(opened.folds)):
             features, (rows, held) = tables.plain(fold), task.fold_rows(fold)
             regression = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
             regression.fit(features[rows], data.labels[rows])

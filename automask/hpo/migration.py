@@ -18,9 +18,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from automask.errors import UserError
+from automask.hpo.abandoned_trials import is_alive, requeue_abandoned
 from automask.hpo.attributes import StudyAttributes, TrialAttributes, recipe_of
 from automask.hpo.optuna_internals import Rows, queued_params, rewriting
-from automask.hpo.optuna_study import is_alive, requeue_abandoned
 from automask.hpo.proposer import suggester
 from automask.hpo.sampler import STARTUP
 from automask.hpo.trials import LEFT, complete_trials, finished_trials

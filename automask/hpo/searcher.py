@@ -22,10 +22,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from automask.deadline import TimeUp
 from automask.errors import UserError
+from automask.hpo.abandoned_trials import requeue_abandoned
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, facts
 from automask.hpo.optuna_internals import claim, requeue
-from automask.hpo.optuna_study import requeue_abandoned
 from automask.hpo.progress import Event, Report
 from automask.hpo.proposer import Proposer, suggester
 from automask.hpo.reporter import Interrupted, Reporter

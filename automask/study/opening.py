@@ -173,7 +173,7 @@ def _source(options: Options, store: StudyStore) -> Session | None:
     if name is None or store.is_begun:
         return None
     source = open_session(replace(options, study=name, pseudo=None))
-    if options.folds not in (None, count := int(source.folds.max()) + 1):
+    if options.folds not in (None, count := dataset.fold_count(source.folds)):
         raise UserError(
             f"--folds {options.folds}: study '{name}' has {count} folds, and what it predicts is honest "
             "in these alone; leave out --folds"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask.data.dataset import test_fingerprint
+from automask.data.dataset import fold_count, test_fingerprint
 from automask.errors import UserError
 from automask.hpo.attributes import recipe_of
 from automask.hpo.trials import complete_trials
@@ -45,7 +45,7 @@ def make(source: Session, metric: Metric) -> Pseudo:
     stores = _complete(source)
     if not stores:
         raise UserError(f"--pseudo {name}: it has no complete trial yet; search it first")
-    key, count = test_fingerprint(data), int(folds.max()) + 1
+    key, count = test_fingerprint(data), fold_count(folds)
     able = [store for store in stores if all(store.holds(fold, key) for fold in range(count))]
     if not able:
         raise UserError(
@@ -92,7 +92,7 @@ def out_of_fold(
 ) -> np.ndarray:
     """float32 `[N, C]` from members' `[T, N, C]`: each fold by a blend that the others chose."""
     out = np.empty(table.shape[1:], np.float32)
-    for fold in range(int(folds.max()) + 1):
+    for fold in range(fold_count(folds)):
         seen, held = folds != fold, folds == fold
         chosen, blend = _blend(table[:, seen], target[seen], metric)
         out[held] = blend(table[chosen][:, held])
@@ -149,7 +149,7 @@ def load(store: StudyStore, test_key: str) -> Pseudo | None:
 
 def _complete(session: Session) -> list[TrialStore]:
     """The complete trials whose probabilities are there, the best first."""
-    count = int(session.folds.max()) + 1
+    count = fold_count(session.folds)
     trials = complete_trials(session.study)
     stores = [session.store.trial(recipe_of(t).hash) for t in trials]
     return [store for store in stores if all(store.has(fold) for fold in range(count))]

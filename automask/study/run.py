@@ -14,13 +14,14 @@ from datetime import datetime
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from automask.data.dataset import fold_count
 from automask.data.preprocessing import prepare
 from automask.deadline import TimeUp, until
 from automask.diagnostics import audit
 from automask.diagnostics.advice import Advice, advice
 from automask.errors import UserError
+from automask.hpo.abandoned_trials import is_alive, requeue_lost
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
-from automask.hpo.optuna_study import is_alive, requeue_lost
 from automask.hpo.searcher import FAILURES_IN_A_ROW, LATE, Limits
 from automask.hpo.trials import find_trial, finished_trials, last_failures, trained_trials
 from automask.hpo.warm_start import Earlier, portfolio
@@ -114,7 +115,7 @@ def search(
 
 def ended_trials(session: Session) -> list[Ended]:
     """All trials of the study that have ended, by number."""
-    folds = int(session.folds.max()) + 1
+    folds = fold_count(session.folds)
     finished = finished_trials(session.study)
     return [ended_trial(t, folds) for t in finished if TrialAttributes.read(t).recipe]
 

@@ -104,7 +104,7 @@ class Session:
         """
         if not self.space:
             return 0
-        folds = int(self.folds.max()) + 1
+        folds = dataset.fold_count(self.folds)
         tables = folds if any(adaptation.fitted_preprocessings(self.space).values()) else 1
         maps = adaptation.map_bytes(self.space, self.data, folds, self.workers, self.largest)
         return maps * (4 + tables) // 4
@@ -186,7 +186,7 @@ def open_session(options: Options) -> Session:
     folds = cast(np.ndarray, store.load_folds())
     noted = StudyAttributes.read(study)
     metric, seed = noted.identity.get("metric"), int(noted.identity.get("seed", 0))
-    begun = replace(options, metric=metric, seed=seed, folds=int(folds.max()) + 1)
+    begun = replace(options, metric=metric, seed=seed, folds=dataset.fold_count(folds))
     config = override(config, begun)
     data = dataset.prepare(read(config, project, store.corrections))
     check_identity(study, dataset.fingerprint(data, folds), {})

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
+from automask.data.dataset import fold_count
+from automask.hpo.abandoned_trials import is_alive
 from automask.hpo.attributes import TrialAttributes, recipe_of
-from automask.hpo.optuna_study import is_alive
 from automask.hpo.trials import fold_scores
 from automask.space.recipe import Recipe
 from automask.study.session import Session
@@ -42,7 +43,7 @@ class Status:
 
 def status(session: Session) -> Status:
     """Nothing of the study changes; what the blend is worth so far is kept beside it."""
-    trials, folds = session.study.get_trials(deepcopy=False), int(session.folds.max()) + 1
+    trials, folds = session.study.get_trials(deepcopy=False), fold_count(session.folds)
     noted = {trial.number: TrialAttributes.read(trial) for trial in trials}
     taken_up = [t for t in trials if t.state == TrialState.RUNNING and noted[t.number].recipe]
     workers = {trial.number: noted[trial.number].worker or "" for trial in taken_up}

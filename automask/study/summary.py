@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from automask.data.dataset import fold_count
 from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.trials import finished_trials, state, trained
 from automask.space import registry
@@ -107,7 +108,7 @@ def overview(session: Session) -> Overview:
         trial for trial in finished_trials(session.study) if TrialAttributes.read(trial).recipe
     ]
     for trial in sorted(trials, key=_at):
-        overview.add(ended_trial(trial, int(session.folds.max()) + 1))
+        overview.add(ended_trial(trial, fold_count(session.folds)))
     overview.so_far = lambda: scores_so_far(session)
     return overview
 
@@ -160,7 +161,7 @@ def scores_so_far(session: Session) -> dict[int, float]:
 
 
 def _score(session: Session, trials: Sequence[Any]) -> float:
-    count = int(session.folds.max()) + 1
+    count = fold_count(session.folds)
     tables: list[np.ndarray] = []
     for trial in sorted(trials, key=lambda trial: (-trial.values[0], trial.number)):
         store = session.store.trial(recipe_of(trial).hash)

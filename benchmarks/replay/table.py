@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from automask.data.dataset import fold_count
 from automask.hpo.cost import Cost
 from automask.space import registry
 from automask.space.distance import GowerDistance, parameters
@@ -99,7 +100,7 @@ class Table:
     def without(self) -> np.ndarray:
         """`[R, K]`: each recipe's metric over the rows of all folds but that one."""
         score = registry.get("metric", self.metric).function
-        folds = range(int(self.folds.max()) + 1)
+        folds = range(fold_count(self.folds))
         kept = [self.folds != fold for fold in folds]
         return np.array(
             [[score(self.labels[rows], row[rows]) for rows in kept] for row in self.probability]
@@ -115,7 +116,7 @@ def load(name: str, folder: Path = FOLDER) -> Table:
     recipes = tuple(Recipe.from_dict(json.loads(text)) for text in file["recipe"].to_pylist())
     folds, labels = np.array(facts["folds"]), np.array(facts["labels"])
     shapes = {"probability": (len(labels), -1)}
-    shape = (int(folds.max()) + 1, -1)
+    shape = (fold_count(folds), -1)
     arrays = {
         key: np.stack([row.reshape(shapes.get(key, shape)) for row in _rows(file[key])])
         for key in ARRAYS

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from automask import deadline, machine
 from automask.errors import UserError
-from automask.hpo import cost, optuna_study, pruners
+from automask.hpo import abandoned_trials, cost, optuna_study, pruners
 from automask.hpo import searcher as searcher_module
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost
@@ -461,7 +461,9 @@ def test_a_trial_that_has_no_worker_yet_is_not_put_back(study):
     def meanwhile(recipe):
         if not begun:
             begun.append(
-                threading.Thread(target=optuna_study.requeue_lost, args=(other.study, study.store))
+                threading.Thread(
+                    target=abandoned_trials.requeue_lost, args=(other.study, study.store)
+                )
             )
             begun[0].start()
             time.sleep(0.3)

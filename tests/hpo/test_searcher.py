@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from automask import units
 from automask.errors import TrialError, UserError
-from automask.hpo import optuna_study, proposer, pruners
+from automask.hpo import abandoned_trials, optuna_study, proposer, pruners
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Limits, Searcher
 from automask.hpo.trials import finished_trials
@@ -99,7 +99,7 @@ def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(s
 def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(study):
     trial = study.study.ask()
     trial.set_user_attr("worker", "dead")
-    optuna_study.requeue_abandoned(study.study, study.store)
+    abandoned_trials.requeue_abandoned(study.study, study.store)
     assert states(study) == ["WAITING"]
     alive = searcher(study, 3)
     trial = study.study.ask()
@@ -107,11 +107,11 @@ def test_the_trial_of_a_dead_worker_is_taken_up_and_that_of_a_living_one_is_not(
     command = [sys.executable, "-c", HOLD, str(study.store.worker_lock(alive.worker).absolute())]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline()
-        optuna_study.requeue_abandoned(study.study, study.store)
+        abandoned_trials.requeue_abandoned(study.study, study.store)
         assert states(study) == ["RUNNING"]
         holder.kill()
         holder.wait()
-        optuna_study.requeue_abandoned(study.study, study.store)
+        abandoned_trials.requeue_abandoned(study.study, study.store)
         assert states(study) == ["WAITING"]
 
 
