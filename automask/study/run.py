@@ -143,7 +143,7 @@ def advise_new_study(session: Session, deadline: float | None) -> None:
     if session.study.trials or StudyAttributes.read(session.study).advice:
         return
     measured = measure_advice(session, deadline)
-    measured.kept.write(session.study)
+    measured.attributes.write(session.study)
     for text in measured.notes:
         note(text)
 

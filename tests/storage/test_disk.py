@@ -254,16 +254,15 @@ def test_a_map_too_large_for_what_is_left_is_told_too(inside):
     )
 
 
-def test_fewer_workers_train_where_the_maps_of_more_have_no_room(inside):
+def test_fewer_workers_train_where_the_maps_of_more_have_no_room(inside, heard):
     text = SPACE.replace("image_size = 32", "image_size = [16, 32]")
     (inside / "space.toml").write_text(text + "\n[resize.pad]\n[resize.crop]\n[resize.squash]\n")
-    notes = []
     opened = opening.begin(Options(space="space.toml", folds=3, disk=400_000))
-    fitting = workers._fitting(replace(opened, workers=4), notes.append)
+    fitting = workers._fitting(replace(opened, workers=4))
     assert fitting.workers == 2
-    assert "only 2 of 4 workers" in notes[0].text
-    assert workers._fitting(replace(opened, workers=2), notes.append).workers == 2
-    assert len(notes) == 1
+    assert "only 2 of 4 workers" in heard.notes[0]
+    assert workers._fitting(replace(opened, workers=2)).workers == 2
+    assert len(heard.notes) == 1
 
 
 def test_a_recipe_given_by_hand_keeps_to_the_cap_of_its_study(inside):
