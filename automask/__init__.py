@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from automask.api.plugins import check_plugins as check_plugins
     from automask.api.plugins import list_plugins as list_plugins
     from automask.api.plugins import show_plugin as show_plugin
+    from automask.api.recipes import train as train
+    from automask.api.searches import search as search
     from automask.api.studies import Study as Study
     from automask.api.studies import load as load
-    from automask.api.studies import search as search
-    from automask.api.studies import train as train
     from automask.api.submissions import compare as compare
     from automask.api.submissions import merge as merge
     from automask.api.submissions import record as record
@@ -71,7 +71,9 @@ _LAZY = {
     "demo": "automask.api.demo",
     **dict.fromkeys(("relabel", "suspects"), "automask.api.labels"),
     **dict.fromkeys(("check_plugins", "list_plugins", "show_plugin"), "automask.api.plugins"),
-    **dict.fromkeys(("Study", "load", "search", "train"), "automask.api.studies"),
+    "train": "automask.api.recipes",
+    "search": "automask.api.searches",
+    **dict.fromkeys(("Study", "load"), "automask.api.studies"),
     **dict.fromkeys(
         ("compare", "merge", "record", "submissions", "submit", "vote"), "automask.api.submissions"
     ),

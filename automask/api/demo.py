@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from automask import scoring
-from automask.api import studies
+from automask.api import searches
 from automask.api.data import Description, describe
 from automask.api.projects import Folder, Project, open_project
 from automask.api.studies import Study
@@ -89,9 +89,9 @@ def search(project: Project, seed: int, listener: Listener | None = None) -> Stu
         "seed": seed,
         "listener": listener,
     }
-    study = studies.search(trials=TRIALS, timeout=SECONDS, **asked)
+    study = searches.search(trials=TRIALS, timeout=SECONDS, **asked)
     if not study.records("complete"):
-        study = studies.search(trials=1, workers=1, **asked)
+        study = searches.search(trials=1, workers=1, **asked)
     return study
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from automask.hpo.progress import Event, Step
-from automask.listener import Listener
+from automask.listener import Listener, is_heard
 from automask.study.run import SearchEnd, SearchStart
 from automask.study.summary import Ended, Overview
 
@@ -70,6 +70,11 @@ class PlainDisplay(Listener):
         """The share of a trial's training that was done at its last step."""
         step = self.steps.get(number)
         return 0.0 if step is None else (step.fold + step.epoch / step.epochs) / self.folds
+
+
+def listener_or_lines(listener: Listener | None) -> Listener | None:
+    """Who hears of a search: plain lines tell of it where nobody else would."""
+    return listener or (None if is_heard() else PlainDisplay())
 
 
 def trial_line(trial: Ended, overview: Overview) -> str:

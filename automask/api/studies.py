@@ -1,11 +1,9 @@
-"""A study from Python: searched, or opened again, and all that can be asked of it."""
+"""A study from Python, and all that can be asked of it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,28 +12,25 @@ import numpy as np
 import pandas as pd
 
 from automask.api import data as data_module
-from automask.api.plain import PlainDisplay
+from automask.api import recipes
 from automask.api.projects import Folder, open_project
+from automask.api.recipes import ScoredTrial
 from automask.api.surroundings import working
 from automask.errors import UserError
 from automask.hpo import importance, trial_record
-from automask.hpo.attributes import StudyAttributes, TrialAttributes
+from automask.hpo.attributes import StudyAttributes
 from automask.hpo.importance import Factor as Factor
 from automask.hpo.importance import Importance
-from automask.hpo.searcher import Limits
 from automask.hpo.trial_record import TrialDetails, TrialRecord
 from automask.hpo.trial_record import write_table as write_table
 from automask.hpo.trials import filter_trials, find_trial, trained_trials
-from automask.listener import Listener, is_heard
-from automask.space import recipe_file
+from automask.listener import Listener
 from automask.space.recipe import Recipe
-from automask.storage.files import atomic_write
-from automask.study import opening, run
+from automask.study import opening
 from automask.study.run import SearchEnd
-from automask.study.session import Options, Session, find_study, open_session, read_earlier
+from automask.study.session import Options, Session, find_study, open_session
 from automask.study.status import Running as Running
 from automask.study.status import Status, status
-from automask.units import bytes_of, count_of, seconds_of
 
 if TYPE_CHECKING:
     from automask.api.ensembles import EnsembleResult
@@ -45,20 +40,6 @@ if TYPE_CHECKING:
 
 #: Rows of tables that a notebook shows.
 SHOWN = 10
-
-
-@dataclass(frozen=True)
-class ScoredTrial:
-    """A complete trial: its number in the study, its out-of-fold score by `metric`, and its recipe.
-
-    `is_new` is False where the study had it already.
-    """
-
-    number: int
-    metric: str
-    score: float
-    recipe: Recipe
-    is_new: bool = False
 
 
 class Study:
@@ -158,7 +139,7 @@ class Study:
         self, recipe: Recipe | Mapping[str, Any] | str | Path, *, listener: Listener | None = None
     ) -> ScoredTrial:
         """Train one recipe as a trial of this study; see `automask.train`."""
-        return _train(recipe, self.options, listener)
+        return recipes.train_with(recipe, self.options, listener)
 
     def ensemble(
         self, method: str = "auto", tta: str = "none", top: int | None = None
@@ -249,150 +230,9 @@ class Study:
         )
 
 
-def search(
-    data: str | Path | None = None,
-    *,
-    trials: int = 50,
-    timeout: str | float | None = None,
-    space: str | None = None,
-    metric: str | None = None,
-    folder: Folder = ".",
-    study: str = "main",
-    workers: int | str = "auto",
-    folds: int | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    weights: str | Path | None = None,
-    disk: int | str | None = None,
-    pseudo: str | None = None,
-    pruner: str | None = None,
-    sampler: str | None = None,
-    patience: int | None = None,
-    warm_start: Sequence[str] = (),
-    storage: str | None = None,
-    listener: Listener | None = None,
-) -> Study:
-    """Search the best recipe for a folder of images, or go on with a search; the study.
-
-    `data` is the folder with images and tables. A project in `folder` is made of it where there is
-    none (`init`); one that is there names its own. `trials` complete or pruned ones are the end, or
-    `timeout` (seconds, or ``"90m"``). `space` is default, quick, full or a TOML file, and `workers`
-    train side by side. Paths of `space` and `weights` begin at `folder`. `disk` is the most that caches
-    and weights may take (bytes, or ``"20GB"``). What is None stands in `automask.toml` or is chosen by
-    automask. A study of that name goes on.
-
-    Progress is printed unless a `listener` hears it. Ctrl-C is raised again once the study is in order:
-    what is finished is kept, and the same call goes on. Raises `UserError` for what you can mend: the
-    data, the space, the weights, a study that was begun with something else.
-    """
-    begin = time.time()
-    seconds = seconds_of(timeout) if isinstance(timeout, str) else timeout
-    count = count_of(workers) if isinstance(workers, str) else workers
-    _at_least_one(trials=trials, workers=count, patience=patience)
-    project = open_project(folder)
-    options = Options(
-        study,
-        storage,
-        space,
-        folds,
-        metric,
-        seed,
-        str(weights) if weights is not None else None,
-        device,
-        disk=bytes_of(disk) if isinstance(disk, str) else disk,
-        pseudo=pseudo,
-        pruner=pruner,
-        sampler=sampler,
-        project=project,
-    )
-    if data is not None:
-        data_module.use_data(data, project)
-    with working(project, _heard(listener)):
-        # Looked up before a study is made, so that a mistyped name leaves nothing behind.
-        earlier = [read_earlier(where, options) for where in dict.fromkeys(warm_start)]
-        session = opening.begin(options)
-        deadline = begin + seconds if seconds is not None else None
-        end = run.search(session, Limits(trials, deadline, patience), count, earlier)
-    if end.interrupted:
-        raise KeyboardInterrupt
-    return Study(options, end)
-
-
 def load(folder: Folder = ".", study: str = "main", storage: str | None = None) -> Study:
     """A study that was begun; raises `UserError` where there is none of that name."""
     options = Options(study, storage, project=open_project(folder))
     with working(options.project):
         find_study(options)
     return Study(options)
-
-
-def train(
-    recipe: Recipe | Mapping[str, Any] | str | Path,
-    *,
-    folder: Folder = ".",
-    study: str = "main",
-    storage: str | None = None,
-    space: str | None = None,
-    folds: int | None = None,
-    metric: str | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    weights: str | Path | None = None,
-    listener: Listener | None = None,
-) -> ScoredTrial:
-    """Train one recipe as a trial of a study, which it joins, or find the trial that has it.
-
-    A `recipe` is one of a trial, a TOML file, or what such a file holds, as
-    ``{"loss": {"focal": {"gamma": 2.0}}}``; the rest is as plugins have it by default. It may be
-    outside the study's space. A study that isn't there is begun as `automask.toml` says.
-
-    Raises `UserError` where the recipe is wrong or its training failed, and Ctrl-C again once the trial
-    waits in the queue.
-    """
-    project = open_project(folder)
-    path = str(weights) if weights is not None else None
-    options = Options(study, storage, space, folds, metric, seed, path, device, project=project)
-    return _train(recipe, options, listener)
-
-
-def _train(
-    recipe: Recipe | Mapping[str, Any] | str | Path, options: Options, listener: Listener | None
-) -> ScoredTrial:
-    with working(options.project, _heard(listener)):
-        made = _recipe(recipe)
-        session = run.prepare_training(made, options)
-        before = run.find_complete(session, made)
-        trial = before or run.train_recipe(session, made)
-    if not trial.values:
-        noted = TrialAttributes.read(trial)
-        source = recipe if isinstance(recipe, str | Path) else "the recipe"
-        raise UserError(f"{source}: {noted.reason or 'failed'}: {noted.message or ''}")
-    name = session.config.search.metric
-    return ScoredTrial(trial.number, name, trial.values[0], made, before is None)
-
-
-def _recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
-    if isinstance(recipe, Recipe):
-        return recipe
-    if isinstance(recipe, str | Path):
-        return recipe_file.read_recipe(Path(recipe))
-    import tomli_w
-
-    return recipe_file.parse_recipe(tomli_w.dumps(recipe), "given to train")
-
-
-def write_recipe(file: str | Path, recipe: Recipe) -> None:
-    """Write a recipe as TOML, for `train`."""
-    with atomic_write(Path(file)) as beside:
-        beside.write_text(recipe_file.recipe_toml(recipe), encoding="utf-8")
-
-
-def _heard(listener: Listener | None) -> Listener | None:
-    """Who hears of a search: plain lines tell of it where nobody else would."""
-    return listener or (None if is_heard() else PlainDisplay())
-
-
-def _at_least_one(**values: int | None) -> None:
-    for name, value in values.items():
-        if value is not None and value < 1:
-            raise UserError(f"{name}={value}: at least 1")

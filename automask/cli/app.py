@@ -122,13 +122,13 @@ def search(
     ] = None,
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
-    from automask.api import studies
+    from automask.api import searches
     from automask.api.projects import Project
     from automask.cli.display import Display
 
     with Display(terminal()) as display:
         try:
-            searched = studies.search(
+            searched = searches.search(
                 trials=trials,
                 timeout=timeout,
                 space=space,

@@ -66,7 +66,7 @@ def show(
     ] = None,
 ) -> None:
     """Tell all of one trial: recipe, scores, time, what is kept."""
-    from automask.api.studies import write_recipe
+    from automask.api.recipes import write_recipe
     from automask.cli.trials import show_trial
 
     trial, console = _load(study, storage).show(number), terminal()
@@ -101,14 +101,14 @@ def train(
     A study that isn't there is begun as automask.toml says. What FILE doesn't mention is as the plugins
     have it by default; it may be outside the study's space.
     """
-    from automask.api import studies
+    from automask.api import recipes
     from automask.api.projects import Project
     from automask.cli.display import Display
 
     console = terminal()
     with Display(console) as display:
         try:
-            trial = studies.train(
+            trial = recipes.train(
                 file,
                 folder=Project(),
                 study=study,

@@ -8,14 +8,11 @@ import multiprocessing.connection
 import os
 import pickle
 import signal
-import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any, cast
 
 import optuna
@@ -32,6 +29,7 @@ from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
 from automask.storage.project import Project
 from automask.study import flips
+from automask.study.processes import cause_of_death, end_all, without_interrupts, without_main
 from automask.study.session import Options, Session, open_study
 from automask.units import format_bytes
 
@@ -79,7 +77,7 @@ def run(session: Session, limits: Limits, workers: int) -> str:
         # As bytes: classes of the project's plugins can be found once the worker has loaded these.
         arguments = (options.project, pickle.dumps(part), limits, sending)
         process = context.Process(target=_work, args=arguments, daemon=True)
-        with _without_interrupts(), _without_main():
+        with without_interrupts(), without_main():
             process.start()
         sending.close()
         return receiving, process
@@ -95,34 +93,7 @@ def run(session: Session, limits: Limits, workers: int) -> str:
                 os.kill(worker.process.pid, signal.SIGINT)
         raise
     finally:
-        _wait([worker.process for worker in crew])
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Workers take Ctrl-C only once they can answer it; until then it ends them through here.
-
-    Outside the main thread nobody gets it, and nothing can be set.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Workers need nothing of the script that searches, which each of them would else run anew."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+        end_all([worker.process for worker in crew])
 
 
 @dataclass
@@ -269,7 +240,9 @@ def _listen(crew: list[_Worker], hire: Callable[[Options], tuple[Any, Any]], lim
                     continue
                 died, in_a_row = died + 1, in_a_row + 1
                 worker.process.join(1)
-                how = f"worker {worker.process.pid} died ({_how(worker.process.exitcode)})"
+                how = (
+                    f"worker {worker.process.pid} died ({cause_of_death(worker.process.exitcode)})"
+                )
                 if in_a_row >= DEATHS:
                     raise UserError(
                         f"{how}, the {in_a_row}th in a row that ended no trial: fewer --workers need "
@@ -290,19 +263,3 @@ def _listen(crew: list[_Worker], hire: Callable[[Options], tuple[Any, Any]], lim
                 ending = message
                 working.pop(pipe)
     return ending + (f"; workers that died and were replaced: {died}" if died else "")
-
-
-def _how(exitcode: int | None) -> str:
-    """Why a process ended, such as SIGKILL, in a word."""
-    if exitcode is None or exitcode >= 0:
-        return f"exit code {exitcode}"
-    named = signal.Signals(-exitcode).name
-    return f"{named}, out of memory?" if named == "SIGKILL" else named
-
-
-def _wait(processes: list[Any]) -> None:
-    """Let the workers tidy up; what still runs after ten seconds is ended by force."""
-    end = time.monotonic() + 10
-    for process in processes:
-        process.join(max(0.0, end - time.monotonic()))
-        process.kill()
