@@ -153,3 +153,18 @@ def test_the_process_is_as_before(study, folder):
     automask.search(folder=folder, trials=2, **ASKED)
     assert torch.get_num_threads() == threads
     assert logging.getLogger("optuna").handlers == handlers
+
+
+def test_a_script_needs_no_guard_for_its_workers(study, folder):
+    """Workers would run the script anew if they knew of it."""
+    script = folder / "script.py"
+    script.write_text(
+        "import automask\n"
+        "print('begins')\n"
+        "automask.search(trials=3, study='script', space='space.toml', folds=3, workers=2)\n"
+    )
+    command = [sys.executable, script.name]
+    out = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert out.returncode == 0, out.stderr
+    assert out.stdout.count("begins") == 1
+    assert "3 trials are complete or pruned" in out.stdout
