@@ -54,6 +54,19 @@ def setup_process(threads: int | None = None) -> None:
 
 
 @contextmanager
+def one_thread_an_image() -> Iterator[None]:
+    """Inside the block OpenCV works by the thread that calls it: images are worked on side by side."""
+    import cv2
+
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+@contextmanager
 def restored() -> Iterator[None]:
     """After the block, libraries that were imported before it have their threads and denormals again."""
     torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")

@@ -14,7 +14,7 @@ import numpy as np
 from automask.data.decoding import decode
 from automask.errors import UserError
 from automask.listener import progress
-from automask.machine import cores
+from automask.machine import cores, one_thread_an_image
 from automask.space import registry
 from automask.storage.arrays import open_array, write_array
 from automask.storage.cache import Cache
@@ -85,13 +85,9 @@ class Images:
         return Cache(self.folder).images(f"{key}-{resize}-{digest}-{size}-of-{self.largest}")
 
     def _decode(self, file: Path, resize: str, size: int, prepared: Prepared | None) -> None:
-        import cv2
-
         function = self.resizes[resize]
         # A preprocessing may cut away half of each side.
         enough = round(ENOUGH * size * (1 if prepared is None else 2))
-        # Every core already decodes an image of its own.
-        cv2.setNumThreads(0)
 
         def fill(array: Any) -> None:
             def row(index: int) -> str | None:
@@ -115,7 +111,7 @@ class Images:
             done, errors = 0, []
             # Several at a time, since handing each over alone would cost as much as a small image.
             parts = np.array_split(np.arange(len(self.paths)), -(-len(self.paths) // 16))
-            with ThreadPoolExecutor(cores()) as pool:
+            with one_thread_an_image(), ThreadPoolExecutor(cores()) as pool:
                 for messages in pool.map(rows, parts):
                     done += len(messages)
                     progress("decoding images", done, len(self.paths))

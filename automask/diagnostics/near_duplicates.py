@@ -18,7 +18,7 @@ import numpy as np
 from automask.data.decoding import decode
 from automask.diagnostics import image_matching
 from automask.errors import UserError
-from automask.machine import cores
+from automask.machine import cores, one_thread_an_image
 from automask.storage.files import short_hash
 
 if TYPE_CHECKING:
@@ -98,8 +98,6 @@ def thumbnails(paths: Sequence[Path]) -> np.ndarray:
     """uint8 RGB `[N, SIDE, SIDE, 3]`, proportions given up; black where a file can't be read."""
     import cv2
 
-    cv2.setNumThreads(0)
-
     def one(path: Path) -> np.ndarray:
         try:
             image = decode(path, 2 * SIDE)
@@ -109,7 +107,7 @@ def thumbnails(paths: Sequence[Path]) -> np.ndarray:
         return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
     out = np.empty((len(paths), SIDE, SIDE, 3), np.uint8)
-    with ThreadPoolExecutor(cores()) as pool:
+    with one_thread_an_image(), ThreadPoolExecutor(cores()) as pool:
         for index, thumbnail in enumerate(pool.map(one, paths)):
             out[index] = thumbnail
     return out

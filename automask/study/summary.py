@@ -1,24 +1,19 @@
-"""What a study comes to: trials by state, the best, the ensemble so far, what the pruner saved."""
+"""What a study comes to: trials by state, the best, what the pruner saved."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 from optuna.trial import FrozenTrial
 
 from automask.data.dataset import fold_count
 from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.trials import finished_trials, state, trained
-from automask.space import registry
 from automask.space.recipe import Recipe
-from automask.storage.disk import TOP
-from automask.storage.json_cache import get, put
+from automask.study.ensemble_so_far import scores_so_far
 from automask.study.session import Session
 
 
@@ -130,46 +125,3 @@ def ended_trial(trial: FrozenTrial, folds: int) -> Ended:
 
 def _at(trial: FrozenTrial) -> float:
     return trial.datetime_complete.timestamp() if trial.datetime_complete else 0.0
-
-
-#: Members added to a blend, with repeats: enough to compare blends, and done in a moment.
-SIZE = 10
-
-
-def scores_so_far(session: Session) -> dict[int, float]:
-    """The ensemble's out-of-fold score after each complete trial, by its number, as they ended.
-
-    A greedy blend of the best trials at that time. It is chosen on the rows that it is scored on, so
-    that it serves to be compared with itself and says too much of what a blend is worth. Kept in the
-    study's folder a trial; one whose probabilities are gone is no member.
-    """
-    from automask.hpo.trials import by_end, complete_trials
-
-    trials = by_end(complete_trials(session.study))
-    file, scores, found = session.store.so_far, {}, dict[str, float]()
-    kept: dict[str, float] = get(file, session.options.study, {}) if trials else {}
-    members = hashlib.sha256()
-    for count, trial in enumerate(trials, 1):
-        # Whatever became of the database, the same members make the same blend.
-        members.update((TrialAttributes.read(trial).hash or "").encode())
-        key = members.hexdigest()[:16]
-        found[key] = kept[key] if key in kept else _score(session, trials[:count])
-        scores[trial.number] = found[key]
-    if found.keys() != kept.keys():
-        put(file, session.options.study, found)
-    return scores
-
-
-def _score(session: Session, trials: Sequence[Any]) -> float:
-    count = fold_count(session.folds)
-    tables: list[np.ndarray] = []
-    for trial in sorted(trials, key=lambda trial: (-trial.values[0], trial.number)):
-        store = session.store.trial(recipe_of(trial).hash)
-        if len(tables) < TOP and all(store.has(fold) for fold in range(count)):
-            tables.append(store.out_of_fold(session.folds))
-    if not tables:
-        return float("-inf")
-    table, rng = np.stack(tables), np.random.default_rng(0)
-    greedy = registry.get("ensemble", "greedy").function
-    blend = greedy(table, session.data.labels, session.metric, rng, size=SIZE, share=1.0)
-    return float(session.metric(session.data.labels, blend(table)))

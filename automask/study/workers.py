@@ -138,7 +138,7 @@ def _fitting(session: Session) -> Session:
 
 
 def _searcher(session: Session, limits: Limits) -> Searcher:
-    from automask.study.summary import scores_so_far
+    from automask.study.ensemble_so_far import scores_so_far
     from automask.training import flops
     from automask.training.trial import fit
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.competition import SPACE, draw_table
 
 import automask
 from automask.study import run
+from helpers.competition import SPACE, draw_table
 
 ASKED = {"space": "space.toml", "folds": 3, "workers": 1}
 
@@ -168,3 +168,18 @@ def test_the_example_in_the_readme_runs(tmp_path, monkeypatch):
     exec(small, names)
     assert list(names["study"].out_of_fold.columns[:2]) == ["id", "fold"]
     assert (tmp_path / "submission.csv").is_file() and (tmp_path / "report.html").is_file()
+
+
+def test_a_script_needs_no_guard_for_its_workers(study, folder):
+    """Workers would run the script anew if they knew of it."""
+    script = folder / "script.py"
+    script.write_text(
+        "import automask\n"
+        "print('begins')\n"
+        "automask.search(trials=3, study='script', space='space.toml', folds=3, workers=2)\n"
+    )
+    command = [sys.executable, script.name]
+    out = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert out.returncode == 0, out.stderr
+    assert out.stdout.count("begins") == 1
+    assert "3 trials are complete or pruned" in out.stdout

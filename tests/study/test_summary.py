@@ -7,7 +7,7 @@ import optuna
 
 from automask.hpo.searcher import Limits, Searcher
 from automask.storage.trial_store import FoldResult
-from automask.study import summary
+from automask.study import ensemble_so_far
 from helpers.searches import FOLDS
 
 
@@ -44,7 +44,7 @@ def knows(study, right, wrong=()):
 def test_trials_that_complement_each_other_raise_it_and_a_weak_one_does_no_harm(study):
     tables = [knows(study, [0]), knows(study, [1, 2], [0]), knows(study, [], [0, 1, 2])]
     search(study, tables, 3)
-    scores = summary.scores_so_far(study)
+    scores = ensemble_so_far.scores_so_far(study)
     assert scores[0] == study.metric(study.data.labels, tables[0])
     assert scores[1] == 1 > max(study.metric(study.data.labels, table) for table in tables)
     assert scores[2] == scores[1]
@@ -52,26 +52,26 @@ def test_trials_that_complement_each_other_raise_it_and_a_weak_one_does_no_harm(
 
 def test_only_what_is_new_is_computed(study, monkeypatch):
     search(study, [knows(study, [0]), knows(study, [1])], 2)
-    before, sizes, score = summary.scores_so_far(study), [], summary._score
-    monkeypatch.setattr(summary, "_score", lambda s, t: sizes.append(len(t)) or score(s, t))
+    before, sizes, score = ensemble_so_far.scores_so_far(study), [], ensemble_so_far._score
+    monkeypatch.setattr(ensemble_so_far, "_score", lambda s, t: sizes.append(len(t)) or score(s, t))
     search(study, [knows(study, [2])], 3)
-    assert list(summary.scores_so_far(study).items())[:2] == list(before.items())
+    assert list(ensemble_so_far.scores_so_far(study).items())[:2] == list(before.items())
     assert sizes == [3]
 
 
 def test_a_study_without_a_complete_trial_has_none(study):
-    assert summary.scores_so_far(study) == {}
+    assert ensemble_so_far.scores_so_far(study) == {}
     assert not study.store.so_far.exists()
 
 
 def test_what_was_kept_of_a_study_that_is_gone_is_not_believed(study):
     search(study, [knows(study, [0])], 1)
-    kept = summary.scores_so_far(study)
+    kept = ensemble_so_far.scores_so_far(study)
     known = study.study.get_trials()[0].user_attrs
     recipe = study.space.nearest({"loss": "focal"})[0]
     other = {**known, "recipe": recipe.to_dict(), "hash": recipe.hash}
     anew = optuna.create_study(direction="maximize")
     anew.add_trial(optuna.trial.create_trial(value=0.1, user_attrs=other))
     begun = replace(study, study=anew)
-    assert summary.scores_so_far(begun)[0] != kept[0]
-    assert summary.scores_so_far(study) == kept
+    assert ensemble_so_far.scores_so_far(begun)[0] != kept[0]
+    assert ensemble_so_far.scores_so_far(study) == kept
