@@ -139,7 +139,7 @@ def as_they_are() -> None:
             opened = opening.open_or_survey(
                 session.Options(weights=weights, device="cpu", project=project)
             )
-            found = audit.audit(opened)
+            found = audit.find_all(opened)
             took = time.perf_counter() - begin, time.process_time() - used
             print(f"{task}: {took[0]:.0f} s, {took[1]:.0f} s of processor time")
             for line in (*opened.notes, *(f"{f.title}: {f.sentence} {f.counts}" for f in found)):

@@ -11,9 +11,8 @@ from pathlib import Path
 from automask.api.projects import Folder, Project, open_project
 from automask.api.surroundings import working
 from automask.data import config, description
-from automask.diagnostics import audit as auditing
 from automask.diagnostics.advice import Advice
-from automask.diagnostics.audit import Finding
+from automask.diagnostics.audit import Finding, find_all, save
 from automask.errors import UserError
 from automask.listener import Listener, note
 from automask.storage.files import atomic_write
@@ -66,10 +65,10 @@ def use_data(data: str | Path, project: Project) -> None:
         for line in init(data, folder=project).lines:
             note(line)
         return
-    known = project.path(config.load(project).data.path)
-    if known.resolve() != Path(data).resolve():
+    own = project.path(config.load(project).data.path)
+    if own.resolve() != Path(data).resolve():
         raise UserError(
-            f"{project.config} names the data {known}, not {data}: leave data out, or give "
+            f"{project.config} names the data {own}, not {data}: leave data out, or give "
             "another folder"
         )
 
@@ -158,9 +157,9 @@ def audit_session(session: Session) -> list[Finding]:
     for text in session.notes:
         note(text)
     run.decode(session)
-    findings = auditing.audit(session)
+    findings = find_all(session)
     if session.study is not None:
-        auditing.keep(session, findings)
+        save(session, findings)
     return findings
 
 

@@ -81,10 +81,10 @@ def trial_line(trial: Ended, overview: Overview) -> str:
     """A trial that has ended in one plain line, with the best and the blend so far."""
     value = "" if trial.value is None else f" {trial.value:.4f}"
     why = f": {trial.message}" if trial.message else ""
-    known = (("best", overview.best), ("ensemble so far", overview.blended))
-    scores = ", ".join(f"{name} {reached.value:.4f}" for name, reached in known if reached)
-    said = f"{trial.state}{value} in {trial.seconds:.0f} s{f' ({scores})' if scores else ''}"
-    return f"trial {trial.number}: {said}, {trial.recipe.describe()}{why}"
+    values = (("best", overview.best), ("ensemble so far", overview.blended))
+    scores = ", ".join(f"{name} {reached.value:.4f}" for name, reached in values if reached)
+    result = f"{trial.state}{value} in {trial.seconds:.0f} s{f' ({scores})' if scores else ''}"
+    return f"trial {trial.number}: {result}, {trial.recipe.describe()}{why}"
 
 
 def ending_line(end: SearchEnd) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from automask.api import data as data_module
 from automask.api import recipes
+from automask.api.data import advise_session, audit_session
 from automask.api.projects import Folder, open_project
 from automask.api.recipes import ScoredTrial
 from automask.api.surroundings import working
@@ -180,12 +180,12 @@ class Study:
     def audit(self, *, listener: Listener | None = None) -> list[Finding]:
         """Copies, leaks of labels and undeclared groups in the study's data; the findings are kept."""
         with self._working(listener):
-            return data_module.audit_session(opening.open_or_survey(self.options))
+            return audit_session(opening.open_or_survey(self.options))
 
     def advise(self, *, listener: Listener | None = None) -> Advice:
         """Measure what to train first, as a new search of this study would; nothing is trained."""
         with self._working(listener):
-            return data_module.advise_session(opening.open_or_survey(self.options))
+            return advise_session(opening.open_or_survey(self.options))
 
     def suspects(self) -> Suspects:
         """Train rows whose label may be wrong, the most suspect first; see `automask.suspects`."""

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automask.cli import data as data_module
-from automask.cli import ensemble, labels, plugins, submissions
-from automask.cli import study as study_module
+from automask.cli import data, ensemble, labels, plugins, study, submissions
 from automask.cli.options import (
     Device,
     Disk,
@@ -69,11 +67,11 @@ def describe_data(
     from automask.api.data import init
     from automask.api.projects import Project
 
-    told, console = init(data, folder=Project(), force=force), terminal()
-    console.print(f"{data}, read as '{told.reader}':", markup=False)
-    for line in told.lines:
+    description, console = init(data, folder=Project(), force=force), terminal()
+    console.print(f"{data}, read as '{description.reader}':", markup=False)
+    for line in description.lines:
         console.print(f"  {line}", markup=False, soft_wrap=True)
-    console.print(f"wrote {told.file}; look it over, then run: automask search")
+    console.print(f"wrote {description.file}; look it over, then run: automask search")
 
 
 @app.command()
@@ -168,15 +166,15 @@ def demo(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Draw a competition, search it, hold its score to the truth."""
-    from automask.cli import demo as demo_module
+    from automask.cli.demo import run
 
-    demo_module.run(folder, seed, terminal())
-
-
-app.add_typer(data_module.app)
+    run(folder, seed, terminal())
 
 
-app.add_typer(study_module.app)
+app.add_typer(data.app)
+
+
+app.add_typer(study.app)
 
 
 app.add_typer(submissions.app)

@@ -79,12 +79,12 @@ def audit(
     """
     from automask.api import data
     from automask.api.projects import Project
-    from automask.cli import findings
     from automask.cli.display import Display
+    from automask.cli.findings import show_findings
 
     console = terminal()
     with Display(console) as display:
-        found = data.audit(
+        findings = data.audit(
             Project(),
             study,
             storage=storage,
@@ -97,6 +97,6 @@ def audit(
             disk=disk,
             listener=display,
         )
-    findings.show_findings(console, found)
+    show_findings(console, findings)
     if csv is not None:
-        console.print(f"wrote {data.write_pairs(csv, found):,} pairs to {csv}", markup=False)
+        console.print(f"wrote {data.write_pairs(csv, findings):,} pairs to {csv}", markup=False)

@@ -84,8 +84,8 @@ class Display(PlainDisplay):
 
     def trial_goes_on(self, event: Event) -> None:
         super().trial_goes_on(event)
-        known = self.running.get(event.number)
-        since = known.since if known else time.time()
+        running = self.running.get(event.number)
+        since = running.since if running else time.time()
         where = _where(event.step, event.expected)
         self.running[event.number] = Running(event.number, event.recipe, where, since)
         if self.console.is_terminal and not self.live.is_started:
@@ -115,15 +115,15 @@ class Display(PlainDisplay):
     def _render(self) -> RenderableType:
         now = time.time()
         running = sorted(self.running.values(), key=lambda trial: trial.number)
-        told = progress_lines(self.overview, now, self.trials)
+        lines = progress_lines(self.overview, now, self.trials)
         left = self._left(now)
         ahead = f", about {duration(left)} left" if left is not None else ""
-        told.append(f"{duration(now - self.begin)} so far{ahead}")
+        lines.append(f"{duration(now - self.begin)} so far{ahead}")
         # Longer than the terminal, the lines below the table would be cut off.
-        room = self.console.height - len(running) - len(told) - 4
+        room = self.console.height - len(running) - len(lines) - 4
         bar = ProgressBar(total=self.trials, completed=len(self.overview.counted), width=20)
         table = trials_table(self.overview, running, now, max(1, min(SHOWN, room)))
-        return Group(table, Text(), *map(Text, told), bar)
+        return Group(table, Text(), *map(Text, lines), bar)
 
     def _left(self, now: float) -> float | None:
         """How many seconds the search goes on, by the clock or by what its trials took so far."""
@@ -166,20 +166,20 @@ def one_line(recipe: Recipe) -> Text:
 def progress_lines(overview: Overview, now: float, trials: int = 0) -> list[str]:
     """What the trials come to, a line each; `trials` is how many there will be, 0 if not known."""
     states, counted = overview.states, len(overview.counted)
-    of = f" of {trials}" if trials else ""
+    total = f" of {trials}" if trials else ""
     failed = f", {states['failed']} failed" if states["failed"] else ""
-    told = [
-        f"{counted}{of} trials: {states['complete']} complete, {states['pruned']} pruned{failed}"
+    lines = [
+        f"{counted}{total} trials: {states['complete']} complete, {states['pruned']} pruned{failed}"
     ]
-    known = (("best", overview.best), ("ensemble so far", overview.blended))
-    for name, reached in known:
+    values = (("best", overview.best), ("ensemble so far", overview.blended))
+    for name, reached in values:
         if reached:
             ago = duration(now - reached.at)
-            told.append(f"{name} {reached.value:.4f}, since trial {reached.trial}, {ago} ago")
+            lines.append(f"{name} {reached.value:.4f}, since trial {reached.trial}, {ago} ago")
     share, seconds = overview.saved
     if share:
-        told.append(f"pruning left out {share:.0%} of the training, about {duration(seconds)}")
-    return told
+        lines.append(f"pruning left out {share:.0%} of the training, about {duration(seconds)}")
+    return lines
 
 
 def _where(step: Step | None, expected: float | None) -> str:

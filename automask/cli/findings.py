@@ -34,8 +34,8 @@ def show_findings(console: Console, findings: Sequence[Finding]) -> None:
             cells = []
             for row in (finding.rows[place] for place in pair["rows"]):
                 cells += [f"{row['table']} {row['id']}", row.get("label", "")]
-            told = [*cells, how(pair), f"{pair['similarity']:.2f}"]
-            table.add_row(*(escape(cell) for cell in told))
+            texts = [*cells, how(pair), f"{pair['similarity']:.2f}"]
+            table.add_row(*(escape(cell) for cell in texts))
         console.print(table)
         if len(finding.pairs) > SHOWN:
             console.print(f"  and {len(finding.pairs) - SHOWN:,} more; --csv FILE writes all")

@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 def show_status(status: Status, console: Console) -> None:
     """Print the trials by state, those under way, the best and the blend so far."""
-    found, now = status.overview, time.time()
-    if found.ended or status.running:
-        console.print(trials_table(found, status.running, now, SHOWN))
+    overview, now = status.overview, time.time()
+    if overview.ended or status.running:
+        console.print(trials_table(overview, status.running, now, SHOWN))
         console.print()
-    for sentence in progress_lines(found, now):
+    for sentence in progress_lines(overview, now):
         console.print(sentence, markup=False, soft_wrap=True)
     if status.waiting:
         console.print(f"{status.waiting} in the queue")
-    if found.counted:
-        console.print(f"a trial takes {duration(found.mean_seconds)} in the mean")
-    console.print(_said(found, status.at_work, status.abandoned, now), soft_wrap=True)
+    if overview.counted:
+        console.print(f"a trial takes {duration(overview.mean_seconds)} in the mean")
+    console.print(_activity(overview, status.at_work, status.abandoned, now), soft_wrap=True)
 
 
-def _said(found: Overview, at_work: int, abandoned: int, now: float) -> str:
+def _activity(overview: Overview, at_work: int, abandoned: int, now: float) -> str:
     """Does anybody work on it?"""
-    told = f"{at_work} of its trials {'is' if at_work == 1 else 'are'} in training on this machine"
+    text = f"{at_work} of its trials {'is' if at_work == 1 else 'are'} in training on this machine"
     if not at_work:
         last = (
-            f"; its last trial ended {duration(now - found.ended[-1].at)} ago"
-            if found.ended
+            f"; its last trial ended {duration(now - overview.ended[-1].at)} ago"
+            if overview.ended
             else ""
         )
-        told = f"nothing of it is in training on this machine{last}"
+        text = f"nothing of it is in training on this machine{last}"
     if abandoned:
-        told += f"; {abandoned} abandoned (or on another machine): the next search takes them up"
-    return told
+        text += f"; {abandoned} abandoned (or on another machine): the next search takes them up"
+    return text

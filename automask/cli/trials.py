@@ -54,8 +54,8 @@ def show_trial(trial: TrialDetails, console: Console) -> None:
     rows.append(("came by", trial.origin))
     if trial.recipe:
         for name, count in (("probabilities", trial.probabilities), ("weights", trial.weights)):
-            kept = f"of {count} of {trial.fold_count} folds, in {trial.folder}"
-            rows.append((name, kept if count else "none kept"))
+            share = f"of {count} of {trial.fold_count} folds, in {trial.folder}"
+            rows.append((name, share if count else "none kept"))
     lines = Table.grid(padding=(0, 2))
     for name, text in rows:
         lines.add_row(name, Text(text, overflow="fold"))
@@ -65,23 +65,23 @@ def show_trial(trial: TrialDetails, console: Console) -> None:
         console.print(trial.toml, markup=False, soft_wrap=True, end="")
 
 
-def show_importance(found: Importance, console: Console) -> None:
+def show_importance(importance: Importance, console: Console) -> None:
     """Print what mattered, plugins' choices first; a sentence where there are too few trials."""
-    if found.complete < found.LEAST:
+    if importance.complete < importance.LEAST:
         console.print(
-            f"{found.complete} complete trials say nothing about what mattered: at least {found.LEAST} "
-            f"are needed, and from {found.FEW} on it is more than a hint",
+            f"{importance.complete} complete trials say nothing about what mattered: at least "
+            f"{importance.LEAST} are needed, and from {importance.FEW} on it is more than a hint",
             soft_wrap=True,
         )
         return
     console.print(
-        f"what mattered for {found.metric}, by {found.complete} complete and {found.pruned} pruned "
-        "trials",
+        f"what mattered for {importance.metric}, by {importance.complete} complete and "
+        f"{importance.pruned} pruned trials",
         soft_wrap=True,
     )
-    if found.complete < found.FEW:
-        console.print(f"with less than {found.FEW} complete trials, take it as a hint")
-    factors = found.factors
+    if importance.complete < importance.FEW:
+        console.print(f"with less than {importance.FEW} complete trials, take it as a hint")
+    factors = importance.factors
     groups = {
         "which plugin": [f for f in factors if "." not in f.name],
         "training": [f for f in factors if f.name.startswith("training.")],
@@ -103,6 +103,6 @@ def _table(title: str, members: Sequence[Factor]) -> Table:
     table.add_column("best quarter")
     table.add_column("all", style="dim")
     for factor in members:
-        told = (Text(text) for text in (factor.best, factor.all))
-        table.add_row(Text(factor.name), f"{factor.share:.0%}", str(factor.trials), *told)
+        texts = (Text(text) for text in (factor.best, factor.all))
+        table.add_row(Text(factor.name), f"{factor.share:.0%}", str(factor.trials), *texts)
     return table

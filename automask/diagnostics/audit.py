@@ -47,13 +47,13 @@ def findings(session: Session) -> list[Finding] | None:
     return None if records is None else [Finding(**facts) for facts in records]
 
 
-def audit(session: Session) -> list[Finding]:
+def find_all(session: Session) -> list[Finding]:
     """Look for everything; nothing is kept."""
     pairs = near_duplicates.cached_pairs(session.data.paths, session.store)
     return [*copies(session, pairs), *_label_leaks(session), *_gaps(session)]
 
 
-def keep(session: Session, findings: Sequence[Finding]) -> None:
+def save(session: Session, findings: Sequence[Finding]) -> None:
     session.store.save_findings([asdict(finding) for finding in findings])
 
 

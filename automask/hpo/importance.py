@@ -54,8 +54,8 @@ def importance(study: optuna.Study) -> Importance:
     """What mattered in a study."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     complete = sum(trial.state == TrialState.COMPLETE for trial in trials)
-    found = factors(trials) if complete >= LEAST else []
-    return Importance(StudyAttributes.read(study).metric, complete, len(trials) - complete, found)
+    ranking = factors(trials) if complete >= LEAST else []
+    return Importance(StudyAttributes.read(study).metric, complete, len(trials) - complete, ranking)
 
 
 def factors(trials: Sequence[FrozenTrial]) -> list[Factor]:

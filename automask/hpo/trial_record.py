@@ -63,17 +63,17 @@ def record(trial: FrozenTrial, metric: str) -> TrialRecord:
 def details(study: optuna.Study, trial: FrozenTrial, store: StudyStore, folds: int) -> TrialDetails:
     """The same with what takes a look at the study and at its folder."""
     facts = _facts(trial, StudyAttributes.read(study).metric)
-    kept: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     if recipe := facts["recipe"]:
         files = store.trial(recipe.hash)
-        kept = {
+        stored = {
             "probabilities": sum(map(files.has, range(folds))),
             "weights": sum(files.weights(fold).exists() for fold in range(folds)),
             "folder": files.folder,
             "toml": recipe_file.recipe_toml(recipe),
         }
     came = origin(study, trial)
-    return TrialDetails(**facts, study=study.study_name, origin=came, fold_count=folds, **kept)
+    return TrialDetails(**facts, study=study.study_name, origin=came, fold_count=folds, **stored)
 
 
 def _facts(trial: FrozenTrial, metric: str) -> dict[str, Any]:

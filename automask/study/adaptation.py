@@ -21,17 +21,17 @@ from automask.training.pretrained import Checkpoint, reachable
 
 
 def drop_unavailable(
-    chosen: Space, checkpoints: dict[str, Checkpoint], known: StudyAttributes
+    chosen: Space, checkpoints: dict[str, Checkpoint], attributes: StudyAttributes
 ) -> tuple[Space, list[str]]:
     """The space with the pretrained models that are to be had, and what that leaves out.
 
-    `known` are the attributes of a study that goes on, which without a folder of weights keeps its
+    `attributes` are the attributes of a study that goes on, which without a folder of weights keeps its
     models.
     """
     if not may_be_pretrained(chosen):
         return chosen, []
     if not checkpoints:
-        left = _left(chosen.models(), known)
+        left = _left(chosen.models(), attributes)
         out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
         note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
         return chosen.with_models(left), [note] if out else []
@@ -48,13 +48,13 @@ def may_be_pretrained(space: Space) -> bool:
     return True in getattr(space.training["pretrained"], "choices", ())
 
 
-def _left(models: list[tuple[str, str]], known: StudyAttributes) -> list[tuple[str, str]]:
+def _left(models: list[tuple[str, str]], attributes: StudyAttributes) -> list[tuple[str, str]]:
     """The models to be had: a study's own ones, whether or not a hub answers, and of new ones those
     that it has."""
-    had = [(lib, name) for lib, name in known.models or ()]
+    had = [(lib, name) for lib, name in attributes.models or ()]
     if not set(had) & set(models):
         return reachable(models)
-    asked = [(lib, name) for lib, name in known.models_asked or had]
+    asked = [(lib, name) for lib, name in attributes.models_asked or had]
     with suppress(UserError):
         had += reachable(pair for pair in models if pair not in asked)
     return [pair for pair in models if pair in had]
@@ -81,14 +81,14 @@ def adapt(
     chosen = chosen.with_training(epochs=epochs)
     heads = chosen.competitors["head"]
     if len(data.attributes.names) == 1 and len(heads) > 1 and "factored" in heads:
-        kept = {name: ranges for name, ranges in heads.items() if name != "factored"}
-        chosen = replace(chosen, competitors={**chosen.competitors, "head": kept})
+        applicable = {name: ranges for name, ranges in heads.items() if name != "factored"}
+        chosen = replace(chosen, competitors={**chosen.competitors, "head": applicable})
     chosen, more = _without_slow(chosen, device)
     notes += more
     if not data.numbers:
         plain = DEFAULTS["labelling"]
-        kept = {plain: chosen.competitors["labelling"].get(plain, {})}
-        chosen = replace(chosen, competitors={**chosen.competitors, "labelling": kept})
+        applicable = {plain: chosen.competitors["labelling"].get(plain, {})}
+        chosen = replace(chosen, competitors={**chosen.competitors, "labelling": applicable})
     return chosen, notes
 
 
@@ -98,8 +98,8 @@ def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
     Training steps of mobilenetv3_small_050 at 48 px took 8 times as long on one core, of regnetx_002
     49 times.
     """
-    kept = dict(chosen.competitors["optimizer"])
-    if kept.pop("muon", None) is None or not kept:
+    optimizers = dict(chosen.competitors["optimizer"])
+    if optimizers.pop("muon", None) is None or not optimizers:
         return chosen, []
     from automask.training import hardware
 
@@ -108,7 +108,7 @@ def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
     note = (
         "muon left out: it multiplies in bfloat16, which this device lacks and is slow to emulate"
     )
-    return replace(chosen, competitors={**chosen.competitors, "optimizer": kept}), [note]
+    return replace(chosen, competitors={**chosen.competitors, "optimizer": optimizers}), [note]
 
 
 def refuse_idle(chosen: Space, data: Dataset) -> None:

@@ -43,16 +43,16 @@ def measured_flips(study: optuna.Study, space: Space) -> Space:
 
 def mirroring_keeps_class(session: Session) -> bool:
     """Do mirrored images keep their class? Measured once a study; the user is told."""
-    known = StudyAttributes.read(session.study).mirroring
-    if known is None:
-        found = _measured(session)
+    mirroring = StudyAttributes.read(session.study).mirroring
+    if mirroring is None:
+        measured = _measured(session)
         # Somebody who began beside this process may have been first.
-        known = StudyAttributes.read(session.study).mirroring
-        if known is None:
-            known = found
-            StudyAttributes(mirroring=known).write(session.study)
-    note(known["note"])
-    return bool(known["kept"])
+        mirroring = StudyAttributes.read(session.study).mirroring
+        if mirroring is None:
+            mirroring = measured
+            StudyAttributes(mirroring=mirroring).write(session.study)
+    note(mirroring["note"])
+    return bool(mirroring["kept"])
 
 
 def _measured(session: Session) -> dict[str, Any]:
@@ -67,9 +67,10 @@ def _measured(session: Session) -> dict[str, Any]:
     sure = losses(without, with_, labels, groups)
     worst = int(sure.argmax())
 
-    def recalls(*of: int) -> str:
+    def recalls(*classes: int) -> str:
         alone, together = (
-            np.mean([right[labels == label].mean() for label in of]) for right in (without, with_)
+            np.mean([right[labels == label].mean() for label in classes])
+            for right in (without, with_)
         )
         return f"{alone:.2f} alone, {together:.2f} with them"
 
@@ -77,10 +78,10 @@ def _measured(session: Session) -> dict[str, Any]:
     if sure[worst] <= SPARED:
         note = f"mirrored images keep their class ({figures}), so flips may be searched"
         return {"kept": True, "note": note}
-    said = f"{data.attributes.describe(worst)}: {recalls(worst)}"
+    loss = f"{data.attributes.describe(worst)}: {recalls(worst)}"
     return {
         "kept": False,
-        "note": f"mirrored images lose their class ({figures}; {said}): no flips",
+        "note": f"mirrored images lose their class ({figures}; {loss}): no flips",
     }
 
 

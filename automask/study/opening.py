@@ -62,24 +62,26 @@ def begin(options: Options) -> Session:
     if learns_from or "pseudo-labels" in StudyAttributes.read(study).identity:
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"
     check_identity(study, dataset.fingerprint(ready.data, folds), settings)
-    told = migration.migrate(study, store, flips.measured_flips(study, chosen), settings["space"])
-    if told:
+    migrated = migration.migrate(
+        study, store, flips.measured_flips(study, chosen), settings["space"]
+    )
+    if migrated:
         study = open_study(config, options, store)
     if source and made:
         pseudo_labels.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(options.project.corrections)
-    kept = adaptation.may_be_pretrained(chosen) and not ready.weights
+    downloads = adaptation.may_be_pretrained(chosen) and not ready.weights
     asked = space_file.load(config.search.space, options.project.folder)
     StudyAttributes(
         weights_folder=config.search.weights,
         largest=ready.largest,
         disk=ready.cap,
-        models=chosen.models() if kept else None,
-        models_asked=asked.models() if kept else None,
+        models=chosen.models() if downloads else None,
+        models_asked=asked.models() if downloads else None,
     ).write(study)
     notes = made.notes(ready.data.attributes) if made else ()
-    notes = (*ready.notes, *notes, *filter(None, [told]))
+    notes = (*ready.notes, *notes, *filter(None, [migrated]))
     return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
 
 
@@ -100,9 +102,9 @@ def open_or_survey(options: Options) -> Session:
     if not options.store.is_begun:
         return survey(options)
     opened = open_session(options)
-    known = StudyAttributes.read(opened.study)
+    attributes = StudyAttributes.read(opened.study)
     asked = space_file.load(opened.config.search.space, options.project.folder)
-    chosen, _ = adaptation.drop_unavailable(asked, opened.weights, known)
+    chosen, _ = adaptation.drop_unavailable(asked, opened.weights, attributes)
     if chosen.adapts:
         chosen, _ = adaptation.adapt(chosen, opened.data, opened.weights, options.device)
     return replace(opened, space=chosen)
@@ -120,8 +122,8 @@ def _ready(
     checkpoints = pretrained.read_folder(project.path(folder)) if folder else {}
     # A study that goes on keeps its models, whether or not a hub answers today.
     begun = open_study(config, options, store) if store.is_begun else None
-    known = StudyAttributes.read(begun) if begun is not None else StudyAttributes()
-    chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, known)
+    attributes = StudyAttributes.read(begun) if begun is not None else StudyAttributes()
+    chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, attributes)
     data = dataset.prepare(read(config, project, project.corrections))
     if chosen.adapts:
         chosen, more = adaptation.adapt(chosen, data, checkpoints, options.device)
@@ -134,7 +136,7 @@ def _ready(
     cap = options.disk or store.default_cap()
     room = store.room(cap, outranked=lambda: outranked_hashes(begun) if begun else ())
     # Images stay as they were decoded for a space that had larger ones.
-    largest = max(known.largest, *map(int, chosen.training["image_size"].corners()))
+    largest = max(attributes.largest, *map(int, chosen.training["image_size"].corners()))
     needed = adaptation.map_bytes(chosen, data, config.search.folds, 1, largest)
     if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)

@@ -59,8 +59,10 @@ def make(source: Session, metric: Metric) -> Pseudo:
         seen = folds != fold
         chosen, blend = _blend(table[:, seen], data.labels[seen], metric)
         probability[fold] = blend(np.stack([able[index].load(fold).test for index in chosen]))
-        known = blend(table[chosen][:, seen])
-        confidence[fold] = precision_threshold(known.max(1), known.argmax(1) == data.labels[seen])
+        validation = blend(table[chosen][:, seen])
+        confidence[fold] = precision_threshold(
+            validation.max(1), validation.argmax(1) == data.labels[seen]
+        )
     made = Pseudo(
         name, key, probability, confidence, out_of_fold(table, data.labels, folds, metric)
     )
@@ -110,12 +112,12 @@ def verdict(session: Session) -> str:
     table = np.stack([store.out_of_fold(session.folds) for store in stores])
     after = out_of_fold(table, data.labels, session.folds, session.metric)
     gain, error = difference(session.metric, data.labels, learned.before, after, data.groups)
-    kept = gain > error
+    better = gain > error
     scores = [session.metric(data.labels, some) for some in (learned.before, after)]
-    name = session.options.study if kept else learned.source
+    name = session.options.study if better else learned.source
     return (
         f"pseudo-labels: {learned.summary}; out of fold {scores[0]:.4f} → {scores[1]:.4f} "
-        f"({gain:+.4f}, standard error {error:.4f}), {'kept' if kept else 'not kept'}: "
+        f"({gain:+.4f}, standard error {error:.4f}), {'kept' if better else 'not kept'}: "
         f"run automask ensemble --study {name}"
     )
 

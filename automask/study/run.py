@@ -133,8 +133,8 @@ def audit_new_study(session: Session) -> None:
     """Look for leaks in the data of a new study, and tell what there is."""
     if session.store.load_findings() is not None:
         return
-    findings = audit.audit(session)
-    audit.keep(session, findings)
+    findings = audit.find_all(session)
+    audit.save(session, findings)
     for finding in findings:
         note(finding.sentence)
 
@@ -165,15 +165,16 @@ def queue_earlier(session: Session, earlier: Sequence[Earlier]) -> str:
             "begin another with --study NAME"
         )
     noted = StudyAttributes.read(study)
-    known = [space.default()[1], *noted.queue("advice"), *noted.queue("probe")]
-    chosen = portfolio(earlier, space, known)
+    queued = [space.default()[1], *noted.queue("advice"), *noted.queue("probe")]
+    chosen = portfolio(earlier, space, queued)
     names = [name for name, _ in chosen]
-    kept = {"studies": names, "recipes": [free for _, free in chosen]}
-    StudyAttributes(warm_start=kept).write(study)
+    queue = {"studies": names, "recipes": [parameters for _, parameters in chosen]}
+    StudyAttributes(warm_start=queue).write(study)
     counts = Counter(names)
-    told = ", ".join(f"{counts[one.name]} of {one.name}" for one in earlier)
+    sources = ", ".join(f"{counts[one.name]} of {one.name}" for one in earlier)
     return (
-        f"warm start: a search tries {len(chosen)} best recipes of earlier studies first ({told})"
+        f"warm start: a search tries {len(chosen)} best recipes of earlier studies first "
+        f"({sources})"
     )
 
 

@@ -161,16 +161,16 @@ def options_of(options: Options) -> Options:
     if not options.store.is_begun:
         return options
     noted = StudyAttributes.read(find_study(options)[2])
-    known = noted.identity
-    told: dict[str, Any] = {
-        "space": known.get("space", "").rpartition(" ")[0] or None,
-        "folds": int(known["folds"]) if "folds" in known else None,
-        "metric": known.get("metric"),
-        "seed": int(known["seed"]) if "seed" in known else None,
+    identity = noted.identity
+    earlier: dict[str, Any] = {
+        "space": identity.get("space", "").rpartition(" ")[0] or None,
+        "folds": int(identity["folds"]) if "folds" in identity else None,
+        "metric": identity.get("metric"),
+        "seed": int(identity["seed"]) if "seed" in identity else None,
         "weights": noted.weights_folder,
         "disk": noted.disk,
     }
-    return replace(options, **{k: v for k, v in told.items() if getattr(options, k) is None})
+    return replace(options, **{k: v for k, v in earlier.items() if getattr(options, k) is None})
 
 
 def open_session(options: Options) -> Session:
@@ -241,8 +241,8 @@ def open_study(
 
 def with_study_groups(data: Dataset, store: StudyStore) -> Dataset:
     """The data with the groups that the study's folds were drawn with."""
-    kept = store.load_groups()
-    return data if kept is None else replace(data, groups=kept)
+    groups = store.load_groups()
+    return data if groups is None else replace(data, groups=groups)
 
 
 def read_earlier(where: str, options: Options) -> Earlier:
@@ -254,10 +254,10 @@ def read_earlier(where: str, options: Options) -> Earlier:
     from automask.hpo.trials import complete_trials
 
     if len(Path(where).parts) > 1:
-        found = _elsewhere(options.project.path(where))
+        study = _elsewhere(options.project.path(where))
     else:
-        found = find_study(replace(options, study=where))[2]
-    trials = complete_trials(found)
+        study = find_study(replace(options, study=where))[2]
+    trials = complete_trials(study)
     if not trials:
         raise UserError(f"--warm-start {where}: that study has no complete trial to begin with")
     recipes = tuple(map(recipe_of, trials))
@@ -270,8 +270,8 @@ def _elsewhere(folder: Path) -> optuna.Study:
 
     store = StudyStore(folder)
     if not store.database.is_file():
-        known = [f.name for f in store.runs.glob("*") if StudyStore(f).database.is_file()]
-        near = did_you_mean(folder.name, known)
+        names = [f.name for f in store.runs.glob("*") if StudyStore(f).database.is_file()]
+        near = did_you_mean(folder.name, names)
         raise UserError(f"--warm-start {folder}: no {store.database.name} there{near}")
     return optuna_study.open_study(
         store.url, folder.resolve().name, 0, 2, make=False, runs=store.runs

@@ -69,8 +69,8 @@ class Overview:
     @property
     def states(self) -> Counter[str]:
         """How many are complete, pruned and failed."""
-        known = ("complete", "pruned")
-        return Counter(t.state if t.state in known else "failed" for t in self.ended)
+        counted = ("complete", "pruned")
+        return Counter(t.state if t.state in counted else "failed" for t in self.ended)
 
     @property
     def counted(self) -> list[Ended]:

@@ -17,13 +17,13 @@ from typing import Any, cast
 
 import optuna
 
+from automask import machine
 from automask.deadline import TimeUp, until
 from automask.errors import UserError
 from automask.hpo.optuna_study import quiet_optuna
 from automask.hpo.progress import Event
 from automask.hpo.searcher import LATE, Limits, Searcher
 from automask.listener import Listener, listening, note, publish
-from automask.machine import cores
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
@@ -46,10 +46,8 @@ def automatic_workers(device: str) -> int:
     """
     import torch
 
-    from automask.machine import device as found
-
-    if found(device).type == "cpu":
-        return min(4, cores())
+    if machine.device(device).type == "cpu":
+        return min(4, machine.cores())
     return torch.cuda.device_count() if device == "auto" else 1
 
 
@@ -117,7 +115,7 @@ def _shares(options: Options, workers: int) -> list[Options]:
     """Each worker's part of the machine: its threads, and a GPU in turn where there are several."""
     import torch
 
-    threads = options.threads or max(1, cores() // workers)
+    threads = options.threads or max(1, machine.cores() // workers)
     shares = [replace(options, threads=threads) for _ in range(workers)]
     count = torch.cuda.device_count() if options.device == "auto" else 0
     if count > 1:

@@ -276,8 +276,8 @@ def test_a_broken_cache_of_pairs_is_made_again(copied):
 def test_findings_of_a_study_are_kept_and_read(copied):
     session = begin(Options(space="space.toml", folds=3))
     assert audit.findings(session) is None
-    told = audit.audit(session)
-    audit.keep(session, told)
+    told = audit.find_all(session)
+    audit.save(session, told)
     assert (
         audit.findings(session)
         == told

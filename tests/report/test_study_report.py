@@ -109,7 +109,7 @@ def test_a_planted_copy_is_in_the_report(session, monkeypatch):
     row = {"table": "train", "id": ids[0], "path": "", "label": ""}
     pair = {"rows": [0, 1], "similarity": 1.0, "mirrored": False, "exact": True}
     found = Finding("copies", "Copies", "One pair.", "", {}, [row, row | {"id": ids[1]}], [pair])
-    audit.keep(session, [found])
+    audit.save(session, [found])
     told = study_report.gather(session)["leaks"]
     assert told == [{"title": "Copies", "sentence": "One pair.", "rows": [[ids[0], ids[1]]]}]
 
