@@ -185,5 +185,9 @@ def write_pairs(file: Path, findings: Sequence[Finding]) -> int:
 
 
 def how(pair: dict[str, object]) -> str:
-    """In a word, how two images are alike."""
+    """In a word, how two images are alike.
+
+    >>> how({"mirrored": False, "exact": True})
+    'exact'
+    """
     return "mirrored" if pair["mirrored"] else "exact" if pair["exact"] else "near"

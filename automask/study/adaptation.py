@@ -25,7 +25,7 @@ def drop_unavailable(
 ) -> tuple[Space, list[str]]:
     """The space with the pretrained models that are to be had, and what that leaves out.
 
-    `attributes` are the attributes of a study that goes on, which without a folder of weights keeps its
+    `attributes` are those of a study that goes on, which without a folder of weights keeps its
     models.
     """
     if not may_be_pretrained(chosen):
