@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import SPACE, draw_table
 
 import automask
 from automask.study import run
+from helpers.competition import SPACE, draw_table
 
 ASKED = {"space": "space.toml", "folds": 3, "workers": 1}
 
