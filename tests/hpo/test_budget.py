@@ -502,14 +502,14 @@ def test_a_storage_that_fails_is_told_in_a_sentence(study):
     assert states(study) == ["COMPLETE"] * 3
 
 
-def test_a_worker_that_dies_after_another_has_ended_is_replaced():
+def test_a_worker_that_dies_after_another_has_ended_is_replaced(heard):
     process = SimpleNamespace(pid=7, exitcode=-9, join=lambda seconds: None)
-    kept, notes = [], []
+    pipes = []
 
     def hire(options):
         receiving, sending = multiprocessing.Pipe(duplex=False)
         sending.send("3 trials are complete or pruned")
-        kept.append(sending)
+        pipes.append(sending)
         return receiving, process
 
     ended, _ = hire(None)
@@ -517,6 +517,6 @@ def test_a_worker_that_dies_after_another_has_ended_is_replaced():
     # Only after the first one's last word.
     threading.Timer(0.3, sending.close).start()
     crew = [workers._Worker(None, pipe, process) for pipe in (ended, dying)]
-    told = workers._listen(crew, hire, Limits(3), notes.append)
-    assert told.endswith("died and were replaced: 1")
-    assert "worker 7 died (SIGKILL" in notes[0].text
+    ending = workers._listen(crew, hire, Limits(3))
+    assert ending.endswith("died and were replaced: 1")
+    assert "worker 7 died (SIGKILL" in heard.notes[0]
