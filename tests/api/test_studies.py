@@ -106,7 +106,10 @@ def test_a_search_in_a_thread_ends_at_its_deadline(study, folder):
         searched = pool.submit(
             automask.search, folder=folder, study="late", timeout=1, trials=50, **ASKED
         ).result()
-    assert searched.outcome.ending == "the time is up"
+    assert searched.outcome.ending in (
+        "the time is up",
+        "no other trial is expected to end in the time that is left",
+    )
 
 
 def test_a_listener_hears_what_else_would_be_printed(study, folder, capsys, heard):
