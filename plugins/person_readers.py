@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from automask import reader
 from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
 from automask.data.image_files import Images, image_names
+from automask.data.sample import check_sample
 from automask.errors import UserError
 
-from .readers import check_sample, has_train_csv, only_ids
+from .readers import has_train_csv
+from .table_reader import only_ids
 
 if TYPE_CHECKING:
     from automask.data.tables import Tables

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from automask import target
 from automask.errors import PluginError, did_you_mean
 from automask.space import protocols
 from automask.space.ranges import Range, text_tables
 from automask.storage.project import active
+from automask.target import ANY, Target
 
 P = TypeVar("P", bound=Callable[..., Any])
 #: What tries a plugin's promises out: given its function and abilities, it raises what is wrong.
@@ -55,6 +57,10 @@ class Plugin:
         content = Path(source).read_bytes() if source else b""
         return hashlib.sha256(content).hexdigest()[:12]
 
+    def takes(self, target: Target) -> bool:
+        """Does it work with that target? A plugin of a kind that isn't asked works with all."""
+        return target.suits(self.abilities.get(TARGET.name, ANY))
+
     @property
     def defaults(self) -> dict[str, Any]:
         parameters = inspect.signature(self.function).parameters
@@ -63,7 +69,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Ability:
-    """Something that plugins of a kind declare of themselves: one of `values`, else the `default`.
+    """Something that plugins of a kind declare of themselves: of `values`, else the `default`.
 
     The default is the cautious answer, with which every plugin works.
     """
@@ -72,6 +78,16 @@ class Ability:
     values: tuple[Any, ...]
     default: Any
 
+    def accepts(self, value: Any) -> bool:
+        """Whether a plugin can declare it: one of the values or, of texts, several."""
+        if isinstance(value, tuple):
+            return bool(value) and all(isinstance(one, str) and one in self.values for one in value)
+        return value in self.values
+
+
+#: Which targets a plugin works with (`automask.target`); one that says nothing takes single classes.
+TARGET = Ability("target", (*target.NAMES, target.ANY), target.SINGLE.name)
+
 
 @dataclass(eq=False)
 class Kind(Generic[P]):
@@ -79,6 +95,7 @@ class Kind(Generic[P]):
 
     A recipe has a plugin of each kind that has a `default`, the one where a space says nothing. Its
     description leaves out the one that is `plain`, and the kind as a whole where that is None.
+    `defaults` has, by the name of a target, the default where `default` doesn't take it.
 
     Calling a kind gives the decorator that registers a function as one of it, with a range for each
     hyperparameter and a value for each ability that it declares::
@@ -92,6 +109,7 @@ class Kind(Generic[P]):
     default: str = ""
     plain: str | None = None
     abilities: tuple[Ability, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
     check: Check | None = field(default=None, init=False, repr=False)
     plugins: dict[str, Plugin] = field(default_factory=dict, init=False, repr=False)
 
@@ -101,7 +119,11 @@ class Kind(Generic[P]):
         _, *names = inspect.signature(self.protocol.__call__).parameters
         return tuple(names)
 
-    def __call__(self, **declared: Range | str | bool) -> Callable[[P], P]:
+    def default_for(self, target: Target) -> str:
+        """The plugin where a space says nothing, for that target."""
+        return self.defaults.get(target.name, self.default)
+
+    def __call__(self, **declared: Range | str | bool | tuple[str, ...]) -> Callable[[P], P]:
         def register(function: P) -> P:
             plugin = _make_plugin(self, function, declared)
             present = self.plugins.get(plugin.name)
@@ -158,7 +180,7 @@ def _make_plugin(
         )
     abilities = {ability.name: ability.default for ability in kind.abilities}
     for key, value in declared.items():
-        if key in declarable and value not in declarable[key].values:
+        if key in declarable and not declarable[key].accepts(value):
             values = " or ".join(map(repr, declarable[key].values))
             raise refuse(f"declares {key}={value!r}, which for a {kind.name} is {values}")
         if key in declarable:
@@ -206,14 +228,14 @@ def within_local(module: str) -> bool:
 
 
 reader = Kind("reader", protocols.ReaderPlugin)
-split = Kind("split", protocols.SplitPlugin)
+split = Kind("split", protocols.SplitPlugin, abilities=(TARGET,))
 backbone = Kind("backbone", protocols.BackbonePlugin, default="timm")
 head = Kind(
     "head",
     protocols.HeadPlugin,
     default="joint",
     plain="joint",
-    abilities=(Ability("per_row", (False, True), False),),
+    abilities=(Ability("per_row", (False, True), False), TARGET),
 )
 freeze = Kind("freeze", protocols.FreezePlugin, default="full", plain="")
 loss = Kind(
@@ -221,7 +243,8 @@ loss = Kind(
     protocols.LossPlugin,
     default="cross_entropy",
     plain="cross_entropy",
-    abilities=(Ability("per_row", (False, True), False),),
+    abilities=(Ability("per_row", (False, True), False), TARGET),
+    defaults={"multi": "sigmoid_bce", "number": "smooth_l1"},
 )
 optimizer = Kind(
     "optimizer",
@@ -237,7 +260,7 @@ sampling = Kind(
     protocols.SamplingPlugin,
     default="all",
     plain="all",
-    abilities=(Ability("reads_features", (False, True), True),),
+    abilities=(Ability("reads_features", (False, True), True), TARGET),
 )
 augmentation = Kind("augmentation", protocols.AugmentationPlugin, default="light", plain="none")
 mix = Kind(
@@ -245,7 +268,7 @@ mix = Kind(
     protocols.MixPlugin,
     default="none",
     plain="none",
-    abilities=(Ability("takes", ("pixels", "both"), "both"),),
+    abilities=(Ability("takes", ("pixels", "both"), "both"), TARGET),
 )
 preprocessing = Kind(
     "preprocessing",
@@ -255,8 +278,12 @@ preprocessing = Kind(
     abilities=(Ability("fitted", (False, True), True),),
 )
 resize = Kind("resize", protocols.ResizePlugin, default="pad")
-metric = Kind("metric", protocols.MetricPlugin)
-ensemble = Kind("ensemble", protocols.EnsemblePlugin)
+metric = Kind(
+    "metric",
+    protocols.MetricPlugin,
+    abilities=(TARGET,),
+)
+ensemble = Kind("ensemble", protocols.EnsemblePlugin, abilities=(TARGET,))
 tta = Kind("tta", protocols.TtaPlugin, abilities=(Ability("mirrors", (False, True), True),))
 #: By name, those of a recipe in the order in which a space draws them: seeds depend on it.
 KINDS: dict[str, Kind[Any]] = {

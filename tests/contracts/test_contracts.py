@@ -170,9 +170,9 @@ def test_refuses_a_hyperparameter_named_like_an_ability():
 def test_who_declares_nothing_is_taken_for_the_cautious_answer():
     kind = own("loss")
     kind(gamma=Float(0.0, 2.0))(hard)
-    assert kind.plugins["hard"].abilities == {"per_row": False}
+    assert kind.plugins["hard"].abilities == {"per_row": False, "target": "single"}
     kind(gamma=Float(0.0, 2.0), per_row=True)(hard)
-    assert kind.plugins["hard"].abilities == {"per_row": True}
+    assert kind.plugins["hard"].abilities == {"per_row": True, "target": "single"}
     testing.check(kind.plugins["hard"])
 
 

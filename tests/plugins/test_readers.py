@@ -13,7 +13,8 @@ from automask.data import config
 from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
 from automask.plugins.person_readers import person_folders
-from automask.plugins.readers import folders, table
+from automask.plugins.readers import folders
+from automask.plugins.table_reader import table
 from automask.storage.project import Project
 
 TRAIN = "id,path,label,group\na,images/a.jpg,01,x\nb,images/b.jpg,NA,x\nc,images/c.jpg,01,y\n"

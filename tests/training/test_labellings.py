@@ -15,7 +15,7 @@ from automask.data.synthetic.competition import draw_competition, draw_table
 from automask.data.tables import Numeric
 from automask.errors import PluginError, TrialError, UserError
 from automask.plugins.person_readers import person_folders
-from automask.plugins.readers import table
+from automask.plugins.table_reader import table
 from automask.report import submission
 from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore

@@ -1,0 +1,153 @@
+"""What a task asks of a row: one class, one grade, several labels, or a number.
+
+All four speak in two tables. Labels are the truth, `[N]` whole numbers (a class or grade each),
+`[N, C]` of 0 and 1 (labels), or `[N]` floats (numbers). Predictions are `[N, C]` whatever is asked:
+probabilities of the classes, grades or labels, or a single column of numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+#: Rows of a number are stratified by so many bands that hold as many rows each.
+BANDS = 10
+#: What a plugin that takes every target declares.
+ANY = "any"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One class of several for each row: labels int `[N]`, probabilities `[N, C]` that sum to 1.
+
+    The other targets are made from this one, and say where they differ.
+    """
+
+    name: ClassVar[str] = "single"
+    phrase: ClassVar[str] = "one class a row"
+    #: What plugins that work with it declare: one of these, or `ANY`.
+    accepted: ClassVar[tuple[str, ...]] = ("single",)
+
+    def suits(self, declared: str | Collection[str]) -> bool:
+        """Whether a plugin that declares to take `declared` takes this target."""
+        names = {declared} if isinstance(declared, str) else {*declared}
+        return bool(names & {ANY, *self.accepted})
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """Predictions `[..., C]` from a network's outputs `[..., C]`."""
+        return logits.softmax(-1)
+
+    def aims(self, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+        """What training aims at: float32 `[T, C]` and, int64 `[N]`, which of them each row has."""
+        import numpy as np
+
+        return np.eye(classes, dtype=np.float32), labels.astype(np.int64)
+
+    def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """`[C]` rows of each class."""
+        import numpy as np
+
+        return np.bincount(labels, minlength=classes)
+
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        """What folds have their share of: a class each `[N]`, or label sets `[N, C]`."""
+        return labels
+
+    def decide(self, prediction: np.ndarray) -> np.ndarray:
+        """The answers, as labels are, from predictions `[N, C]`."""
+        return prediction.argmax(1)
+
+    def harden(self, prediction: np.ndarray) -> np.ndarray:
+        """Predictions `[N, C]` that hold nothing but the answers."""
+        import numpy as np
+
+        return np.eye(prediction.shape[1])[self.decide(prediction)]
+
+
+@dataclass(frozen=True)
+class Ordered(Target):
+    """One grade of several, whose classes are in order. Whatever takes single classes takes it."""
+
+    name: ClassVar[str] = "ordered"
+    phrase: ClassVar[str] = "one grade a row, in order"
+    accepted: ClassVar[tuple[str, ...]] = ("ordered", "single")
+
+
+@dataclass(frozen=True)
+class Multi(Target):
+    """Any number of labels for each row: labels `[N, C]` of 0 and 1, a probability a label."""
+
+    name: ClassVar[str] = "multi"
+    phrase: ClassVar[str] = "any number of labels a row"
+    accepted: ClassVar[tuple[str, ...]] = ("multi",)
+
+    def activate(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid()
+
+    def aims(self, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        sets, index = np.unique(labels, axis=0, return_inverse=True)
+        return sets.astype(np.float32), index.reshape(-1).astype(np.int64)
+
+    def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        return labels.sum(0)
+
+    def decide(self, prediction: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        return (prediction > 0.5).astype(np.int64)
+
+    def harden(self, prediction: np.ndarray) -> np.ndarray:
+        return self.decide(prediction).astype(float)
+
+
+@dataclass(frozen=True)
+class Number(Target):
+    """A number for each row: labels float `[N]`, predictions `[N, 1]` in the same unit.
+
+    Networks learn it in deviations `scale` from the `center`.
+    """
+
+    name: ClassVar[str] = "number"
+    phrase: ClassVar[str] = "a number a row"
+    accepted: ClassVar[tuple[str, ...]] = ("number",)
+    center: float = 0.0
+    scale: float = 1.0
+
+    def activate(self, logits: Tensor) -> Tensor:
+        return logits * self.scale + self.center
+
+    def aims(self, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        values, index = np.unique(labels, return_inverse=True)
+        aims = ((values - self.center) / self.scale).astype(np.float32)
+        return aims[:, None], index.astype(np.int64)
+
+    def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        import numpy as np
+
+        return np.array([len(labels)])
+
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        order = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
+        return order * min(BANDS, len(labels)) // max(1, len(labels))
+
+    def decide(self, prediction: np.ndarray) -> np.ndarray:
+        return prediction[:, 0]
+
+    def harden(self, prediction: np.ndarray) -> np.ndarray:
+        return prediction
+
+
+SINGLE, ORDERED, MULTI = Target(), Ordered(), Multi()
+#: The names that a plugin can declare.
+NAMES = tuple(kind.name for kind in (Target, Ordered, Multi, Number))
