@@ -8,25 +8,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automask import reader
+from automask import Text, reader
 from automask.data.columns import sample_id_column
 from automask.data.csv_file import find_csv, normalize_name, quoted, read_csv, shorten_list
+from automask.data.forms import STYLES, read_form
 from automask.data.image_files import folder_names, is_image_folder, walk_images
-from automask.data.sample import check_sample
+from automask.data.sample import check_ids
 from automask.errors import UserError
 
 if TYPE_CHECKING:
     from automask.data.tables import Tables
 
 
-@reader()
-def folders(folder: Path) -> Tables | None:
+@reader(answers=Text(*STYLES), positive=Text())
+def folders(
+    folder: Path, *, answers: str | None = None, positive: str | None = None
+) -> Tables | None:
     """A folder a class: DATA/CLASS/*.jpg, or DATA/train/CLASS/*.jpg and DATA/test/*.jpg.
 
     A train image's id is its path below the folder of the classes, its label the class folder's
     name; a test image's id is its name, without the extension where the sample submission has it
-    so. None where the folder has a train CSV or no class folders; raises `UserError` where a class
-    has no images, there is only one, or the sample doesn't fit.
+    so. `answers` is how a submission says them (labels, probabilities, one_hot, top), and `positive`
+    the class of two whose probability it has, where the sample can't tell. None where the folder has a
+    train CSV or no class folders; raises `UserError` where a class has no images, there is only one, or
+    the sample doesn't fit.
     """
     import pandas as pd
 
@@ -62,13 +67,17 @@ def folders(folder: Path) -> Tables | None:
     if sample:
         id_column = sample_id_column(sample, "id")
         ids = _match_form(sample[id_column], files, test_name)
-        notes += check_sample(sample, id_column, ids, ["label"])
+        check_ids(sample, id_column, ids)
+    said = read_form(sample, id_column, train.attributes, style=answers, positive=positive)
     return Tables(
         train=train,
         test=Rows(ids=ids, paths=[folder / test_name / file for file in files]) if files else None,
         sample=sample.frame(sample.columns) if sample else None,
         id_column=id_column,
-        notes=tuple(filter(None, [*notes, note])),
+        form=said.form,
+        metric=said.metric,
+        arguments=said.arguments,
+        notes=tuple(filter(None, [*notes, *said.notes, note])),
     )
 
 

@@ -11,8 +11,9 @@ from automask import Text, reader
 from automask.data.bins import read_limits
 from automask.data.columns import Columns, guess_columns, sample_id_column
 from automask.data.csv_file import Csv, find_csv, quoted, read_csv, shorten_list
+from automask.data.forms import STYLES, read_form
 from automask.data.image_files import Images, probe
-from automask.data.sample import check_sample
+from automask.data.sample import check_ids
 from automask.errors import UserError
 
 from .readers import is_class_map
@@ -32,6 +33,8 @@ FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.
     target=Text(many=True),
     group=Text(),
     limits=Text("age: 30, 60", many=True),
+    answers=Text(*STYLES),
+    positive=Text(),
 )
 def table(
     folder: Path,
@@ -44,13 +47,17 @@ def table(
     target: str | Sequence[str] | None = None,
     group: str | None = None,
     limits: str | Sequence[str] | None = None,
+    answers: str | None = None,
+    positive: str | None = None,
 ) -> Tables | None:
     """A CSV with a row an image: train.csv, and test.csv and sample_submission.csv if any.
 
     `train`, `test` and `sample` name the files; `id`, `image`, `target` (one or a list) and `group`
     name columns of train. What is None is guessed and noted; "" says that there is no `test`,
     `sample` or `group`. `limits` such as "age: 30, 60" make classes of a target that is a number: <30,
-    30-59 and >=60, which the submission then answers. None where the folder has no such CSV; raises
+    30-59 and >=60, which the submission then answers. `answers` is how a submission says them
+    (labels, probabilities, one_hot, sets, top, numbers), and `positive` the class of two whose
+    probability it has, where the sample can't tell. None where the folder has no such CSV; raises
     `UserError` where a CSV is broken, a row has no image or no label, or the tables don't fit each
     other.
     """
@@ -71,19 +78,27 @@ def table(
     numbers = read_limits(csvs["train"], columns.targets, limits)
     banded = {name: numeric.texts for name, numeric in numbers.items()}
     train_rows = replace(train_rows, attributes=train_rows.attributes.assign(**banded))
-    test_rows, id_column, answers = None, columns.id, csvs.get("sample")
-    if answers:
-        id_column = sample_id_column(answers, columns.id)
+    test_rows, id_column, asked = None, columns.id, csvs.get("sample")
+    if asked:
+        id_column = sample_id_column(asked, columns.id)
     if "test" in csvs:
         test_rows = _rows(csvs["test"], images, "test", _columns_of_test(csvs["test"], columns))
-    elif answers:
-        _refuse_no_test(answers, id_column, images)
-        test_rows = only_ids(answers, id_column, images)
+    elif asked:
+        _refuse_no_test(asked, id_column, images)
+        test_rows = only_ids(asked, id_column, images)
         notes.append(f"no test table: the ids of {names['sample']} name the test images")
     if test_rows:
         _refuse_shared(folder, train_rows, test_rows)
-    if answers and test_rows:
-        notes += check_sample(answers, id_column, test_rows.ids, columns.targets)
+    if asked and test_rows:
+        check_ids(asked, id_column, test_rows.ids)
+    said = read_form(
+        asked,
+        id_column,
+        train_rows.attributes,
+        style=answers,
+        positive=positive,
+    )
+    notes += said.notes
     chosen = {role: name for role, name in names.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
     chosen |= {"group": columns.group} if columns.group or group == "" else {}
@@ -92,9 +107,16 @@ def table(
     return Tables(
         train=train_rows,
         test=test_rows,
-        sample=answers.frame(answers.columns) if answers else None,
+        sample=asked.frame(asked.columns) if asked else None,
         id_column=id_column,
-        arguments={**chosen, "target": [one, *more] if more else one, **more_said},
+        form=said.form,
+        metric=said.metric,
+        arguments={
+            **chosen,
+            "target": [one, *more] if more else one,
+            **more_said,
+            **said.arguments,
+        },
         numbers=numbers,
         notes=tuple(notes),
     )

@@ -91,13 +91,14 @@ def render(path: str, reader: str, tables: Tables) -> str:
     import tomli_w
 
     data = tomli_w.dumps({"data": {"path": path, "reader": reader, **tables.arguments}})
+    metric = f'metric = "{tables.metric or SearchSection().metric}"'
     return f"""\
 # What automask understood. Change what it got wrong; every key is checked when it is read.
 # The reader is how the folder is laid out.
 
 {data}
 [search]
-metric = "macro_f1"   # what counts; `automask plugins metric` lists the others
+{metric:<22}# what counts; `automask plugins metric` lists the others
 folds = 5
 space = "default"     # default, quick, full, or a file of your own
 # weights = "weights" # a folder of <timm name>.safetensors, where no model hub can be reached

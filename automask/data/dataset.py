@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from automask.data.tables import Numeric, Rows, Tables
+from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.space import registry
 from automask.storage.files import short_hash
@@ -61,6 +61,7 @@ class Dataset:
     id_column: str
     codes: dict[tuple[str, ...], str] | None
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
+    form: Form = field(default_factory=Form)
 
     @property
     def counts(self) -> np.ndarray:
@@ -113,6 +114,7 @@ def prepare(tables: Tables) -> Dataset:
         id_column=tables.id_column,
         codes=dict(tables.codes) if tables.codes else None,
         numbers=dict(tables.numbers),
+        form=tables.form,
     )
 
 

@@ -373,10 +373,6 @@ class TestTableRefuses:
         sentence = refused(table, task, target=["label", "audience"])
         assert "sample_submission.csv has no column for the target 'audience'" in sentence
 
-    def test_sample_with_a_column_a_class(self, task):
-        write(task, sample_submission="id,01,NA\nd,0.5,0.5\n")
-        assert "no column for the target 'label'" in refused(table, task)
-
     def test_sample_that_names_no_images_and_no_test_table(self, task):
         (task / "test.csv").unlink()
         (task / "images" / "d.jpg").unlink()
