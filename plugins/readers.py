@@ -68,16 +68,16 @@ def folders(
         id_column = sample_id_column(sample, "id")
         ids = _match_form(sample[id_column], files, test_name)
         check_ids(sample, id_column, ids)
-    said = read_form(sample, id_column, train.attributes, style=answers, positive=positive)
+    reply = read_form(sample, id_column, train.attributes, style=answers, positive=positive)
     return Tables(
         train=train,
         test=Rows(ids=ids, paths=[folder / test_name / file for file in files]) if files else None,
         sample=sample.frame(sample.columns) if sample else None,
         id_column=id_column,
-        form=said.form,
-        metric=said.metric,
-        arguments=said.arguments,
-        notes=tuple(filter(None, [*notes, *said.notes, note])),
+        form=reply.form,
+        metric=reply.metric,
+        arguments=reply.arguments,
+        notes=tuple(filter(None, [*notes, *reply.notes, note])),
     )
 
 

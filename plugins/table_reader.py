@@ -91,14 +91,14 @@ def table(
         _refuse_shared(folder, train_rows, test_rows)
     if asked and test_rows:
         check_ids(asked, id_column, test_rows.ids)
-    said = read_form(
+    reply = read_form(
         asked,
         id_column,
         train_rows.attributes,
         style=answers,
         positive=positive,
     )
-    notes += said.notes
+    notes += reply.notes
     chosen = {role: name for role, name in names.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
     chosen |= {"group": columns.group} if columns.group or group == "" else {}
@@ -109,13 +109,13 @@ def table(
         test=test_rows,
         sample=asked.frame(asked.columns) if asked else None,
         id_column=id_column,
-        form=said.form,
-        metric=said.metric,
+        form=reply.form,
+        metric=reply.metric,
         arguments={
             **chosen,
             "target": [one, *more] if more else one,
             **more_said,
-            **said.arguments,
+            **reply.arguments,
         },
         numbers=numbers,
         notes=tuple(notes),

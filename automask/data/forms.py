@@ -136,8 +136,8 @@ def _class_columns(asked: Question, pairs: Mapping[str, str]) -> Answers:
     columns = {name: pairs.get(name, "") for name in asked.columns if name in {*pairs, *unlearnt}}
     form = Form(style, columns or dict(pairs))
     metric = "" if style != "probabilities" else "roc_auc" if asked.kind == "multi" else "log_loss"
-    said = {"answers": style} if asked.style or asked.sample else {}
-    return Answers(form, metric, notes if asked.style is None else (), said)
+    words = {"answers": style} if asked.style or asked.sample else {}
+    return Answers(form, metric, notes if asked.style is None else (), words)
 
 
 def _class(asked: Question, column: str) -> Answers:
@@ -180,8 +180,8 @@ def _positive_class(asked: Question, column: str) -> Answers:
     if asked.style is None:
         notes.insert(0, f"answers are probabilities: '{column}' of {asked.name} holds no labels")
     metric = "roc_auc" if style == "probabilities" else ""
-    said = {"answers": style, "positive": positive}
-    return Answers(Form(style, {column: positive}), metric, notes, said)
+    words = {"answers": style, "positive": positive}
+    return Answers(Form(style, {column: positive}), metric, notes, words)
 
 
 def _positive(asked: Question, column: str) -> tuple[str, str]:
