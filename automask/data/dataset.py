@@ -40,7 +40,7 @@ class Dataset:
     codes: dict[tuple[str, ...], str] | None
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
     target: Target = SINGLE
-    form: Form = Form()
+    form: Form = field(default_factory=Form)
 
     @property
     def counts(self) -> np.ndarray:

@@ -99,10 +99,10 @@ def encode(tables: Tables, target: Target, as_text: bool) -> tuple[Attributes, n
             )
         return Attributes(("labels",), (names,), np.arange(len(names))[:, None]), labels
     if isinstance(target, Number):
-        name, labels = str(columns.columns[0]), columns.iloc[:, 0].astype(float).to_numpy()
-        if labels.min() == labels.max():
-            raise UserError(f"every row of train is {labels[0]:g}: there is nothing to learn")
-        return Attributes((name,), ((name,),), np.zeros((1, 1), np.int64)), labels
+        name, numbers = str(columns.columns[0]), columns.iloc[:, 0].astype(float).to_numpy()
+        if numbers.min() == numbers.max():
+            raise UserError(f"every row of train is {numbers[0]:g}: there is nothing to learn")
+        return Attributes((name,), ((name,),), np.zeros((1, 1), np.int64)), numbers
     values = tuple(
         _values(columns[name].unique(), tables.numbers.get(str(name)), as_text) for name in columns
     )

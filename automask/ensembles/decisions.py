@@ -1,8 +1,8 @@
 """From predictions to answers: what shifts a decision so that a metric of answers is highest.
 
 A shift is an array of its target's own: a bias a class on log-probabilities, a bias a label on log-odds
-(so much as a threshold a label), or the cut points between grades on the expected grade. Shifted predictions
-`[N, C]` are decided as any others are (`automask.target`).
+(so much as a threshold a label), or the cut points between grades on the expected grade. Shifted
+predictions `[N, C]` are decided as any others are (`automask.target`).
 """
 
 from __future__ import annotations

@@ -120,8 +120,8 @@ def fit(
     """Blend the `top` best of the members by an ensemble plugin, or by the one that `auto` finds.
 
     `views` are the same members as they see an image in one way or another, the plain one first.
-    `labels` are as the `target` has them, `folds` `[N]`; the nested score goes by the study's own folds, or by their halves
-    where there are but two.
+    `labels` are as the `target` has them, `folds` `[N]`; the nested score goes by the study's own
+    folds, or by their halves where there are but two.
     """
     plain = next(iter(views))
     tables = {

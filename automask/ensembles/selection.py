@@ -10,7 +10,7 @@ import numpy as np
 from automask.ensembles import calibration, decisions
 from automask.scoring import Metric, Score, score, simplest_best
 from automask.space import registry
-from automask.target import Target
+from automask.target import SINGLE, Target
 
 Blend = Callable[[np.ndarray], np.ndarray]
 Folds = frozenset[int]
@@ -44,7 +44,7 @@ class Pool:
     metric: Metric
     top: int
     seed: int
-    target: Target
+    target: Target = SINGLE
     cache: dict[tuple[str, str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
@@ -102,7 +102,8 @@ class Pool:
 
 
 def choose_blend(pool: Pool, methods: Sequence[str], without: Folds = EVERYTHING) -> Choice:
-    """The method, then the view, then a shift of decisions or none, by the rows outside the folds `without` alone.
+    """The method, then the view, then a shift of decisions or none, by the rows outside the folds
+    `without` alone.
 
     The method is the one with the best nested score, the simplest among equals. Another view than the
     plain one, or a shift, must gain more than a standard error.
