@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from automask.data.forms import suit
 from automask.data.labels import Attributes, encode, find_target
 from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
@@ -111,7 +112,7 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
         codes=dict(tables.codes) if tables.codes else None,
         numbers=dict(tables.numbers),
         target=target,
-        form=tables.form,
+        form=suit(tables.form, target, registry.get("metric", metric).function),
     )
 
 

@@ -11,6 +11,7 @@ from automask.data.names import all_numbers, match_label, match_names, number_of
 from automask.data.question import Question, separator_of
 from automask.data.tables import Form
 from automask.errors import UserError, did_you_mean
+from automask.target import Number, Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,9 +70,14 @@ def read_form(
     return replace(answers, notes=(*(notes if style is None else ()), *answers.notes))
 
 
-def suit_metric(form: Form, metric: Callable[[np.ndarray, np.ndarray], float]) -> Form:
-    """Probabilities where the metric scores these and the sample's columns can hold either."""
-    if form.style != "labels" or not form.columns or not _reads_probabilities(metric):
+def suit(form: Form, target: Target, metric: Callable[[np.ndarray, np.ndarray], float]) -> Form:
+    """The form for what a metric makes of labels: numbers, or probabilities where the metric scores
+    these and the sample's columns can hold either."""
+    if form.style != "labels":
+        return form
+    if isinstance(target, Number):
+        return Form("numbers")
+    if not form.columns or not _reads_probabilities(metric):
         return form
     return replace(form, style="probabilities")
 

@@ -4,11 +4,12 @@ import pandas as pd
 import pytest
 
 from automask.data.csv_file import Csv
-from automask.data.forms import read_form, suit_metric
+from automask.data.forms import read_form, suit
 from automask.data.names import match_names, positive_of
 from automask.data.tables import Form
 from automask.errors import UserError
 from automask.plugins import metrics
+from automask.target import SINGLE, Number
 
 
 def sample(tmp_path, **columns):
@@ -71,9 +72,10 @@ class TestOneColumn:
             (metrics.log_loss, "probabilities"),
             (metrics.roc_auc, "probabilities"),
         ):
-            form = suit_metric(answers.form, metric)
+            form = suit(answers.form, SINGLE, metric)
             assert form == Form(style, {"label": "1"})
-        assert suit_metric(Form(), metrics.log_loss) == Form()
+        assert suit(Form(), SINGLE, metrics.log_loss) == Form()
+        assert suit(answers.form, Number(), metrics.accuracy) == Form("numbers")
 
     def test_codes_of_words_are_refused(self, tmp_path):
         sentence = refused(sample(tmp_path, label=["0", "1", "2"]), ["cat", "dog", "cow"])
