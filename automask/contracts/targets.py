@@ -32,8 +32,8 @@ def draw(target: Target, rows: int) -> Drawn:
     """Labels of so many rows, and predictions that say them, but not quite surely."""
     classes = np.arange(rows) % CLASSES
     one_hot = np.eye(CLASSES)[classes]
-    # Every other row has a second label.
-    sets = np.maximum(one_hot, np.roll(one_hot, 1, axis=1) * (np.arange(rows) % 2)[:, None])
+    # Every other row, from the first on, has a second label.
+    sets = np.maximum(one_hot, np.roll(one_hot, 1, axis=1) * (np.arange(1, rows + 1) % 2)[:, None])
     numbers = np.linspace(-2.0, 5.0, rows)
     labels, predictions = {
         SINGLE.name: (classes, one_hot * 0.9 + 0.1 / CLASSES),
