@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from automask.data.shared_rows import refuse_shared
 from automask.data.tables import Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.space import registry
@@ -76,7 +77,7 @@ class Dataset:
 def prepare(tables: Tables) -> Dataset:
     """The tables with their labels and groups as numbers.
 
-    Raises `UserError` where train has a single class or shares ids with test, `PluginError` where
+    Raises `UserError` where train has a single class or shares images with test, `PluginError` where
     the numbers behind a target aren't those of its classes.
     """
     columns = tables.train.attributes
@@ -97,12 +98,7 @@ def prepare(tables: Tables) -> Dataset:
     if len(classes) < 2:
         raise UserError(f"every row of train is '{values[0][0]}': there is nothing to learn")
     if tables.test is not None:
-        shared = sorted(set(tables.train.ids) & set(tables.test.ids))
-        if shared:
-            raise UserError(
-                f"train and test share {len(shared)} ids, such as {', '.join(shared[:3])}: a test "
-                "row that is also trained on has no honest score; remove it from one of them"
-            )
+        refuse_shared(tables.train, tables.test)
     return Dataset(
         train=tables.train,
         test=tables.test,
