@@ -76,7 +76,7 @@ def label_notes(columns: Mapping[str, Sequence[str]], merge: Mapping[str, str]) 
     for column, texts in columns.items():
         counts = Counter(texts)
         for variants in _variants(counts):
-            most = max(variants, key=lambda text: counts[text])
+            most = max(variants, key=lambda text: (counts[text], text))
             pairs.append(" and ".join(f"'{text}' ({counts[text]:,})" for text in variants))
             others |= {text: most for text in variants if text != most}
         for text in sorted(text for text in counts if text.lower() in ABSENT):

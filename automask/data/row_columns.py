@@ -64,7 +64,7 @@ def goes_with(column: Sequence[str], target: Sequence[str]) -> bool:
             values[label.strip()].add(cell)
             labels[cell].add(label.strip())
     rows = sum(bool(cell.strip()) for cell in column)
-    if not len(values) > 1 or len(labels) == rows:
+    if min(len(values), len(labels)) < 2 or len(labels) == rows:
         return False
     fewer = len(labels) < 2 * len(values)
     return all(len(cells) == 1 for cells in values.values()) or (

@@ -60,7 +60,7 @@ def read_truth(
 
     guess = target_kinds.guess(train, targets, wording, answers)
     kind, separator = guess.kind, guess.separator
-    sets = kind == "multi" and not target_kinds.are_flags(train, targets)
+    sets = kind == "multi" and len(targets) == 1 and not target_kinds.are_flags(train, targets)
     if not separator:
         train.refuse_empty(targets)
     notes = list(guess.notes)
