@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +12,16 @@ from automask.data.bins import read_limits
 from automask.data.columns import Columns, guess_columns, sample_id_column
 from automask.data.csv_file import Csv, find_csv, quoted, read_csv, shorten_list
 from automask.data.forms import STYLES, read_form
+from automask.data.held_out import find_held_out
 from automask.data.image_files import Images, probe
 from automask.data.sample import check_ids
+from automask.data.target_kinds import KINDS
 from automask.errors import UserError
 
 from .readers import is_class_map
 
 if TYPE_CHECKING:
-    from automask.data.tables import Rows, Tables
+    from automask.data.tables import Tables
 
 FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.csv"}
 
@@ -33,6 +35,12 @@ FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.
     target=Text(many=True),
     group=Text(),
     limits=Text("age: 30, 60", many=True),
+    unit=Text(),
+    folds=Text(),
+    held_out=Text("split: test"),
+    kind=Text(*KINDS),
+    separator=Text(" "),
+    merge=Text("old = 'new'", pairs=True),
     answers=Text(*STYLES),
     positive=Text(),
 )
@@ -47,6 +55,12 @@ def table(
     target: str | Sequence[str] | None = None,
     group: str | None = None,
     limits: str | Sequence[str] | None = None,
+    unit: str | None = None,
+    folds: str | None = None,
+    held_out: str | None = None,
+    kind: str | None = None,
+    separator: str | None = None,
+    merge: Mapping[str, str] | None = None,
     answers: str | None = None,
     positive: str | None = None,
 ) -> Tables | None:
@@ -55,13 +69,22 @@ def table(
     `train`, `test` and `sample` name the files; `id`, `image`, `target` (one or a list) and `group`
     name columns of train. What is None is guessed and noted; "" says that there is no `test`,
     `sample` or `group`. `limits` such as "age: 30, 60" make classes of a target that is a number: <30,
-    30-59 and >=60, which the submission then answers. `answers` is how a submission says them
-    (labels, probabilities, one_hot, sets, top, numbers), and `positive` the class of two whose
-    probability it has, where the sample can't tell. None where the folder has no such CSV; raises
-    `UserError` where a CSV is broken, a row has no image or no label, or the tables don't fit each
-    other.
+    30-59 and >=60, which the submission then answers.
+
+    `unit` is a column of what several rows are pictures of, and is predicted once; `folds` one of the
+    user's own folds; `held_out` such as "split: test" names a column and the values of rows that aren't
+    trained on. `kind` says that each target is a column of ``classes``, that they are ``one_hot`` or
+    ``multi`` (a column a class, or a label), or that it is a ``number``; `separator` is what stands
+    between several labels in a cell; `merge` maps labels to others. `answers` is how a submission says
+    them (labels, probabilities, one_hot, sets, top, numbers), and `positive` the class of two whose
+    probability it has, where the sample can't tell.
+
+    None where the folder has no such CSV; raises `UserError` where a CSV is broken, a row has no
+    image or no label, or the tables don't fit each other.
     """
+    from automask.data.table_rows import left_alone, only_ids, test_rows, train_rows
     from automask.data.tables import Tables
+    from automask.data.truth import Wording, read_truth
 
     roles = {"train": train, "test": test, "sample": sample}
     choices = {role: find_csv(folder, role, name) for role, name in roles.items()}
@@ -70,51 +93,89 @@ def table(
         return None
     csvs = {role: read_csv(folder / name) for role, name in names.items() if name}
     images = Images(folder)
+    notes = [note for _, note in choices.values() if note]
     targets = [target] if isinstance(target, str) else target or []
-    columns, guesses = guess_columns(csvs, images, id=id, image=image, targets=targets, group=group)
-    notes = [note for _, note in choices.values() if note] + guesses
-    train_rows = _rows(csvs["train"], images, "train", columns)
     limits = [limits] if isinstance(limits, str) else limits or []
-    numbers = read_limits(csvs["train"], columns.targets, limits)
+    whole, asked = csvs["train"], csvs.get("sample")
+    parts = find_held_out(whole, held_out, {*targets, id, image, group, unit, folds})
+    columns, guesses = guess_columns(
+        csvs,
+        images,
+        id=id,
+        image=image,
+        targets=targets,
+        group=group,
+        unit=unit or "",
+        folds=folds,
+        others=[parts.column],
+    )
+    learnt, rest = parts.rows(whole)
+    wording = Wording(
+        kind,
+        separator,
+        merge or {},
+        [line.rpartition(":")[0].strip() for line in limits],
+        bool(target),
+    )
+    truth = read_truth(whole.take(learnt), columns.targets, wording, _answers(asked, columns))
+    training = train_rows(
+        whole.take(learnt),
+        images,
+        columns,
+        truth,
+        (csvs.get("test"), None if unit == "" else asked),
+    )
+    columns, train_table = training.columns, training.table
+    notes += [*parts.notes, *guesses, *truth.notes, *training.notes]
+    notes += left_alone(whole, columns, [parts.column])
+    numbers = read_limits(train_table, columns.targets, limits)
     banded = {name: numeric.texts for name, numeric in numbers.items()}
-    train_rows = replace(train_rows, attributes=train_rows.attributes.assign(**banded))
-    test_rows, id_column, asked = None, columns.id, csvs.get("sample")
+    rows = replace(training.rows, attributes=training.rows.attributes.assign(**banded))
+    tested, id_column = None, columns.id
     if asked:
-        id_column = sample_id_column(asked, columns.id)
+        id_column = sample_id_column(asked, columns.unit or columns.id)
     if "test" in csvs:
-        test_rows = _rows(csvs["test"], images, "test", _columns_of_test(csvs["test"], columns))
+        tested = test_rows(csvs["test"], images, columns)
+    elif rest and (
+        not asked or {*whole.take(rest)[columns.unit or columns.id]} == {*asked[id_column]}
+    ):
+        tested = test_rows(whole.take(rest), images, columns)
     elif asked:
         _refuse_no_test(asked, id_column, images)
-        test_rows = only_ids(asked, id_column, images)
+        tested = only_ids(asked, id_column, images)
         notes.append(f"no test table: the ids of {names['sample']} name the test images")
-    if test_rows:
-        _refuse_shared(folder, train_rows, test_rows)
-    if asked and test_rows:
-        check_ids(asked, id_column, test_rows.ids)
+    if asked and tested:
+        ids = list(dict.fromkeys(tested.units or tested.ids))
+        check_ids(asked, id_column, ids)
     reply = read_form(
         asked,
         id_column,
-        train_rows.attributes,
+        rows.attributes,
+        truth.kind,
         style=answers,
         positive=positive,
+        separator=truth.arguments.get("separator") or " ",
     )
     notes += reply.notes
     chosen = {role: name for role, name in names.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
-    chosen |= {"group": columns.group} if columns.group or group == "" else {}
-    more_said = {"limits": limits} if limits else {}
     one, *more = columns.targets
+    optional = {"group": (columns.group, group), "unit": (columns.unit, unit)}
+    optional |= {"folds": (columns.folds, folds), "held_out": (parts.line, held_out)}
+    chosen |= {key: text for key, (text, given) in optional.items() if text or given == ""}
     return Tables(
-        train=train_rows,
-        test=test_rows,
+        train=rows,
+        test=tested,
         sample=asked.frame(asked.columns) if asked else None,
         id_column=id_column,
+        kind=truth.kind,
         form=reply.form,
-        metric=reply.metric,
+        metric=truth.metric or reply.metric,
         arguments={
             **chosen,
             "target": [one, *more] if more else one,
-            **more_said,
+            **({"limits": limits} if limits else {}),
+            **truth.arguments,
             **reply.arguments,
         },
         numbers=numbers,
@@ -122,36 +183,12 @@ def table(
     )
 
 
-def _columns_of_test(test: Csv, columns: Columns) -> Columns:
-    """Those of train, where an image that isn't told is the id's."""
-    image = columns.image if columns.image in test.columns else columns.id
-    group = columns.group if columns.group in test.columns else ""
-    return Columns(columns.id, image, group=group)
-
-
-def _rows(csv: Csv, images: Images, role: str, columns: Columns) -> Rows:
-    from automask.data.tables import Rows
-
-    csv.refuse_empty(dict.fromkeys([columns.id, columns.image, *columns.targets]))
-    csv.refuse_repeats(columns.id)
-    ids, used = csv[columns.id], {columns.id, columns.image, columns.group, *columns.targets}
-    # A row that names no group is one of its own, not of the group of all that name none.
-    groups = (
-        [g or i for g, i in zip(csv[columns.group], ids, strict=True)] if columns.group else None
-    )
-    return Rows(
-        ids=ids,
-        paths=images.resolve(csv, columns.image, role),
-        attributes=csv.frame(columns.targets),
-        groups=groups,
-        extra=csv.frame(column for column in csv.columns if column not in used),
-    )
-
-
-def only_ids(sample: Csv, id_column: str, images: Images) -> Rows:
-    """The test images that a sample submission asks for."""
-    ids = replace(sample, columns={id_column: sample[id_column]})
-    return _rows(ids, images, "test", Columns(id_column, id_column))
+def _answers(sample: Csv | None, columns: Columns) -> list[str]:
+    """The cells of a sample's only answer."""
+    if sample is None:
+        return []
+    _, *answers = sample.columns
+    return sample[answers[0]] if len(answers) == 1 else []
 
 
 def _refuse_no_test(sample: Csv, id_column: str, images: Images) -> None:
@@ -161,12 +198,4 @@ def _refuse_no_test(sample: Csv, id_column: str, images: Images) -> None:
         raise UserError(
             f"{sample.path} asks for {shorten_list(quoted(ids))}, but there is neither a test table nor "
             'images so named; add test.csv or the images, or say sample = "" to do without'
-        )
-
-
-def _refuse_shared(folder: Path, train: Rows, test: Rows) -> None:
-    if shared := sorted({*train.ids} & {*test.ids}):
-        raise UserError(
-            f"{folder}: train and test share {len(shared)} ids ({shorten_list(quoted(shared))}); "
-            "take them out of one"
         )

@@ -8,7 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,11 @@ class Csv:
 
         cells = {column: self[column] for column in columns}
         return pd.DataFrame(cells, index=range(len(self)), dtype=str)
+
+    def take(self, rows: Sequence[int]) -> Csv:
+        """Some of the rows."""
+        columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
+        return replace(self, columns=columns, lines=[self.lines[row] for row in rows])
 
     def at(self, rows: Sequence[int]) -> str:
         """Where those rows are, as a person counts lines."""
