@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from automask.data import boxes
 from automask.data.csv_file import Csv, normalize_name, quoted, repeats, shorten_list
 from automask.data.image_files import Images, is_image, probe
+from automask.data.label_texts import NUMBER
 from automask.data.row_columns import LABEL, fold_column, goes_with, group_column, group_rank, is_id
 from automask.data.target_kinds import are_flags
 from automask.errors import UserError
+
+#: In the name of a target that is called more than that.
+WORD = re.compile(
+    r"(?i)(?:^|[_\W])(labels?|class(es)?|targets?|categor(y|ies)|diagnosis)(?:$|[_\W])"
+)
 
 
 @dataclass(frozen=True)
@@ -140,10 +147,17 @@ def _target_columns(
     options = [column for column in train.columns if column not in skip]
     if in_sample := [column for column in options if sample and column in sample.columns]:
         return in_sample, f"target {_phrase(in_sample)}: the sample submission asks for it"
+    if sample and len(answering := _answering(train, options, sample)) == 1:
+        return (
+            answering,
+            f"target {_phrase(answering)}: its values are the sample submission's answers",
+        )
     # A box's y is none of the labels that go by this name.
     inside = boxes.columns(options)
     options = [column for column in options if column not in inside]
     named = [column for column in options if LABEL.fullmatch(normalize_name(column))]
+    if not named and len(alike := [c for c in options if WORD.search(c)]) == 1:
+        return alike, f"target {_phrase(alike)} (unsure, guessed by its name)"
     if named:
         named.sort(key=lambda column: normalize_name(column).endswith(("name", "id")))
         others = f" (unsure: {_phrase(named[1:])} could be it)" if named[1:] else ", by its name"
@@ -161,6 +175,15 @@ def _target_columns(
     return repeating, (
         f"target column '{repeating[0]}' (unsure: the only one left whose values repeat)"
     )
+
+
+def _answering(train: Csv, options: Sequence[str], sample: Csv) -> list[str]:
+    """The columns that have most of the words that a sample answers with, in its cells or as columns."""
+    _, *answers = sample.columns
+    words = {word for name in answers for cell in probe(sample[name]) for word in cell.split()}
+    words = {word for word in {*answers, *words} if not NUMBER.fullmatch(word)}
+    shares = {c: len(words & {*train[c]}) / max(1, len(words)) for c in options}
+    return [column for column in options if shares[column] > 0.5]
 
 
 def _phrase(columns: Sequence[str]) -> str:

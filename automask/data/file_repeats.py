@@ -44,8 +44,8 @@ def drop_repeats(
         _refuse(train, contrary, cells, truth)
     names = [f"lines {', '.join(str(train.lines[row]) for row in rows)}" for rows in again]
     note = (
-        f"{count:,} row{'s' * (count > 1)} of {train.path.name} that name a file again with the same "
-        f"label are left out ({shorten_list(names)})"
+        f"left out: {count:,} row{'s' * (count > 1)} of {train.path.name} for a file that has a row "
+        f"with the same label already ({shorten_list(names)})"
     )
     return keep, replace(truth, attributes=attributes.iloc[keep].reset_index(drop=True)), [note]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,13 +60,13 @@ def guess(train: Csv, targets: Sequence[str], wording: Wording, answers: Sequenc
 
 
 def are_flags(train: Csv, columns: Sequence[str]) -> bool:
-    """Whether the columns hold nothing but 0 and 1."""
-    return all(_flag(cell) is not None for column in columns for cell in {*train[column]})
+    """Whether the columns hold nothing but 0 and 1, or -1 and 1."""
+    return all(None not in _flags({*train[column]}) for column in columns)
 
 
 def flags(train: Csv, columns: Sequence[str]) -> list[list[bool]]:
     """Each column's cells, which are 0 and 1; a `UserError` naming the line of one that isn't."""
-    cells = {column: [_flag(cell) for cell in train[column]] for column in columns}
+    cells = {column: _flags(train[column]) for column in columns}
     for column, values in cells.items():
         if odd := [row for row, flag in enumerate(values) if flag is None]:
             raise UserError(
@@ -83,8 +83,11 @@ def number_text(cell: str) -> str | None:
     return text.replace(",", ".") if DECIMAL.fullmatch(text) else None
 
 
-def _flag(cell: str) -> bool | None:
-    return FLAGS.get(strip_blanks(cell).lower())
+def _flags(cells: Collection[str]) -> list[bool | None]:
+    """What each cell says; None for one that is no flag. Where nothing is 0, -1 stands for it."""
+    texts = [strip_blanks(cell).lower() for cell in cells]
+    signs = {*texts} <= {"1", "-1"}
+    return [False if signs and text == "-1" else FLAGS.get(text) for text in texts]
 
 
 def _refuse_wording(targets: Sequence[str], wording: Wording) -> None:

@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from automask.data import config
+from automask.data.columns import guess_columns
+from automask.data.csv_file import read_csv
+from automask.data.image_files import Images
 from automask.data.label_sets import guess_separator, split_cell
 from automask.errors import UserError
 from automask.plugins.table_reader import table
@@ -149,7 +152,7 @@ class TestRepeats:
         tables = table(task("train", ["image", "label"], *self.ROWS, image=0))
         assert tables.train.ids == ["a.png", "b.png", "c.png"]
         assert labels(tables) == ["cat", "dog", "dog"]
-        assert "lines 2, 4" in note(tables, "1 row", "left out")
+        assert "lines 2, 4" in note(tables, "left out: 1 row")
 
     def test_of_other_ids_too(self, task):
         rows = [(i, *row) for i, row in enumerate(self.ROWS)]
@@ -314,7 +317,9 @@ class TestKinds:
         Image.new("RGB", (3, 3)).save(folder / "images" / "t.png")
         return folder
 
-    @pytest.mark.parametrize(("one", "zero"), [("1", "0"), ("1.0", "0.0"), ("True", "False")])
+    @pytest.mark.parametrize(
+        ("one", "zero"), [("1", "0"), ("1.0", "0.0"), ("True", "False"), ("1", "-1")]
+    )
     @pytest.mark.parametrize("sample", [True, False])
     def test_a_column_a_class(self, task, tmp_path, one, zero, sample):
         rows = [[one if i % 3 == k else zero for k in range(3)] for i in range(6)]
@@ -468,6 +473,37 @@ class TestKinds:
     )
     def test_what_does_not_fit_is_refused(self, task, arguments, words):
         assert words in refusal(self.flags(task, (1, 0, 0), (0, 1, 1)), **arguments)
+
+
+class TestTargets:
+    @pytest.mark.parametrize(
+        ("header", "rows"),
+        [
+            (["image", "predictions"], [["t.png", "w1 w2 new"], ["u.png", "w2 w0"]]),
+            (["image", "w0", "w1", "w2"], [["t.png", "0.3", "0.3", "0.3"]]),
+            (["image", "label"], [["t.png", "0"]]),
+        ],
+    )
+    def test_the_column_that_has_the_samples_answers(self, task, header, rows):
+        lines = [(f"{i}.png", "ab"[i % 2], f"w{i % 3}") for i in range(12)]
+        folder = task("train", ["image", "species", "individual_id"], *lines, image=0)
+        task("sample_submission", header, *rows)
+        csvs = {
+            role: read_csv(folder / name)
+            for role, name in {"train": "train.csv", "sample": "sample_submission.csv"}.items()
+        }
+        columns, notes = guess_columns(
+            csvs, Images(folder), id=None, image=None, targets=[], group=None
+        )
+        target = "species" if header[-1] == "label" else "individual_id"
+        assert columns.targets == (target,)
+        assert any("sample submission's answers" in note for note in notes) == (target[0] == "i")
+
+    def test_a_name_with_label_in_it(self, task):
+        rows = [(f"{i}.png", "ab"[i % 2], i % 3) for i in range(12)]
+        tables = table(task("train", ["image", "Finding Labels", "sites"], *rows, image=0))
+        assert tables.arguments["target"] == "Finding Labels"
+        assert note(tables, "target column", "unsure")
 
 
 class TestUnits:
