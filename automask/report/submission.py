@@ -119,7 +119,7 @@ def mistakes(frame: pd.DataFrame, data: Dataset) -> list[str]:
                 f"ids differ from the sample's from row {int(differs.argmax()) + 2} on"
             )
     for name, column in cells.columns_of(data).items():
-        texts = frame[name].astype(str).tolist() if name in frame else []
+        texts = list(map(str, frame[name])) if name in frame else []
         read = column.read(texts)
         strange = sorted({text for text, cell in zip(texts, read, strict=True) if cell is None})
         if strange:
