@@ -65,7 +65,8 @@ def table(
     images = Images(folder)
     targets = [target] if isinstance(target, str) else target or []
     columns, guesses = guess_columns(csvs, images, id=id, image=image, targets=targets, group=group)
-    notes = [note for _, note in choices.values() if note] + guesses
+    notes = [note for _, note in choices.values() if note]
+    notes += [note for csv in csvs.values() for note in csv.notes] + guesses
     train_rows = _rows(csvs["train"], images, "train", columns)
     limits = [limits] if isinstance(limits, str) else limits or []
     numbers = read_limits(csvs["train"], columns.targets, limits)
