@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automask import Text, reader
 from automask.data.bins import read_limits
 from automask.data.columns import Columns, guess_columns, sample_id_column
-from automask.data.csv_file import Csv, find_csv, quoted, read_csv, shorten_list
+from automask.data.csv_file import Csv, quoted, shorten_list
+from automask.data.embedded_images import number_by_sample
 from automask.data.image_files import Images, probe
 from automask.data.sample import check_sample
+from automask.data.table_files import find_tables, left_alone, read_tables
 from automask.errors import UserError
 
-from .readers import is_class_map
+from .readers import has_class_folders
 
 if TYPE_CHECKING:
     from automask.data.tables import Rows, Tables
@@ -24,8 +27,8 @@ FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.
 
 
 @reader(
-    train=Text(),
-    test=Text(),
+    train=Text(many=True),
+    test=Text(many=True),
     sample=Text(),
     id=Text(),
     image=Text(),
@@ -36,8 +39,8 @@ FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.
 def table(
     folder: Path,
     *,
-    train: str | None = None,
-    test: str | None = None,
+    train: str | Sequence[str] | None = None,
+    test: str | Sequence[str] | None = None,
     sample: str | None = None,
     id: str | None = None,
     image: str | None = None,
@@ -47,27 +50,32 @@ def table(
 ) -> Tables | None:
     """A CSV with a row an image: train.csv, and test.csv and sample_submission.csv if any.
 
-    `train`, `test` and `sample` name the files; `id`, `image`, `target` (one or a list) and `group`
-    name columns of train. What is None is guessed and noted; "" says that there is no `test`,
-    `sample` or `group`. `limits` such as "age: 30, 60" make classes of a target that is a number: <30,
+    `train`, `test` and `sample` name the files (several of train or test are read as one); `id`,
+    `image`, `target` (one or a list) and `group` name columns of train. What is None is guessed and
+    noted; "" says that there is no `test`, `sample` or `group`. `limits` such as "age: 30, 60" make classes of a target that is a number: <30,
     30-59 and >=60, which the submission then answers. None where the folder has no such CSV; raises
     `UserError` where a CSV is broken, a row has no image or no label, or the tables don't fit each
     other.
     """
     from automask.data.tables import Tables
 
-    roles = {"train": train, "test": test, "sample": sample}
-    choices = {role: find_csv(folder, role, name) for role, name in roles.items()}
-    names = {role: name for role, (name, _) in choices.items() if name is not None}
-    if not names.get("train") or (train is None and is_class_map(folder, names["train"])):
+    choices = {"train": train, "test": test, "sample": sample}
+    names, notes = find_tables(folder, has_class_folders(folder), choices)
+    if not names.get("train"):
         return None
-    csvs = {role: read_csv(folder / name) for role, name in names.items() if name}
-    images = Images(folder)
+    csvs = {role: read_tables(folder, files, role) for role, files in names.items() if files}
+    if "test" in csvs and "sample" in csvs:
+        csvs["test"] = number_by_sample(csvs["test"], csvs["sample"])
+    common = Images(folder)
+    images = {role: Images(c.pictures) if c.pictures else common for role, c in csvs.items()}
+    notes += [note for csv in csvs.values() for note in csv.notes]
+    notes += left_alone(folder, itertools.chain(*names.values()), notes)
     targets = [target] if isinstance(target, str) else target or []
-    columns, guesses = guess_columns(csvs, images, id=id, image=image, targets=targets, group=group)
-    notes = [note for _, note in choices.values() if note]
-    notes += [note for csv in csvs.values() for note in csv.notes] + guesses
-    train_rows = _rows(csvs["train"], images, "train", columns)
+    columns, guesses = guess_columns(
+        csvs, images["train"], id=id, image=image, targets=targets, group=group
+    )
+    notes += guesses
+    train_rows = _rows(csvs["train"], images["train"], "train", columns)
     limits = [limits] if isinstance(limits, str) else limits or []
     numbers = read_limits(csvs["train"], columns.targets, limits)
     banded = {name: numeric.texts for name, numeric in numbers.items()}
@@ -76,16 +84,19 @@ def table(
     if answers:
         id_column = sample_id_column(answers, columns.id)
     if "test" in csvs:
-        test_rows = _rows(csvs["test"], images, "test", _columns_of_test(csvs["test"], columns))
+        test_rows = _rows(
+            csvs["test"], images["test"], "test", _columns_of_test(csvs["test"], columns)
+        )
     elif answers:
-        _refuse_no_test(answers, id_column, images)
-        test_rows = only_ids(answers, id_column, images)
-        notes.append(f"no test table: the ids of {names['sample']} name the test images")
+        _refuse_no_test(answers, id_column, common)
+        test_rows = only_ids(answers, id_column, common)
+        notes.append(f"no test table: the ids of {answers.path.name} name the test images")
     if test_rows:
         _refuse_shared(folder, train_rows, test_rows)
     if answers and test_rows:
         notes += check_sample(answers, id_column, test_rows.ids, columns.targets)
-    chosen = {role: name for role, name in names.items() if name != FILES[role]}
+    named = {role: files if files[1:] else "".join(files) for role, files in names.items()}
+    chosen: dict[str, Any] = {role: name for role, name in named.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
     chosen |= {"group": columns.group} if columns.group or group == "" else {}
     more_said = {"limits": limits} if limits else {}

@@ -27,20 +27,24 @@ CSV_STEMS = {
 IMAGE_NAME = re.compile(
     r".+\.(jpe?g|jfif|png|bmp|webp|gif|tiff?|heic|avif|p[gpn]m|dcm)", re.IGNORECASE
 )
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 SHOWN = 3  # how many bad things a sentence names before it counts the rest
 
 
 @dataclass(frozen=True)
 class Csv:
-    """A CSV as text: its columns by name, and the line of the file on which each row starts.
+    """A table as text: its columns by name, and the line of the file on which each row starts.
 
-    `notes` tells what was mended to read it, a sentence each.
+    `notes` tells what was mended to read it, a sentence each. `pictures` is the folder of the images
+    that the table itself has in its cells. `files` has each row's file where they come from several.
     """
 
     path: Path
     columns: dict[str, list[str]]
     lines: list[int]
     notes: tuple[str, ...] = ()
+    pictures: Path | None = None
+    files: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -62,8 +66,11 @@ class Csv:
 
     def at(self, rows: Sequence[int]) -> str:
         """Where those rows are, as a person counts lines."""
+        files = [self.files[row] if self.files else self.path for row in rows]
+        rows = [row for row, file in zip(rows, files, strict=True) if file == files[0]]
         lines = shorten_list([str(self.lines[row]) for row in rows])
-        return f"{self.path}, {'line' if len(rows) == 1 else 'lines'} {lines}"
+        more = f" and {len(files) - len(rows)} of other files" if len(files) > len(rows) else ""
+        return f"{files[0]}, {'line' if len(rows) == 1 else 'lines'} {lines}{more}"
 
     def refuse_empty(self, columns: Iterable[str]) -> None:
         """Raise `UserError` where a cell of the columns is empty."""
@@ -180,13 +187,14 @@ def split_rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def find_csv(folder: Path, role: str, choice: str | None = None) -> tuple[str | None, str]:
-    """The name of the folder's train, test or sample CSV, and a note where it was a choice.
+    """The name of the folder's train, test or sample table, and a note where it was a choice.
 
     `choice` names it, "" says there is none; None comes back where none is found. Raises `UserError`
     where the given one isn't there, or where several fit equally well.
     """
     _, _, files = next(os.walk(folder), ("", [], []))
-    names = sorted(f for f in files if f.lower().endswith(".csv") and not f.startswith("."))
+    suffixes = ".csv" if role == "sample" else TABLE_SUFFIXES
+    names = sorted(f for f in files if f.lower().endswith(suffixes) and not f.startswith("."))
     if choice is not None:
         if choice and not (folder / choice).is_file():
             raise UserError(f"{folder / choice} isn't there{did_you_mean(choice, names)}")

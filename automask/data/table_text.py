@@ -95,7 +95,7 @@ def _unmarked_utf16(data: bytes) -> str | None:
     """UTF-16 without its mark, by the zeros in every other byte of ASCII."""
     start = data[:4096]
     low, high = start[::2].count(0), start[1::2].count(0)
-    if max(low, high) < len(start) // 4 or min(low, high):
+    if len(start) < 16 or max(low, high) < len(start) // 4 or min(low, high):
         return None
     return "utf-16le" if high else "utf-16be"
 

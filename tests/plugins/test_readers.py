@@ -143,7 +143,6 @@ class TestTable:
         assert tables.test is None
         assert tables.sample is None
         assert tables.arguments["test"] == ""
-        assert table(task) is None
 
     @pytest.mark.parametrize(
         "place", [".", "images", "train", "train_images", "img", "data/images"]
