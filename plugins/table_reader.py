@@ -52,10 +52,10 @@ def table(
 
     `train`, `test` and `sample` name the files (several of train or test are read as one); `id`,
     `image`, `target` (one or a list) and `group` name columns of train. What is None is guessed and
-    noted; "" says that there is no `test`, `sample` or `group`. `limits` such as "age: 30, 60" make classes of a target that is a number: <30,
-    30-59 and >=60, which the submission then answers. None where the folder has no such CSV; raises
-    `UserError` where a CSV is broken, a row has no image or no label, or the tables don't fit each
-    other.
+    noted; "" says that there is no `test`, `sample` or `group`. `limits` such as "age: 30, 60" make
+    classes of a target that is a number: <30, 30-59 and >=60, which the submission then answers. None
+    where the folder has no such table; raises `UserError` where a table is broken, a row has no image
+    or no label, or the tables don't fit each other.
     """
     from automask.data.tables import Tables
 

@@ -1,4 +1,4 @@
-"""A CSV kept as text: found in a folder, read, and what is wrong with it said to people."""
+"""A CSV kept as text: found in a folder, read, and what is wrong with it remarks to people."""
 
 from __future__ import annotations
 
@@ -135,17 +135,19 @@ def build_csv(path: Path, rows: Sequence[tuple[int, list[str]]], notes: Sequence
         )
     raw = {name: [cells[n] for _, cells in rows] for name, n in zip(names, filled, strict=True)}
     columns = {name: [cell.strip() for cell in cells] for name, cells in raw.items()}
-    said = list(notes)
+    remarks = list(notes)
     if empty := len(header) - len(filled):
-        said.append(f"{path.name}: {empty} columns without a name and a cell are left alone")
+        remarks.append(f"{path.name}: {empty} columns without a name and a cell are left alone")
     if again:
-        said.append(f"{path.name}: the header comes again in {len(again)} rows, left alone")
+        remarks.append(f"{path.name}: the header comes again in {len(again)} rows, left alone")
     for name, cells in raw.items():
         values = set(cells)
         if len(values) > len(set(columns[name])):
             example = min(cell for cell in values if cell != cell.strip())
-            said.append(f"{path.name}: blanks around cells of '{name}' are taken off ('{example}')")
-    return Csv(path, columns, [line for line, _ in rows], tuple(said))
+            remarks.append(
+                f"{path.name}: blanks around cells of '{name}' are taken off ('{example}')"
+            )
+    return Csv(path, columns, [line for line, _ in rows], tuple(remarks))
 
 
 def _fit(cells: list[str], header: Sequence[str]) -> list[str]:

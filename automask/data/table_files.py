@@ -18,7 +18,7 @@ from automask.data.csv_file import (
     read_csv,
     shorten_list,
 )
-from automask.data.image_files import Images, folder_names, is_image, probe
+from automask.data.image_files import Images, folder_names, image_names, is_image, probe
 from automask.data.parquet_tables import cell_text, read_parquet
 from automask.data.pixel_tables import read_pixels
 from automask.data.table_text import read_text
@@ -72,14 +72,14 @@ def find_tables(
             names[role] = [name for name in several if find_csv(folder, role, name)[0]]
             continue
         if role == "train":
-            files, said = find_train(folder, among_classes)
+            files, remarks = find_train(folder, among_classes)
         elif role == "test":
-            files, said = find_test(folder, names.get("train", []))
+            files, remarks = find_test(folder, names.get("train", []))
         else:
             name, note = find_csv(folder, role)
-            files, said = [name] if name else [], [note] if note else []
+            files, remarks = [name] if name else [], [note] if note else []
         names |= {role: files} if files else {}
-        notes += said
+        notes += remarks
     return names, notes
 
 
@@ -171,6 +171,7 @@ def _is_nameless(name: str) -> bool:
 
 
 def _names_images(folder: Path, name: str, one_folder: bool) -> bool:
+    """Whether a table is about images of train, which `one_folder` wants to be in one folder."""
     try:
         table = read_table(folder / name)
     except UserError:
@@ -179,11 +180,17 @@ def _names_images(folder: Path, name: str, one_folder: bool) -> bool:
         return True
     images = Images(folder)
     column, prefix = image_column(table, images)
-    if not column or normalize_name(prefix.partition("/")[0]) in SPLITS["test"]:
+    in_test = normalize_name(prefix.partition("/")[0]) in SPLITS["test"]
+    if not column or in_test or _tells_of_classes(folder, table):
         return False
     values = probe(table[column])
-    places = {file.rpartition("/")[0] for v in values for file in images.find(prefix + v)}
-    return len(places) == 1 if one_folder else bool(places)
+    files = {file for value in values for file in images.find(prefix + value)}
+    places = {file.rpartition("/")[0] for file in files}
+    if one_folder and len(places) > 1:
+        return False
+    # A short column of numbers finds 1.jpg as well.
+    there = sum(len(image_names(folder / place)) for place in places)
+    return any(map(is_image, values)) or 2 * len({*table[column]}) > there
 
 
 def _is_class_map(folder: Path, name: str) -> bool:
@@ -191,11 +198,16 @@ def _is_class_map(folder: Path, name: str) -> bool:
     if normalize_name(Path(name).stem) != "labels":
         return False
     table = read_table(folder / name)
-    places = [folder, *(folder / n for n in folder_names(folder))]
-    classes = {n for place in places for n in folder_names(place)}
-    if any({*cells} <= classes and len({*cells}) == len(cells) for cells in table.columns.values()):
-        return True
-    return not table.pictures and not image_column(table, Images(folder))[0]
+    named = table.pictures or image_column(table, Images(folder))[0]
+    return _tells_of_classes(folder, table) or not named
+
+
+def _tells_of_classes(folder: Path, table: Csv) -> bool:
+    """Whether a column has the name of a folder in every row."""
+    places = [folder, *(folder / name for name in folder_names(folder))]
+    classes = {name for place in places for name in folder_names(place)}
+    columns = table.columns.values()
+    return any({*cells} <= classes and len({*cells}) == len(cells) for cells in columns)
 
 
 def _from_folder(table: Csv, folder: Path, name: str, role: str) -> Csv:

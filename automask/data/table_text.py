@@ -100,23 +100,29 @@ def _unmarked_utf16(data: bytes) -> str | None:
     return "utf-16le" if high else "utf-16be"
 
 
+def likely_encodings(data: bytes) -> dict[str, str]:
+    """The text in each encoding from before UTF-8 in which the bytes make words."""
+    texts = {encoding: _decode(data, encoding) for encoding in (*LIKELY, "gb18030")}
+    likely = [name for name, is_likely in LIKELY.items() if is_likely(texts[name])]
+    few = len({c for c in texts["cp949"] if _is_hangul(c)}) < SURE
+    if likely == ["cp949"] and few and texts["gb18030"]:
+        likely.append("gb18030")
+    return {name: texts[name] for name in likely}
+
+
 def _legacy_encoding(path: Path, data: bytes) -> str:
     """The only encoding in which the bytes make words; `UserError` where it can't be told."""
-    texts = {encoding: _decode(data, encoding) for encoding in (*LIKELY, "gb18030")}
-    likely = [name for name, is_likely in LIKELY.items() if texts[name] and is_likely(texts[name])]
-    hangul = {c for c in texts["cp949"] if _is_hangul(c)} if likely == ["cp949"] else set()
-    if likely == ["cp949"] and len(hangul) < SURE and texts["gb18030"]:
-        likely.append("gb18030")
+    likely = likely_encodings(data)
     if len(likely) == 1:
-        return likely[0]
-    lines = "\n".join(
-        f"  {conversion(path, name)}  # {', '.join(_words(texts[name])[:3])}" for name in likely
-    )
-    if not likely:
-        lines = f"  {conversion(path, 'ENCODING')}  # such as cp949, cp932, gb18030, cp1252"
+        return next(iter(likely))
+    lines = [
+        f"{conversion(path, name)}  # {', '.join(_words(text)[:3])}"
+        for name, text in likely.items()
+    ]
+    lines = lines or [f"{conversion(path, 'ENCODING')}  # such as cp949, cp932, gb18030, cp1252"]
     raise UserError(
         f"{path} isn't UTF-8 text, and its encoding can't be told; save it as CSV UTF-8, or "
-        f"convert it:\n{lines}"
+        "convert it:\n  " + "\n  ".join(lines)
     )
 
 
