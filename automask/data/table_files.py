@@ -53,6 +53,8 @@ def read_tables(folder: Path, names: Sequence[str], role: str) -> Csv:
     What a table in a folder further down says of its images counts from the data folder on.
     """
     parts = [_from_folder(read_table(folder / name), folder, name, role) for name in names]
+    if role != "sample":
+        parts = [_without_index(part, Images(folder), role) for part in parts]
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
@@ -87,7 +89,8 @@ def left_alone(folder: Path, names: Iterable[str], notes: Sequence[str]) -> list
     """A note on the folder's tables that are neither in use nor told of already, if any."""
     used = {*names}
     rest = [n for n in table_names(folder) if n not in used and not any(n in t for t in notes)]
-    return [f"left alone: {shorten_list(rest)} ({len(rest)} tables)"] if rest else []
+    tables = "1 table" if len(rest) == 1 else f"{len(rest)} tables"
+    return [f"left alone: {shorten_list(rest)} ({tables})"] if rest else []
 
 
 def find_train(folder: Path, among_classes: bool) -> tuple[list[str], list[str]]:
@@ -220,6 +223,19 @@ def _from_folder(table: Csv, folder: Path, name: str, role: str) -> Csv:
         return table
     files = [f"{place}/{prefix}{cell}" for cell in table[column]]
     return replace(table, columns={**table.columns, column: files})
+
+
+def _without_index(table: Csv, images: Images, role: str) -> Csv:
+    """The table without columns of pandas that number its rows, unless these name the images."""
+    counted = [[str(n) for n in range(start, start + len(table))] for start in (0, 1)]
+    index = [c for c in table.columns if c.startswith("Unnamed: ") and table[c] in counted]
+    rest = replace(
+        table, columns={c: cells for c, cells in table.columns.items() if c not in index}
+    )
+    if not index or not rest.columns or not (table.pictures or image_column(rest, images, role)[0]):
+        return table
+    note = f"{table.path.name}: {shorten_list(quoted(index))} numbers the rows, left alone"
+    return replace(rest, notes=(*table.notes, note))
 
 
 def _join(parts: Sequence[Csv]) -> Csv:

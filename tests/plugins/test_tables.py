@@ -116,6 +116,25 @@ class TestTheOnlyTableThatNamesImages:
         assert len(folders(tmp_path).train) == 9
 
 
+class TestRowNumbers:
+    def draw(self, folder, *names):
+        draw(*(folder / "images" / name for name in NAMES))
+        rows = [[str(n), *row] for n, row in enumerate(zip(*names, "abab", strict=True))]
+        write(folder / "train.csv", ["", *["id"][: len(names)], "label"], *rows)
+        return table(folder)
+
+    def test_are_left_alone(self, tmp_path):
+        tables = self.draw(tmp_path, NAMES)
+        assert "train.csv: 'Unnamed: 0' numbers the rows, left alone" in tables.notes
+        assert tables.train.ids == NAMES
+        assert tables.train.extra.shape[1] == 0
+
+    def test_are_the_ids_where_nothing_else_names_images(self, tmp_path):
+        tables = self.draw(tmp_path)
+        assert tables.train.ids == list("0123")
+        assert tables.train.paths[3] == tmp_path / "images" / "3.jpg"
+
+
 class TestInit:
     def config(self, folder):
         return tomllib.loads((folder / "automask.toml").read_text("utf-8"))["data"]
