@@ -8,7 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,12 @@ class Csv:
 
         cells = {column: self[column] for column in columns}
         return pd.DataFrame(cells, index=range(len(self)), dtype=str)
+
+    def take(self, rows: Sequence[int]) -> Csv:
+        """Some of the rows."""
+        columns = {name: [cells[row] for row in rows] for name, cells in self.columns.items()}
+        files = tuple(self.files[row] for row in rows) if self.files else ()
+        return replace(self, columns=columns, lines=[self.lines[row] for row in rows], files=files)
 
     def at(self, rows: Sequence[int]) -> str:
         """Where those rows are, as a person counts lines."""

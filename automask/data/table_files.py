@@ -85,7 +85,7 @@ def find_tables(
     return names, notes
 
 
-def left_alone(folder: Path, names: Iterable[str], notes: Sequence[str]) -> list[str]:
+def unused_tables(folder: Path, names: Iterable[str], notes: Sequence[str]) -> list[str]:
     """A note on the folder's tables that are neither in use nor told of already, if any."""
     used = {*names}
     rest = [n for n in table_names(folder) if n not in used and not any(n in t for t in notes)]
