@@ -14,6 +14,7 @@ from automask.data.csv_file import find_csv, normalize_name, quoted, read_csv, s
 from automask.data.forms import STYLES, read_form
 from automask.data.image_files import folder_names, is_image_folder, walk_images
 from automask.data.sample import check_ids
+from automask.data.table_files import find_train
 from automask.errors import UserError
 
 if TYPE_CHECKING:
@@ -104,11 +105,10 @@ def _match_form(sample_ids: Sequence[str], files: list[str], folder: str) -> lis
 
 
 def has_train_csv(folder: Path) -> bool:
-    """Whether the folder has a CSV that tells what its images show."""
-    name, _ = find_csv(folder, "train")
-    return name is not None and not is_class_map(folder, name)
+    """Whether the folder has a table that tells what its images show."""
+    return bool(find_train(folder, has_class_folders(folder))[0])
 
 
-def is_class_map(folder: Path, name: str) -> bool:
-    """Whether a labels.csv tells what class folders mean, rather than what images show."""
-    return normalize_name(Path(name).stem) == "labels" and _classes(folder) is not None
+def has_class_folders(folder: Path) -> bool:
+    """Whether the folder has folders that look like classes."""
+    return _classes(folder) is not None

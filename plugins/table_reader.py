@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automask import Text, reader
 from automask.data.bins import read_limits
 from automask.data.columns import Columns, guess_columns, sample_id_column
-from automask.data.csv_file import Csv, find_csv, quoted, read_csv, shorten_list
+from automask.data.csv_file import Csv, quoted, shorten_list
+from automask.data.embedded_images import number_by_sample
 from automask.data.forms import STYLES, read_form
 from automask.data.held_out import find_held_out
 from automask.data.image_files import Images, probe
 from automask.data.sample import check_ids
+from automask.data.table_files import find_tables, read_tables, unused_tables
 from automask.data.target_kinds import KINDS
 from automask.errors import UserError
 
-from .readers import is_class_map
+from .readers import has_class_folders
 
 if TYPE_CHECKING:
     from automask.data.tables import Tables
@@ -27,8 +30,8 @@ FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.
 
 
 @reader(
-    train=Text(),
-    test=Text(),
+    train=Text(many=True),
+    test=Text(many=True),
     sample=Text(),
     id=Text(),
     image=Text(),
@@ -47,8 +50,8 @@ FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.
 def table(
     folder: Path,
     *,
-    train: str | None = None,
-    test: str | None = None,
+    train: str | Sequence[str] | None = None,
+    test: str | Sequence[str] | None = None,
     sample: str | None = None,
     id: str | None = None,
     image: str | None = None,
@@ -66,10 +69,10 @@ def table(
 ) -> Tables | None:
     """A CSV with a row an image: train.csv, and test.csv and sample_submission.csv if any.
 
-    `train`, `test` and `sample` name the files; `id`, `image`, `target` (one or a list) and `group`
-    name columns of train. What is None is guessed and noted; "" says that there is no `test`,
-    `sample` or `group`. `limits` such as "age: 30, 60" make classes of a target that is a number: <30,
-    30-59 and >=60, which the submission then answers.
+    `train`, `test` and `sample` name the files (several of train or test are read as one); `id`,
+    `image`, `target` (one or a list) and `group` name columns of train. What is None is guessed and
+    noted; "" says that there is no `test`, `sample` or `group`. `limits` such as "age: 30, 60" make
+    classes of a target that is a number: <30, 30-59 and >=60, which the submission then answers.
 
     `unit` is a column of what several rows are pictures of, and is predicted once; `folds` one of the
     user's own folds; `held_out` such as "split: test" names a column and the values of rows that aren't
@@ -79,21 +82,25 @@ def table(
     them (labels, probabilities, one_hot, sets, top, numbers), and `positive` the class of two whose
     probability it has, where the sample can't tell.
 
-    None where the folder has no such CSV; raises `UserError` where a CSV is broken, a row has no
+    None where the folder has no such table; raises `UserError` where a table is broken, a row has no
     image or no label, or the tables don't fit each other.
     """
     from automask.data.table_rows import left_alone, only_ids, test_rows, train_rows
     from automask.data.tables import Tables
     from automask.data.truth import Wording, read_truth
 
-    roles = {"train": train, "test": test, "sample": sample}
-    choices = {role: find_csv(folder, role, name) for role, name in roles.items()}
-    names = {role: name for role, (name, _) in choices.items() if name is not None}
-    if not names.get("train") or (train is None and is_class_map(folder, names["train"])):
+    choices = {"train": train, "test": test, "sample": sample}
+    names, notes = find_tables(folder, has_class_folders(folder), choices)
+    if not names.get("train"):
         return None
-    csvs = {role: read_csv(folder / name) for role, name in names.items() if name}
-    images = Images(folder)
-    notes = [note for _, note in choices.values() if note]
+    csvs = {role: read_tables(folder, files, role) for role, files in names.items() if files}
+    if "test" in csvs and "sample" in csvs:
+        csvs["test"] = number_by_sample(csvs["test"], csvs["sample"])
+    common = Images(folder)
+    places = {role: Images(csv.pictures) for role, csv in csvs.items() if csv.pictures}
+    images = places.get("train", common)
+    notes += [note for csv in csvs.values() for note in csv.notes]
+    notes += unused_tables(folder, itertools.chain(*names.values()), notes)
     targets = [target] if isinstance(target, str) else target or []
     limits = [limits] if isinstance(limits, str) else limits or []
     whole, asked = csvs["train"], csvs.get("sample")
@@ -135,15 +142,15 @@ def table(
     if asked:
         id_column = sample_id_column(asked, columns.unit or columns.id)
     if "test" in csvs:
-        tested = test_rows(csvs["test"], images, columns)
+        tested = test_rows(csvs["test"], places.get("test", common), columns)
     elif rest and (
         not asked or {*whole.take(rest)[columns.unit or columns.id]} == {*asked[id_column]}
     ):
         tested = test_rows(whole.take(rest), images, columns)
     elif asked:
-        _refuse_no_test(asked, id_column, images)
-        tested = only_ids(asked, id_column, images)
-        notes.append(f"no test table: the ids of {names['sample']} name the test images")
+        _refuse_no_test(asked, id_column, common)
+        tested = only_ids(asked, id_column, common)
+        notes.append(f"no test table: the ids of {asked.path.name} name the test images")
     if asked and tested:
         ids = list(dict.fromkeys(tested.units or tested.ids))
         check_ids(asked, id_column, ids)
@@ -157,7 +164,8 @@ def table(
         separator=truth.arguments.get("separator") or " ",
     )
     notes += reply.notes
-    chosen = {role: name for role, name in names.items() if name != FILES[role]}
+    named = {role: files if files[1:] else "".join(files) for role, files in names.items()}
+    chosen: dict[str, Any] = {role: name for role, name in named.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
     one, *more = columns.targets
     optional = {"group": (columns.group, group), "unit": (columns.unit, unit)}
