@@ -17,7 +17,7 @@ from automask.data.forms import STYLES, read_form
 from automask.data.held_out import find_held_out
 from automask.data.image_files import Images, probe
 from automask.data.sample import check_ids
-from automask.data.table_files import find_tables, read_tables, unused_tables
+from automask.data.table_files import class_columns, find_tables, read_tables, unused_tables
 from automask.data.target_kinds import KINDS
 from automask.errors import UserError
 
@@ -101,7 +101,7 @@ def table(
     images = places.get("train", common)
     notes += [note for csv in csvs.values() for note in csv.notes]
     notes += unused_tables(folder, itertools.chain(*names.values()), notes)
-    targets = [target] if isinstance(target, str) else target or []
+    targets = [target] if isinstance(target, str) else target or class_columns(csvs["train"])
     limits = [limits] if isinstance(limits, str) else limits or []
     whole, asked = csvs["train"], csvs.get("sample")
     parts = find_held_out(whole, held_out, {*targets, id, image, group, unit, folds})

@@ -18,6 +18,7 @@ from automask.data.pooling import Pooling
 from automask.data.shared_rows import refuse_shared
 from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
+from automask.space import registry
 from automask.storage.files import short_hash
 from automask.target import MULTI, SINGLE, Number, Target
 

@@ -156,6 +156,13 @@ def image_column(table: Csv, images: Images, role: str = "train") -> tuple[str, 
     return best, images.locate(table[best], role)[0]
 
 
+def class_columns(table: Csv) -> list[str]:
+    """The columns of a table that has nothing but a column of file names and one a class."""
+    image, *classes = table.columns
+    is_roboflow = table.path.name == SPLIT_TABLES[-1] and normalize_name(image) == "filename"
+    return classes if is_roboflow else []
+
+
 def _split_tables(folder: Path, role: str, among_classes: bool) -> list[str]:
     """The table in the folder of a split, named as usual or else the only one, that names images."""
     for split in folder_names(folder):

@@ -260,14 +260,19 @@ class TestSplitFolders:
         (tmp_path / "metadata.jsonl").write_text("".join(lines))
         assert table(tmp_path, target="label").train.paths == [tmp_path / "a" / n for n in NAMES]
 
-    def test_roboflow(self, tmp_path):
+    @pytest.mark.parametrize("kind", ["single", "multi"])
+    def test_roboflow(self, tmp_path, kind):
         for place, split in enumerate(("train", "valid", "test")):
             draw(*(tmp_path / split / name for name in NAMES))
-            rows = [[n, str(i % 2), str(1 - i % 2)] for i, n in enumerate(NAMES[place:])]
+            several = str(int(kind == "multi"))
+            rows = [
+                [n, "1", several] if i % 2 else [n, "0", "1"] for i, n in enumerate(NAMES[place:])
+            ]
             (tmp_path / split / "_classes.csv").write_text(
                 "filename, rust, scab\n" + "".join(", ".join(row) + "\n" for row in rows)
             )
-        tables = table(tmp_path, target=["rust", "scab"])
+        tables = table(tmp_path)
+        assert tables.kind == kind
         assert tables.arguments["train"] == ["train/_classes.csv", "valid/_classes.csv"]
         assert len(tables.train) == 7
         assert tables.train.paths[-1] == tmp_path / "valid" / "3.jpg"
