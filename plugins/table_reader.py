@@ -96,7 +96,7 @@ def table(
         id_column=id_column,
         arguments={**chosen, "target": [one, *more] if more else one, **more_said},
         numbers=numbers,
-        notes=tuple(notes),
+        notes=tuple(notes + images.notes),
     )
 
 

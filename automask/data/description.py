@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from automask.data import dataset
+from automask.data.leftovers import leftovers
 from automask.data.tables import Tables
 from automask.errors import UserError
 from automask.space import registry
 from automask.space.kinds import is_local
+from automask.space.ranges import Text
 
 FOLDS = 5
 
@@ -16,15 +19,18 @@ FOLDS = 5
 def find_reader(folder: Path) -> tuple[str, Tables]:
     """The reader that understands the folder, and what it read; the user's own readers come first.
 
-    Raises `UserError` where there is no such folder or no reader knows its layout.
+    A text of a reader's arguments is None, which is to be guessed. Raises `UserError` where there is no
+    such folder or no reader knows its layout.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     readers = registry.plugins("reader").values()
     for plugin in sorted(readers, key=lambda plugin: not is_local(plugin)):
-        tables = plugin.function(folder)
+        texts = [name for name, range in plugin.ranges.items() if isinstance(range, Text)]
+        tables = plugin.function(folder, **dict.fromkeys(texts))
         if tables is not None:
-            return plugin.name, tables
+            notes = (*tables.notes, *leftovers(folder, tables))
+            return plugin.name, replace(tables, notes=notes)
     layouts = "\n".join(f"  {plugin.name}: {plugin.summary}" for plugin in readers)
     raise UserError(f"{folder}: isn't laid out as any reader expects:\n{layouts}")
 
