@@ -97,7 +97,8 @@ def file_names(folder: Path) -> Tables | None:
         return None
     roles = split_names(folder_names(folder))
     homes = [name for name, role in roles.items() if role == "train"]
-    homes = homes or [name for name in folder_names(folder) if is_image_folder(name)]
+    if not homes and not image_names(folder):
+        homes = [n for n in folder_names(folder) if is_image_folder(n) and n not in roles]
     home = homes[0] if len(homes) == 1 else ""
     names = image_names(folder / home)
     matches = [NUMBERED.fullmatch(os.path.splitext(name)[0]) for name in names]
@@ -152,8 +153,9 @@ def _make_tables(
         id_column = sample_id_column(sample, "id")
         ids = _match_form(sample[id_column], files, test)
     train_ids, paths, labels = zip(*images, strict=True)
+    if {*train_ids} & {*ids}:  # other pictures of the same names
+        train_ids = tuple(path.relative_to(folder).as_posix() for path in paths)
     if {*train_ids} & {*ids}:
-        # Other pictures of the same names.
         train_ids = tuple(f"train/{name}" for name in train_ids)
     train = Rows(list(train_ids), list(paths), pd.DataFrame({"label": labels}, dtype=str))
     more = check_sample(sample, id_column, ids, ["label"]) if sample else []
