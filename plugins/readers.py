@@ -100,6 +100,8 @@ def file_names(folder: Path) -> Tables | None:
     if not homes and not image_names(folder):
         homes = [n for n in folder_names(folder) if is_image_folder(n) and n not in roles]
     home = homes[0] if len(homes) == 1 else ""
+    if home and not image_names(folder / home) and len(deeper := inner(folder / home)) == 1:
+        home = f"{home}/{deeper[0]}"
     names = image_names(folder / home)
     matches = [NUMBERED.fullmatch(os.path.splitext(name)[0]) for name in names]
     labels = [match[1] for match in matches if match]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,14 @@ def find_layout(folder: Path, train: str | None = None) -> Layout | None:
     """
     roles = split_names(folder_names(folder))
     parts = {name: _unwrap(folder, name) for name in roles}
+    if train is None and (only := _only_container(folder, roles)):
+        below = find_layout(folder / only)
+        return below and Layout(
+            f"{only}/{below.root}".removesuffix("/."),
+            below.classes,
+            [f"{only}/{name}" for name in below.validation],
+            [f"{only}/{name}" for name in below.tests] + tests_of(folder),
+        )
     if train is None:
         root = _guess_root(folder, roles, parts)
         if root is None:
@@ -79,6 +87,14 @@ def is_test(name: str) -> bool:
     return normalize_name(name) in ("test", "testing")
 
 
+def _only_container(folder: Path, roles: Mapping[str, str]) -> str:
+    """The folder named for images that has all but test's, in folders of its own; "" for none."""
+    rest = [name for name in inner(folder) if name not in roles]
+    inside = len(rest) == 1 and is_image_folder(rest[0]) and not image_names(folder / rest[0])
+    free = "train" not in roles.values()
+    return rest[0] if inside and free and len(inner(folder / rest[0])) > 1 else ""
+
+
 def _guess_root(folder: Path, roles: dict[str, str], parts: dict[str, str]) -> str | None:
     trains = [
         name for name, role in roles.items() if role == "train" and inner(folder / parts[name])
@@ -97,7 +113,7 @@ def _guess_root(folder: Path, roles: dict[str, str], parts: dict[str, str]) -> s
     flat = [name for name, role in roles.items() if role == "train" and image_names(folder / name)]
     others = [name for name in roles if name not in flat and inner(folder / parts[name])]
     if len(rest) == 1 and not image_names(folder / rest[0]):
-        return rest[0] if is_image_folder(rest[0]) and len(inner(folder / rest[0])) > 1 else None
+        return None
     if not rest and others:
         raise UserError(
             f"{folder}: {shorten_list([f'{name}/' for name in others])} are parts of a split, but there "

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from automask.data import dataset
+from automask.data.image_files import unread_kinds
 from automask.data.leftovers import leftovers
 from automask.data.tables import Tables
 from automask.errors import UserError
@@ -32,7 +33,8 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
             notes = (*tables.notes, *leftovers(folder, tables))
             return plugin.name, replace(tables, notes=notes)
     layouts = "\n".join(f"  {plugin.name}: {plugin.summary}" for plugin in readers)
-    raise UserError(f"{folder}: isn't laid out as any reader expects:\n{layouts}")
+    unread = "".join(f"\n{folder} has {kind}" for kind in unread_kinds(folder))
+    raise UserError(f"{folder}: isn't laid out as any reader expects:\n{layouts}{unread}")
 
 
 def describe_tables(tables: Tables) -> list[str]:

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from automask.data.csv_file import Csv, normalize_name, quoted, shorten_list
-from automask.data.file_kinds import is_image_file, is_packed
+from automask.data.file_kinds import (
+    PACKED,
+    READERS,
+    image_suffixes,
+    is_image_file,
+    is_packed,
+    suffix_of,
+)
 from automask.data.folder_kinds import is_companion, is_image_folder, is_litter, is_own, role_of
 from automask.data.near_names import Match, NearNames
 from automask.errors import UserError
@@ -81,6 +88,9 @@ class Images:
         """The folder that has most of the images in a column, and the others that have as many."""
         values = probe(values)
         hits = {prefix: self.hits(prefix, values) for prefix in self.prefixes(role)}
+        likely = [p for p in hits if hits[p] and self._rank(p, role) < LAST]
+        if likely and all(any(self.find(p + value) for p in likely) for value in values):
+            hits = {p: hits[p] for p in hits if p in likely}
         best, *others = (prefix for prefix in hits if hits[prefix] == max(hits.values()))
         return best, others
 
@@ -101,11 +111,13 @@ class Images:
         self._tell_near(column, sure)
         if missing := [row for row, value in enumerate(values) if value not in files]:
             names = dict.fromkeys(values[row] for row in missing)
+            unread = unread_kinds(self.folder)
             hints = [f"'{v}' is near {' and '.join(near[v].files[:2])}" for v in names if v in near]
             raise UserError(
                 f"{table.at(missing)}: no image {shorten_list(quoted(names))} of "
                 f"column '{column}' in {self.describe(places)} ({len(missing)} of {len(values)} rows); "
-                f"add the files or take the rows out{'; ' if hints else ''}{shorten_list(hints)}"
+                f"add the files or take the rows out"
+                f"{'; ' if hints or unread else ''}{shorten_list(hints + unread)}"
             )
         if unclear := [row for row, value in enumerate(values) if len(files[value]) > 1]:
             raise UserError(
@@ -121,6 +133,10 @@ class Images:
                 f"{len(values)} rows: {shorten_list([files[values[row]][0] for row in shared])} "
                 f"are train's; add the test images{' from ' if packed else ''}{shorten_list(packed)}, "
                 'take the rows out, or say test = "" to do without a test table'
+            )
+        elif role_of(places[0].partition("/")[0]) == "train":
+            self.notes.append(
+                f"test images (unsure): they are in {places[0]}, beside those of train"
             )
         return [self.folder / files[value][0] for value in values]
 
@@ -199,7 +215,8 @@ def image_names(folder: Path) -> list[str]:
 def walk_images(folder: Path, most: int | None = None) -> Iterator[str]:
     """The images in a folder and below it, in order; looks into `most` folders only."""
     files = itertools.islice(walk_folders(folder), most)
-    return (name for _, names in files for name in names if is_image_file(folder / name))
+    root = str(folder)
+    return (name for _, names in files for name in names if is_image_file(os.path.join(root, name)))
 
 
 def walk_folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
@@ -209,9 +226,19 @@ def walk_folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """
     for place, inner, files in os.walk(folder):
         inner[:] = sorted(n for n in inner if not is_litter(n) and not is_own(Path(place), n))
-        below = Path(place).relative_to(folder)
-        shown = (name for name in sorted(files) if not is_litter(name))
-        yield below.as_posix().removeprefix("."), [(below / name).as_posix() for name in shown]
+        below = Path(place).relative_to(folder).as_posix().removeprefix(".")
+        head = f"{below}/" if below else ""
+        yield below, [f"{head}{name}" for name in sorted(files) if not is_litter(name)]
+
+
+def unread_kinds(folder: Path) -> list[str]:
+    """How many images and videos of each ending can't be read, and what would read them."""
+    counts = Counter(suffix_of(name) for _, names in walk_folders(folder) for name in names)
+    return [
+        f"{count} {suffix} file{'s' if count > 1 else ''} ({READERS[suffix]})"
+        for suffix, count in counts.most_common()
+        if suffix in READERS and suffix not in image_suffixes() and suffix not in PACKED
+    ]
 
 
 def litter_folders(folder: Path) -> list[str]:

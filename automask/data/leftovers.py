@@ -7,7 +7,7 @@ from pathlib import Path
 
 from automask.data.csv_file import shorten_list
 from automask.data.file_kinds import READERS, is_image_file, is_packed, suffix_of
-from automask.data.image_files import litter_folders, walk_folders
+from automask.data.image_files import litter_folders, unread_kinds, walk_folders
 from automask.data.tables import Tables
 
 SHOWN = 6
@@ -32,11 +32,10 @@ def leftovers(folder: Path, tables: Tables) -> list[str]:
                 others[suffix].append(name)
     counts = sorted(images.items(), key=lambda item: -len(item[1]))
     what = [f"{_count(files, 'image')} in {place}" for place, files in counts]
-    unread = sorted(others.items(), key=lambda item: (item[0] not in READERS, -len(item[1])))
-    for suffix, files in unread:
-        kind = f"{suffix} file" if suffix else "file without an ending"
-        count = _count(files, kind)
-        what.append(f"{count} ({READERS[suffix]})" if suffix in READERS else count)
+    what += unread_kinds(folder)
+    for suffix, files in sorted(others.items(), key=lambda item: -len(item[1])):
+        if suffix not in READERS:
+            what.append(_count(files, f"{suffix} file" if suffix else "file without an ending"))
     if litter := litter_folders(folder):
         what.append(f"{_count(litter, 'folder')} of the system ({shorten_list(litter)})")
     return [f"left alone: {shorten_list(what, SHOWN)}"] if what else []

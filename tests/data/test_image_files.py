@@ -43,10 +43,29 @@ def refused(folder):
 class TestImages:
     @pytest.mark.parametrize(
         "suffix",
-        ["jpg", "JPG", "jpeg", "jfif", "jpe", "png", "apng", "gif", "bmp", "dib", "webp", "tif"]
-        + ["tiff", "ppm", "pgm", "pbm", "pnm", "tga", "jp2", "pcx", "ico", "psd"],
+        [
+            "jpg",
+            "JPG",
+            "jpeg",
+            "jfif",
+            "jpe",
+            "png",
+            "apng",
+            "gif",
+            "bmp",
+            "webp",
+            "tif",
+            "tiff",
+            "ppm",
+        ],
     )
     def test_are_what_pillow_reads(self, suffix):
+        assert is_image(f"a.{suffix}")
+
+    @pytest.mark.parametrize(
+        "suffix", ["pgm", "pbm", "pnm", "tga", "jp2", "pcx", "ico", "psd", "dib"]
+    )
+    def test_are_so_of_rarer_endings(self, suffix):
         assert is_image(f"a.{suffix}")
 
     @pytest.mark.parametrize(
@@ -91,7 +110,8 @@ class TestImages:
         draw(tmp_path, "cat/0.jpg", "dog/0.jpg")
         for number in range(14):
             (tmp_path / "cat" / f"{number}.heic").touch()
-        monkeypatch.setattr("automask.data.file_kinds.image_suffixes", lambda: {".jpg"})
+        for module in ("file_kinds", "image_files"):
+            monkeypatch.setattr(f"automask.data.{module}.image_suffixes", lambda: {".jpg"})
         _, tables = find_reader(tmp_path)
         assert tables.notes[-1] == (
             "left alone: 14 .heic files (pip install pillow-heif reads them)"
@@ -162,6 +182,13 @@ class TestNearNames:
         write(tmp_path, [f"images/{n}.jpg" for n in range(5)])
         assert "no image 'images/4.jpg'" in refused(tmp_path)
 
+    def test_the_error_names_files_that_can_not_be_read(self, tmp_path):
+        draw(tmp_path, *(f"images/{n}.jpg" for n in range(6)))
+        for number in range(6, 8):
+            (tmp_path / "images" / f"{number}.nef").touch()
+        write(tmp_path, range(8))
+        assert "2 .nef files (convert them to TIFF)" in refused(tmp_path)
+
 
 class TestParts:
     def test_each_row_has_its_file_where_it_is(self, tmp_path):
@@ -170,6 +197,12 @@ class TestParts:
         files, notes = read(tmp_path)
         assert files == [f"images_part_{n % 2 + 1}/x{n}.jpg" for n in range(8)]
         assert "4 in images_part_1/, 4 in images_part_2/" in notes
+
+    def test_thumbnails_that_have_all_come_after_parts_that_do(self, tmp_path):
+        draw(tmp_path, *(f"images_{n % 2}/{n}.jpg" for n in range(8)))
+        draw(tmp_path, *(f"thumbnails/{n}.jpg" for n in range(8)))
+        write(tmp_path, [f"{n}.jpg" for n in range(8)])
+        assert read(tmp_path)[0] == [f"images_{n % 2}/{n}.jpg" for n in range(8)]
 
     def test_copies_in_both_are_one(self, tmp_path):
         draw(tmp_path, *(f"part_1/{n}.jpg" for n in range(6)))
@@ -193,6 +226,12 @@ class TestParts:
         sentence = refused(tmp_path)
         assert "no test images" in sentence
         assert "from test.zip" in sentence
+
+    def test_test_images_beside_trains_are_unsure(self, tmp_path):
+        draw(tmp_path, *(f"train/{n}.jpg" for n in range(9)))
+        write(tmp_path, [f"{n}.jpg" for n in range(6)])
+        (tmp_path / "test.csv").write_text("image\n6.jpg\n7.jpg\n")
+        assert "test images (unsure): they are in train/" in read(tmp_path)[1]
 
     def test_half_of_the_test_images(self, tmp_path):
         draw(tmp_path, *(f"train/{n}.jpg" for n in range(6)), "test/0.jpg")

@@ -90,6 +90,18 @@ class TestSplits:
         assert len(tables.train) == 2
         assert alone(tmp_path) == "left alone: 2 images in val/"
 
+    @pytest.mark.parametrize("test", ["images/test", "test"])
+    def test_in_a_folder_of_images(self, tmp_path, test):
+        for part in ("train", "val"):
+            draw(tmp_path, f"images/{part}/cat/{part}.jpg", f"images/{part}/dog/{part}.jpg")
+        draw(tmp_path, f"{test}/0.jpg")
+        _, tables = find_reader(tmp_path)
+        assert labels(tables) == ["cat", "dog"]
+        assert len(tables.train) == 4
+        assert tables.test.ids == ["0.jpg"]
+        assert tables.arguments["validation"] == "images/val"
+        assert folders(tmp_path, **tables.arguments).train.ids == tables.train.ids
+
     def test_no_part_to_train_on(self, tmp_path):
         for part in ("test_set", "validation"):
             draw(tmp_path, f"{part}/cat/0.jpg", f"{part}/dog/0.jpg")
@@ -181,6 +193,12 @@ class TestClasses:
         assert labels(find_reader(pets)[1]) == ["cat", "dog"]
         assert alone(pets) == "left alone: scripts/draw.py"
 
+    def test_of_which_none_can_be_read(self, tmp_path):
+        for name in ("cat", "dog"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "0.nef").touch()
+        assert "has 2 .nef files (convert them to TIFF)" in refused(tmp_path)
+
     def test_whose_images_can_not_be_read(self, pets):
         (pets / "eel").mkdir()
         for number in range(3):
@@ -268,7 +286,7 @@ class TestLabelsCsv:
 
 
 class TestFileNames:
-    @pytest.mark.parametrize("home", ["", "train", "images"])
+    @pytest.mark.parametrize("home", ["", "train", "images", "train/train"])
     @pytest.mark.parametrize(
         "form", ["{}.{}.jpg", "{}_{}.png", "{}-{}.jpg", "{} ({}).jpg", "{}{}.jpg"]
     )
