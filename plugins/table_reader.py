@@ -187,7 +187,7 @@ def table(
             **reply.arguments,
         },
         numbers=numbers,
-        notes=tuple(notes),
+        notes=tuple(notes + images.notes),
     )
 
 
