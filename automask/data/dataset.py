@@ -74,13 +74,11 @@ class Dataset:
         """A class for each row, int `[N]`, for what can tell single classes apart alone."""
         return self.target.single_classes(self.labels)
 
-    def answer(self, row: int) -> str:
-        """What a train row is, in words."""
+    def describe_answer(self, answer: Any) -> str:
+        """In words what stands in a row of `labels`, or of answers like them."""
         if isinstance(self.target, Number):
-            return f"{self.labels[row]:g}"
-        labels = (
-            np.flatnonzero(self.has_label[row]) if self.labels.ndim == 2 else [self.labels[row]]
-        )
+            return f"{answer:.6g}"
+        labels = np.flatnonzero(answer) if np.ndim(answer) else [answer]
         return ", ".join(self.attributes.describe(int(label)) for label in labels) or "no label"
 
     @property

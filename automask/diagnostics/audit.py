@@ -180,7 +180,7 @@ def _row(session: Session, row: int) -> dict[str, Any]:
     """An image of train or, after them, of test."""
     data, count = session.data, len(session.data.labels)
     if row < count:
-        path, label = str(data.train.paths[row]), data.answer(row)
+        path, label = str(data.train.paths[row]), data.describe_answer(data.labels[row])
         return {"table": "train", "id": data.train.ids[row], "path": path, "label": label}
     assert data.test is not None
     test = row - count

@@ -30,9 +30,16 @@ def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
         registry.get("ensemble", method)
     if tta != AUTO:
         registry.get("tta", tta)
-    data, views = session.data, candidate_views(session, tta, top)
+    return fit_members(session, candidate_views(session, tta, top), method, top)
+
+
+def fit_members(
+    session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
+) -> Ensemble:
+    """The blend of these members, a row a picture; `views` as `ensemble.fit` takes them."""
+    data = session.data
     if data.pooling is not None:
-        return pooled(session, views, method, top)
+        return _fit_units(session, views, method, top)
     return fit(
         views,
         data.labels,
@@ -45,7 +52,7 @@ def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
     )
 
 
-def pooled(
+def _fit_units(
     session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
 ) -> Ensemble:
     """The blend of units, whose members' predictions are means over their pictures.
