@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from automask import scoring
 from automask.data import dataset
+from automask.data.folds import draw_folds
 from automask.data.images import Images
 from automask.data.tables import Rows, Tables
 from automask.ensembles import decisions
@@ -110,7 +111,7 @@ def make_task(
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", FOLDS, 0),
+        folds=draw_folds(data, "stratified", FOLDS, 0),
         metric=metric,
         seed=0,
         images=Images(list(paths), SIDE, resizes, folder / "cache"),
