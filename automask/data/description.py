@@ -50,14 +50,17 @@ def find_layout(data: Path) -> Layout:
 
 
 def find_reader(folder: Path) -> tuple[str, Tables]:
-    """The reader that understands the folder, and what it read; the user's own readers come first.
+    """The reader that understands the folder, and what it read; the user's own readers come first, then
+    that of tables, which say more than the names of folders.
 
     Raises `UserError` where there is no such folder or no reader knows its layout.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     readers = registry.plugins("reader").values()
-    for plugin in sorted(readers, key=lambda plugin: not is_local(plugin)):
+    for plugin in sorted(
+        readers, key=lambda plugin: (not is_local(plugin), plugin.name != "table")
+    ):
         tables = plugin.function(folder)
         if tables is not None:
             return plugin.name, tables
