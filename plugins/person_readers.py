@@ -15,7 +15,6 @@ from automask.data.sample import check_sample
 from automask.errors import UserError
 
 from .readers import has_train_csv
-from .table_reader import only_ids
 
 if TYPE_CHECKING:
     from automask.data.tables import Tables
@@ -40,6 +39,7 @@ def person_folders(folder: Path) -> Tables | None:
     import numpy as np
     import pandas as pd
 
+    from automask.data.table_rows import only_ids
     from automask.data.tables import Numeric, Rows, Tables
 
     people = None if has_train_csv(folder) else _people(folder / "train" / "train.csv")

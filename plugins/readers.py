@@ -95,11 +95,12 @@ def _match_form(sample_ids: Sequence[str], files: list[str], folder: str) -> lis
 
 
 def has_train_csv(folder: Path) -> bool:
-    """Whether the folder has a CSV that tells what its images show."""
+    """Whether the folder has a table named as train's; `labels.csv` may tell what class folders mean."""
     name, _ = find_csv(folder, "train")
-    return name is not None and not is_class_map(folder, name)
+    is_labels = name is not None and normalize_name(Path(name).stem) == "labels"
+    return name is not None and not (is_labels and has_class_folders(folder))
 
 
-def is_class_map(folder: Path, name: str) -> bool:
-    """Whether a labels.csv tells what class folders mean, rather than what images show."""
-    return normalize_name(Path(name).stem) == "labels" and _classes(folder) is not None
+def has_class_folders(folder: Path) -> bool:
+    """Whether the folder has folders that look like classes."""
+    return _classes(folder) is not None

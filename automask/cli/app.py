@@ -60,7 +60,9 @@ def _fail(text: str) -> None:
 
 @app.command("init")
 def describe_data(
-    data: Annotated[Path, typer.Argument(help="The folder with the images and tables.")],
+    data: Annotated[
+        Path, typer.Argument(help="The folder with the images and tables, or its table.")
+    ],
     force: Annotated[bool, typer.Option(help="Replace an automask.toml that is here.")] = False,
 ) -> None:
     """Look at DATA, write automask.toml, say what was understood."""

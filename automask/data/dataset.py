@@ -14,6 +14,7 @@ import pandas as pd
 
 from automask.data.labels import Attributes, encode, find_target
 from automask.data.pooling import Pooling
+from automask.data.shared_rows import refuse_shared
 from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.storage.files import short_hash
@@ -103,7 +104,7 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
     """The tables with their labels and groups as numbers, for a search by that metric.
 
     Classes that are numbers are in their order; `as_text` has them in that of their texts, as studies of
-    early versions do. Raises `UserError` where train has a single class or shares rows with test, or
+    early versions do. Raises `UserError` where train has a single class or shares images with test, or
     where the metric isn't for such a target, `PluginError` where the numbers behind a target aren't
     those of its classes.
     """
@@ -114,12 +115,7 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
     target = find_target(tables, metric)
     attributes, labels = encode(tables, target, as_text)
     if tables.test is not None:
-        shared = sorted(set(tables.train.ids) & set(tables.test.ids))
-        if shared:
-            raise UserError(
-                f"train and test share {len(shared)} ids, such as {', '.join(shared[:3])}: a test "
-                "row that is also trained on has no honest score; remove it from one of them"
-            )
+        refuse_shared(tables.train, tables.test)
     return Dataset(
         train=tables.train,
         test=tables.test,

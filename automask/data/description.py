@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automask.data import dataset
+from automask.data.data_place import only_folder, refuse_odd_names, unpack_line, unread_files
 from automask.data.folds import warn_rare
 from automask.data.tables import Tables
 from automask.errors import UserError
@@ -14,15 +16,51 @@ from automask.space.kinds import is_local
 FOLDS = 5
 
 
+@dataclass(frozen=True)
+class Layout:
+    """The folder with the data, the reader that understands it, and what it read."""
+
+    folder: Path
+    reader: str
+    tables: Tables
+
+
+def find_layout(data: Path) -> Layout:
+    """How the data in a folder are laid out, or those of a table, which then is train's.
+
+    Raises `UserError` where there is no such folder or table, and where no reader knows the layout.
+    """
+    if data.is_file():
+        if line := unpack_line(data):
+            raise UserError(f"{data} is an archive: unpack it, and name the folder; {line}")
+        tables = registry.get("reader", "table").function(data.parent, train=data.name)
+        return Layout(data.parent, "table", tables)
+    if not data.is_dir():
+        raise UserError(f"{data}: no such folder or table")
+    refuse_odd_names(data)
+    folder = only_folder(data)
+    unread = [text for place in dict.fromkeys((data, folder)) for text in unread_files(place)]
+    try:
+        reader, tables = find_reader(folder)
+    except UserError as error:
+        raise UserError("\n".join([str(error), *unread])) from error
+    notes = [f"the data are in {folder}, the only folder in {data}"] if folder != data else []
+    notes += [f"left alone: {text}" for text in unread]
+    return Layout(folder, reader, replace(tables, notes=(*tables.notes, *notes)))
+
+
 def find_reader(folder: Path) -> tuple[str, Tables]:
-    """The reader that understands the folder, and what it read; the user's own readers come first.
+    """The reader that understands the folder, and what it read; the user's own readers come first, then
+    that of tables, which say more than the names of folders.
 
     Raises `UserError` where there is no such folder or no reader knows its layout.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     readers = registry.plugins("reader").values()
-    for plugin in sorted(readers, key=lambda plugin: not is_local(plugin)):
+    for plugin in sorted(
+        readers, key=lambda plugin: (not is_local(plugin), plugin.name != "table")
+    ):
         tables = plugin.function(folder)
         if tables is not None:
             return plugin.name, tables
