@@ -169,8 +169,8 @@ def _guess_number(train: Csv, target: str, answers: Sequence[str]) -> Guess:
     limits = ", ".join(dict.fromkeys(f"{float(f'{third:.2g}'):g}" for third in thirds))
     note = (
         f"target '{target}' looks like a number, from {values[0]:g} to {values[-1]:g}, and is trained "
-        f"as one: for classes write limits = '{target}: {limits}', or kind = 'classes' where each number "
-        "is one, in place of kind = 'number', and metric = 'macro_f1'"
+        f"as one: for classes write limits = '{target}: {limits}', or kind = 'classes' where each "
+        "number is one, in place of kind = 'number', and metric = 'macro_f1'"
     )
     return Guess("number", notes=[note])
 
