@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from automask.data.labels import Attributes, encode, find_target
+from automask.data.pooling import Pooling
 from automask.data.shared_rows import refuse_shared
 from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
-from automask.space import registry
 from automask.storage.files import short_hash
 from automask.target import MULTI, SINGLE, Number, Target
 
@@ -27,7 +28,8 @@ METRIC = "macro_f1"
 class Dataset:
     """Train and test rows with labels, as the `target` has them, and groups `[N]` (or None).
 
-    A study's groups are the declared ones, joined where near-duplicates are in both.
+    Rows of one of the `units` `[N]` are pictures of one thing (None where each is its own). A study's
+    groups are the declared ones, which hold units whole, joined where near-duplicates are in both.
     `numbers` are those behind the attributes whose values are bands of a number.
     """
 
@@ -42,6 +44,26 @@ class Dataset:
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
     target: Target = SINGLE
     form: Form = field(default_factory=Form)
+    units: np.ndarray | None = None
+
+    @cached_property
+    def pooling(self) -> Pooling | None:
+        """How train rows make units; None where each is its own."""
+        return None if self.units is None else Pooling.of(self.units)
+
+    @cached_property
+    def test_pooling(self) -> Pooling | None:
+        """The same of the test rows."""
+        units = self.test.units if self.test else None
+        return None if units is None else Pooling.of(units)
+
+    def scored(self, rows: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and predictions of train rows `[n]` as a metric takes them: a row a unit."""
+        labels = self.labels[rows]
+        if self.units is None:
+            return labels, prediction
+        pooling = Pooling.of(self.units[rows])
+        return labels[pooling.first], pooling.mean(prediction)
 
     @property
     def counts(self) -> np.ndarray:
@@ -108,56 +130,41 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
         numbers=dict(tables.numbers),
         target=target,
         form=tables.form,
+        units=_units(tables.train, labels),
     )
 
 
 def declared_groups(train: Rows) -> np.ndarray | None:
-    """The groups `[N]` of the table, as numbers, or None where it has none."""
-    return None if train.groups is None else np.unique(train.groups, return_inverse=True)[1]
+    """The groups `[N]` of the table, as numbers, or None where it has none.
 
-
-def draw_folds(data: Dataset, split: str, folds: int, seed: int) -> np.ndarray:
-    """The fold of each train row `[N]`, by a split plugin.
-
-    Raises `UserError` where there are fewer rows or groups than folds, or where the plugin puts a
-    group on two sides or leaves a fold empty.
+    Units are groups of their own, and join those that they lie in.
     """
-    groups = data.groups
-    units, what = (len(data.labels), "rows") if groups is None else (groups.max() + 1, "groups")
-    if folds < 2 or units < folds:
-        hint = f"use --folds {units} or fewer" if units >= 2 else "there is nothing to hold out"
-        raise UserError(f"{folds} folds of {units} {what}: {hint if folds >= 2 else 'at least 2'}")
-    if data.target.exclusive and data.counts.max() < folds:
+    columns = [column for column in (train.groups, train.units) if column is not None]
+    if len(columns) < 2:
+        return np.unique(columns[0], return_inverse=True)[1] if columns else None
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = (np.unique(column, return_inverse=True)[1] for column in columns)
+    places = first, second + first.max() + 1
+    count = int(places[1].max()) + 1
+    graph = coo_array((np.ones(len(first), bool), places), shape=(count, count))
+    return np.unique(connected_components(graph, directed=False)[1][first], return_inverse=True)[1]
+
+
+def _units(train: Rows, labels: np.ndarray) -> np.ndarray | None:
+    """The unit of each row `[N]`; raises `UserError` where rows of one have other labels."""
+    if train.units is None:
+        return None
+    pooling = Pooling.of(train.units)
+    other = labels != pooling.spread(labels[pooling.first])
+    if len(differing := np.flatnonzero(other.any(1) if other.ndim == 2 else other)):
+        names = list(dict.fromkeys(train.units[row] for row in differing))
         raise UserError(
-            f"no class has as many rows as there are folds ({folds}; the largest has "
-            f"{data.counts.max()}): use fewer --folds"
+            f"{len(names)} units have pictures with different labels, such as {', '.join(names[:3])}: "
+            "a unit is answered once; mend the labels, or name another column as unit"
         )
-    plugin = registry.get("split", split)
-    if not plugin.takes(data.target):
-        raise UserError(f"split '{split}' isn't for {data.target.phrase}: leave it out")
-    fold = plugin.function(data.target.strata(data.labels), groups, folds, seed)
-    if sorted(set(fold.tolist())) != list(range(folds)):
-        raise UserError(f"split '{split}' left a fold of {folds} empty; use fewer --folds")
-    if groups is not None and len(np.unique(np.stack([groups, fold]), axis=1).T) > units:
-        raise UserError(f"split '{split}' put one group into two folds")
-    return fold
-
-
-def warn_rare(data: Dataset, folds: int) -> list[str]:
-    """A sentence for the classes with fewer rows or groups than folds; none where all have enough."""
-    what = "images" if data.groups is None else "groups"
-    units = data.groups if data.groups is not None else np.arange(len(data.labels))
-    rare, has = [], data.has_label
-    for label in range(len(data.attributes.classes)):
-        count = len(np.unique(units[has[:, label]]))
-        if count < folds:
-            rare.append(f"{data.attributes.describe(label)} ({count})")
-    if not rare:
-        return []
-    return [
-        f"{len(rare)} of {len(data.counts)} classes have fewer {what} than the {folds} folds, so that "
-        f"some folds can't score or can't train them: {', '.join(rare)}"
-    ]
+    return pooling.unit_of_row
 
 
 def fingerprint(data: Dataset, folds: np.ndarray) -> dict[str, str]:

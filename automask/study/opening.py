@@ -10,6 +10,7 @@ import numpy as np
 from automask.data import boxes, corrections, dataset
 from automask.data.config import Config, load, read
 from automask.data.dataset import Dataset
+from automask.data.folds import draw_folds, own_folds, warn_parted, warn_rare
 from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes
@@ -44,7 +45,7 @@ def begin(options: Options) -> Session:
     if options.pseudo and options.folds is None and taken is not None:
         config = override(config, Options(folds=int(taken.max()) + 1))
     ready = _ready(config, options, store, source)
-    chosen, folds = ready.space, ready.folds
+    config, chosen, folds = ready.config, ready.space, ready.folds
     assert chosen is not None
     test_key = dataset.test_fingerprint(ready.data)
     made = (
@@ -145,12 +146,13 @@ def _ready(
     needed = adaptation.map_bytes(chosen, data, config.search.folds, 1, largest)
     if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
+    config = with_own_folds(config, data, options)
     if source is None:
         data, folds, joined = _folds(config, data, store, options)
         notes += joined
     else:
         data, folds = with_study_groups(data, source.store), source.folds
-    notes += dataset.warn_rare(data, config.search.folds)
+    notes += warn_rare(data, config.search.folds)
     notes += corrections.correction_notes(project.corrections)
     return Session(
         config,
@@ -165,6 +167,24 @@ def _ready(
         tuple(notes),
         cap,
     )
+
+
+def with_own_folds(config: Config, data: Dataset, options: Options) -> Config:
+    """The configuration with as many folds as the table has, where it has some.
+
+    Raises `UserError` where the command line asks for another number.
+    """
+    own = own_folds(data)
+    if own is None:
+        return config
+    count = dataset.fold_count(own)
+    if count < 2 or options.folds not in (None, count):
+        raise UserError(
+            f"the table has a column of {count} folds of its own"
+            + ("" if count < 2 else f", and --folds says {options.folds}")
+            + ': fold = "" in automask.toml draws others'
+        )
+    return override(config, replace(options, folds=count))
 
 
 def _source(options: Options, store: StudyStore) -> Session | None:
@@ -203,8 +223,9 @@ def _folds(
             data.groups, len(data.labels), near_duplicates.cached_pairs(data.paths, store), count
         )
         data = replace(data, groups=joined.groups)
-        folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
-        return data, folds, groups.describe_joined(joined, data.train.groups is not None)
+        folds = draw_folds(data, config.search.split, count, config.search.seed)
+        lines = groups.describe_joined(joined, data.train.groups is not None)
+        return data, folds, [*lines, *warn_parted(data, folds)]
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
         raise UserError(
