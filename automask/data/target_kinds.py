@@ -160,7 +160,7 @@ def _guess_number(train: Csv, target: str, answers: Sequence[str]) -> Guess:
     if rank == 1:
         note = (
             f"the {len({*values})} whole numbers of target '{target}' are taken for classes: "
-            "kind = 'number' trains a number"
+            "kind = 'number' with metric = 'rmse' trains a number"
         )
         return Guess("classes", notes=[note])
     if not rank:
@@ -169,8 +169,8 @@ def _guess_number(train: Csv, target: str, answers: Sequence[str]) -> Guess:
     limits = ", ".join(dict.fromkeys(f"{float(f'{third:.2g}'):g}" for third in thirds))
     note = (
         f"target '{target}' looks like a number, from {values[0]:g} to {values[-1]:g}, and is trained "
-        f"as one: limits = '{target}: {limits}' makes classes of it, kind = 'classes' takes each "
-        "number for a class"
+        f"as one: for classes write limits = '{target}: {limits}', or kind = 'classes' where each "
+        "number is one, in place of kind = 'number', and metric = 'macro_f1'"
     )
     return Guess("number", notes=[note])
 
