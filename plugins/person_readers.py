@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from automask import reader
 from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
 from automask.data.image_files import Images, image_names
-from automask.data.sample import check_sample
+from automask.data.sample import check_ids
 from automask.errors import UserError
 
 from .readers import has_train_csv
@@ -77,7 +77,7 @@ def person_folders(folder: Path) -> Tables | None:
         info = read_csv(folder / "eval" / "info.csv")
         images = Images(folder / "eval" / "images")
         test = only_ids(info, "ImageID", images)
-        notes += check_sample(info, "ImageID", test.ids, ["ans"])
+        check_ids(info, "ImageID", test.ids)
     return Tables(
         train=train,
         test=test,

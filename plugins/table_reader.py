@@ -13,9 +13,10 @@ from automask.data.bins import read_limits
 from automask.data.columns import Columns, guess_columns, sample_id_column
 from automask.data.csv_file import Csv, quoted, shorten_list
 from automask.data.embedded_images import number_by_sample
+from automask.data.forms import STYLES, read_form
 from automask.data.held_out import find_held_out
 from automask.data.image_files import Images, probe
-from automask.data.sample import check_sample
+from automask.data.sample import check_ids
 from automask.data.table_files import class_columns, find_tables, read_tables, unused_tables
 from automask.data.target_kinds import KINDS
 from automask.errors import UserError
@@ -43,6 +44,8 @@ FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.
     kind=Text(*KINDS),
     separator=Text(" "),
     merge=Text("old = 'new'", pairs=True),
+    answers=Text(*STYLES),
+    positive=Text(),
 )
 def table(
     folder: Path,
@@ -61,6 +64,8 @@ def table(
     kind: str | None = None,
     separator: str | None = None,
     merge: Mapping[str, str] | None = None,
+    answers: str | None = None,
+    positive: str | None = None,
 ) -> Tables | None:
     """A CSV with a row an image: train.csv, and test.csv and sample_submission.csv if any.
 
@@ -73,7 +78,9 @@ def table(
     user's own folds; `held_out` such as "split: test" names a column and the values of rows that aren't
     trained on. `kind` says that each target is a column of ``classes``, that they are ``one_hot`` or
     ``multi`` (a column a class, or a label), or that it is a ``number``; `separator` is what stands
-    between several labels in a cell; `merge` maps labels to others.
+    between several labels in a cell; `merge` maps labels to others. `answers` is how a submission says
+    them (labels, probabilities, one_hot, sets, top, numbers), and `positive` the class of two whose
+    probability it has, where the sample can't tell.
 
     None where the folder has no such table; raises `UserError` where a table is broken, a row has no
     image or no label, or the tables don't fit each other.
@@ -147,7 +154,17 @@ def table(
         notes.append(f"the {len(rest):,} rows held out aren't predicted: other test images are")
     if asked and tested:
         ids = list(dict.fromkeys(tested.units or tested.ids))
-        notes += check_sample(asked, id_column, ids, columns.targets)
+        check_ids(asked, id_column, ids)
+    reply = read_form(
+        asked,
+        id_column,
+        rows.attributes,
+        truth.kind,
+        style=answers,
+        positive=positive,
+        separator=truth.arguments.get("separator") or " ",
+    )
+    notes += reply.notes
     named = {role: files if files[1:] else "".join(files) for role, files in names.items()}
     chosen: dict[str, Any] = {role: name for role, name in named.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
@@ -161,15 +178,17 @@ def table(
         sample=asked.frame(asked.columns) if asked else None,
         id_column=id_column,
         kind=truth.kind,
-        metric=truth.metric,
+        form=reply.form,
+        metric=truth.metric or reply.metric,
         arguments={
             **chosen,
             "target": [one, *more] if more else one,
             **({"limits": limits} if limits else {}),
             **truth.arguments,
+            **reply.arguments,
         },
         numbers=numbers,
-        notes=tuple(notes),
+        notes=tuple(notes + images.notes),
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from automask.data import boxes
 from automask.data.csv_file import Csv, normalize_name, quoted, repeats, shorten_list
-from automask.data.image_files import Images, is_image, probe
+from automask.data.file_kinds import is_image
+from automask.data.image_files import Images, probe
 from automask.data.label_texts import NUMBER
 from automask.data.row_columns import LABEL, fold_column, goes_with, group_column, group_rank, is_id
 from automask.data.target_kinds import are_flags
@@ -89,6 +90,10 @@ def _image_column(train: Csv, images: Images, skip: Container[str | None]) -> tu
     scores = {column: _image_score(train[column], images) for column in options}
     best = max(options, key=lambda column: scores[column], default="")
     if not best or scores[best][0] < 0.5:
+        near = {column: images.near_hits(probe(train[column])) for column in options}
+        nearest = max(options, key=lambda column: near[column], default="")
+        if nearest and near[nearest] > len(set(probe(train[nearest]))) / 2:
+            return nearest, f"image column '{nearest}': its names come near those of the files"
         # Files that are missing still have names.
         named = [column for column in options if all(map(is_image, probe(train[column])))]
         if not named:

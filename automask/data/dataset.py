@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from automask.data.forms import suit
 from automask.data.labels import Attributes, encode, find_target
 from automask.data.pooling import Pooling
 from automask.data.shared_rows import refuse_shared
 from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
+from automask.space import registry
 from automask.storage.files import short_hash
 from automask.target import MULTI, SINGLE, Number, Target
 
@@ -127,7 +129,7 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
         codes=dict(tables.codes) if tables.codes else None,
         numbers=dict(tables.numbers),
         target=target,
-        form=tables.form,
+        form=suit(tables.form, target, registry.get("metric", metric).function),
         units=_units(tables.train, labels),
     )
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from automask.data import dataset
 from automask.data.data_place import only_folder, refuse_odd_names, unpack_line, unread_files
 from automask.data.folds import warn_rare
+from automask.data.image_files import unread_kinds
+from automask.data.leftovers import leftovers
 from automask.data.tables import Tables
 from automask.errors import UserError
 from automask.space import registry
 from automask.space.kinds import is_local
+from automask.space.ranges import Text
 
 FOLDS = 5
 
@@ -53,7 +56,8 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
     """The reader that understands the folder, and what it read; the user's own readers come first, then
     that of tables, which say more than the names of folders.
 
-    Raises `UserError` where there is no such folder or no reader knows its layout.
+    A text of a reader's arguments is None, which is to be guessed. Raises `UserError` where there is no
+    such folder or no reader knows its layout.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
@@ -61,11 +65,14 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
     for plugin in sorted(
         readers, key=lambda plugin: (not is_local(plugin), plugin.name != "table")
     ):
-        tables = plugin.function(folder)
+        texts = [name for name, range in plugin.ranges.items() if isinstance(range, Text)]
+        tables = plugin.function(folder, **dict.fromkeys(texts))
         if tables is not None:
-            return plugin.name, tables
+            notes = (*tables.notes, *leftovers(folder, tables))
+            return plugin.name, replace(tables, notes=notes)
     layouts = "\n".join(f"  {plugin.name}: {plugin.summary}" for plugin in readers)
-    raise UserError(f"{folder}: isn't laid out as any reader expects:\n{layouts}")
+    unread = "".join(f"\n{folder} has {kind}" for kind in unread_kinds(folder))
+    raise UserError(f"{folder}: isn't laid out as any reader expects:\n{layouts}{unread}")
 
 
 def describe_tables(tables: Tables) -> list[str]:

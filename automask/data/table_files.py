@@ -18,7 +18,8 @@ from automask.data.csv_file import (
     read_csv,
     shorten_list,
 )
-from automask.data.image_files import Images, folder_names, image_names, is_image, probe
+from automask.data.file_kinds import is_image
+from automask.data.image_files import Images, folder_names, image_names, probe
 from automask.data.parquet_tables import cell_text, read_parquet
 from automask.data.pixel_tables import read_pixels
 from automask.data.table_text import read_text
