@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from automask.data.depth import Depth
 from automask.data.tables import Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.space import registry
-from automask.storage.files import short_hash
+from automask.storage.files import content_digest, short_hash
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Dataset:
     """Train and test rows with integer labels `[N]` and groups `[N]` (or None).
 
     A study's groups are the declared ones, joined where near-duplicates are in both.
-    `numbers` are those behind the attributes whose values are bands of a number.
+    `numbers` are those behind the attributes whose values are bands of a number, `depth` is how deep
+    images are scaled.
     """
 
     train: Rows
@@ -61,6 +63,7 @@ class Dataset:
     id_column: str
     codes: dict[tuple[str, ...], str] | None
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
+    depth: Depth = field(default_factory=Depth)
 
     @property
     def counts(self) -> np.ndarray:
@@ -170,11 +173,13 @@ def fingerprint(data: Dataset, folds: np.ndarray) -> dict[str, str]:
     """What must stay the same while a study goes on, as short hashes by what they cover.
 
     Groups count as they were declared: which copies join them is found once and kept with the folds.
+    Of earlier studies the contents of the images aren't known.
     """
     groups = declared_groups(data.train)
     sizes = [path.stat().st_size for path in data.train.paths]
     return {
         "data": _hash(zip(data.train.ids, sizes, strict=True)),
+        "images": _hash(map(content_digest, data.train.paths)),
         "labels": _hash(
             [data.attributes.names, data.attributes.values, data.labels.tolist()]
             + ([] if groups is None else [groups.tolist()])
@@ -188,7 +193,9 @@ def test_fingerprint(data: Dataset) -> str:
     """What identifies the test rows; empty where there are none."""
     if data.test is None:
         return ""
-    return _hash((i, p.stat().st_size) for i, p in zip(data.test.ids, data.test.paths, strict=True))
+    rows = list(zip(data.test.ids, data.test.paths, strict=True))
+    contents = _hash(content_digest(path) for _, path in rows)
+    return f"{_hash((name, path.stat().st_size) for name, path in rows)}-{contents}"
 
 
 def describe(data: Dataset) -> list[str]:

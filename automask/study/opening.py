@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from automask.data import boxes, corrections, dataset
+from automask.data import boxes, corrections, dataset, depth_survey
 from automask.data.config import Config, load, read
 from automask.data.dataset import Dataset
 from automask.diagnostics import groups, near_duplicates
@@ -15,7 +15,8 @@ from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes
 from automask.space import space_file
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation, flips
+from automask.study import adaptation, bad_images, flips
+from automask.study.bad_images import BadImage, describe, left_out
 from automask.study.session import (
     Options,
     Session,
@@ -37,6 +38,7 @@ def begin(options: Options) -> Session:
     from automask.hpo.optuna_study import check_identity
     from automask.study import pseudo_labels
 
+    bad_images.refuse_unknown(options.on_bad_image)
     config, store = override(load(options.project), options), options.store
     source = _source(options, store)
     taken = store.load_folds() if source is None else source.folds
@@ -71,12 +73,14 @@ def begin(options: Options) -> Session:
         pseudo_labels.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(options.project.corrections)
+    bad_images.save(ready.bad_images, store.bad_images)
     downloads = adaptation.may_be_pretrained(chosen) and not ready.weights
     asked = space_file.load(config.search.space, options.project.folder)
     StudyAttributes(
         weights_folder=config.search.weights,
         largest=ready.largest,
         disk=ready.cap,
+        depth=ready.data.depth.facts,
         models=chosen.models() if downloads else None,
         models_asked=asked.models() if downloads else None,
     ).write(study)
@@ -124,7 +128,8 @@ def _ready(
     begun = open_study(config, options, store) if store.is_begun else None
     attributes = StudyAttributes.read(begun) if begun is not None else StudyAttributes()
     chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, attributes)
-    data = dataset.prepare(read(config, project, project.corrections))
+    data, bad, more = _data(config, options, store, source, attributes)
+    notes += more
     if chosen.adapts:
         chosen, more = adaptation.adapt(chosen, data, checkpoints, options.device)
         notes += more
@@ -159,7 +164,39 @@ def _ready(
         chosen,
         tuple(notes),
         cap,
+        bad_images=bad,
     )
+
+
+def _data(
+    config: Config,
+    options: Options,
+    store: StudyStore,
+    source: Session | None,
+    attributes: StudyAttributes,
+) -> tuple[Dataset, tuple[BadImage, ...], list[str]]:
+    """The data, those of its rows whose images can't be read to their end, and sentences on both.
+
+    A study that was begun, or one that learns from `source`, has the rows and the depth that it had.
+    """
+    project = options.project
+    tables = read(config, project, project.corrections)
+    if source is not None:
+        data, bad = dataset.prepare(tables.without(left_out(source.bad_images))), source.bad_images
+        return replace(data, depth=source.data.depth), bad, describe(bad, source.store.bad_images)
+    if store.is_begun:
+        data, bad = bad_images.read_begun(
+            config, project, store, project.corrections, attributes.depth
+        )
+        return data, bad, describe(bad, store.bad_images)
+    data = dataset.prepare(tables)
+    look = depth_survey.survey(data)
+    data = replace(data, depth=look.depth)
+    bad = tuple(bad_images.find(data, store))
+    bad_images.refuse(bad, options.on_bad_image, len(data.train), project.bad_images)
+    if rows := left_out(bad):
+        data = replace(dataset.prepare(tables.without(rows)), depth=look.depth)
+    return data, bad, [*look.notes, *describe(bad, store.bad_images)]
 
 
 def _source(options: Options, store: StudyStore) -> Session | None:
@@ -195,7 +232,10 @@ def _folds(
     count = config.search.folds
     if folds is None:
         joined = groups.join_groups(
-            data.groups, len(data.labels), near_duplicates.cached_pairs(data.paths, store), count
+            data.groups,
+            len(data.labels),
+            near_duplicates.cached_pairs(data.paths, store, data.depth),
+            count,
         )
         data = replace(data, groups=joined.groups)
         folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
