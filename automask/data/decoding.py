@@ -97,15 +97,15 @@ def read_deep(path: Path) -> DeepImage | None:
 
 
 def read_header(path: Path) -> tuple[bool, int]:
-    """Whether `read_deep` has something of a file, and the number of its bands where it is a TIFF,
-    else 0. A file that Pillow doesn't know may be deep.
+    """Whether `read_deep` has something of a file, and how many bands it has where some are left
+    out, else 0. A file that Pillow doesn't know may be deep.
 
     Raises whatever Pillow raises.
     """
     with _opened(path) as file:
         if file is None:
             return True, 0
-        return deep_images.is_deep(file), deep_images.band_count(file)
+        return deep_images.is_deep(file), deep_images.extra_bands(file)
 
 
 def readable_suffixes() -> frozenset[str]:
@@ -190,13 +190,9 @@ def _decode(
             file.draft(None, (enough, enough))
         deep = deep_images.is_deep(file)
         with _alone if file.width * file.height > GIANT else nullcontext():
-            try:
-                file.load()
-            except Exception:
-                if not partly:
-                    raise
-                # What came before the fault is there.
-                file.tile = []
+            # Deep bands Pillow can't read.
+            if not deep or deep_images.band_count(file) == 1:
+                _load(file, partly)
             image: Image.Image = file
             if deep:
                 pixels = deep_images.from_pillow(file, _content(source)).rgb(depth)
@@ -208,6 +204,16 @@ def _decode(
                 white = _pillow().new("RGBA", image.size, "white")
                 image = _pillow().alpha_composite(white, image)
             return np.asarray(image.convert("RGB"))
+
+
+def _load(file: ImageFile, partly: bool) -> None:
+    try:
+        file.load()
+    except Exception:
+        if not partly:
+            raise
+        # What came before the fault is there.
+        file.tile = []
 
 
 def _content(source: Path | io.BytesIO) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 #: TIFF's tags.
-BITS, BANDS = 258, 277
+BITS, BANDS, PLANAR = 258, 277, 284
+#: What HEIC files begin with, after four bytes.
+HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1")
 #: Pillow's modes of one deep band.
-DEEP_MODES = ("I", "F")
+ONE_BAND = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,12 @@ class DeepImage:
     opacity: np.ndarray | None = None
     negative: bool = False
 
+    @property
+    def extra_bands(self) -> int:
+        """How many bands it has where some are left out, else 0."""
+        bands = 1 if self.pixels.ndim == 2 else self.pixels.shape[2]
+        return bands if bands > 3 else 0
+
     def rgb(self, depth: Depth) -> np.ndarray:
         """uint8 `[H, W, 3]`: one or two bands as grey, the first three of others, over white."""
         scale = depth if self.window is None else Depth({self.kind: self.window})
@@ -48,7 +57,7 @@ class DeepImage:
 
 def is_deep(file: ImageFile) -> bool:
     """Has what Pillow opened more bits a band than it would give, or bands laid out as it can't read?"""
-    if file.mode in DEEP_MODES or file.mode.startswith("I;16"):
+    if file.mode in ONE_BAND:
         return True
     bits = getattr(file, "tag_v2", {}).get(BITS, (8,))
     if max(bits) > 8:
@@ -58,16 +67,25 @@ def is_deep(file: ImageFile) -> bool:
 
 
 def band_count(file: ImageFile) -> int:
-    """How many bands a TIFF says that it has; 0 of other files."""
-    return int(getattr(file, "tag_v2", {}).get(BANDS, 0))
+    """How many bands a TIFF says that it has; 1 of other files."""
+    return int(getattr(file, "tag_v2", {}).get(BANDS, 1))
+
+
+def extra_bands(file: ImageFile) -> int:
+    """The bands of a TIFF that has some beside red, green, blue and transparency, else 0."""
+    bands = band_count(file)
+    return bands if bands > 3 and file.mode not in ("RGBA", "CMYK") else 0
 
 
 def from_pillow(file: ImageFile, content: bytes) -> DeepImage:
     """The pixels of a file that `is_deep`, of that content."""
-    if file.mode in DEEP_MODES or (file.mode.startswith("I;16") and band_count(file) < 2):
+    tags = getattr(file, "tag_v2", {})
+    if file.mode in ONE_BAND and band_count(file) == 1:
         pixels = np.asarray(file)
+    elif file.mode in ("LA", "RGB", "RGBA") and band_count(file) < 5 and tags.get(PLANAR, 1) == 1:
+        pixels = _interleaved(content)
     else:
-        pixels = read_bands(content)
+        pixels = _any_tiff(content)
     opacity = None
     clear = file.info.get("transparency")
     if clear is not None:
@@ -80,26 +98,33 @@ def from_pillow(file: ImageFile, content: bytes) -> DeepImage:
 
 def from_content(content: bytes) -> DeepImage:
     """The pixels of a file that Pillow doesn't know; raises `UserError` where nobody does."""
-    if content[128:132] == b"DICM":
+    # The oldest have no preamble, and begin with the first of their elements.
+    if content[128:132] == b"DICM" or (
+        content[:2] in (b"\2\0", b"\x08\0") and content[3:4] == b"\0"
+    ):
         return read_dicom(content)
     if content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        pixels = read_bands(content)
+        pixels = _any_tiff(content)
         return DeepImage(pixels, pixels.dtype.name)
-    if content[4:12] in (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1"):
+    if content[4:12] in HEIC and find_spec("pillow_heif") is None:
         raise UserError("HEIC is read by pillow-heif: pip install pillow-heif")
     raise UserError("no image that automask knows")
 
 
-def read_bands(content: bytes) -> np.ndarray:
-    """`[H, W]` or `[H, W, bands]` of a PNG or TIFF: red, green and blue come first of three or more."""
+def _interleaved(content: bytes) -> np.ndarray:
+    """`[H, W, 3 or 4]` of a PNG or TIFF whose colours lie pixel by pixel."""
     import cv2
 
     # Its complaints would stand between our lines.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    # It makes bytes of what it knows only halfway.
-    if pixels is not None and pixels.ndim == 3 and pixels.dtype != np.uint8:
-        return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    if pixels is None or pixels.ndim != 3:
+        raise UserError("its deep colours can't be read")
+    return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+
+
+def _any_tiff(content: bytes) -> np.ndarray:
+    """`[H, W]` or `[H, W, bands]` of a TIFF's first page."""
     try:
         import tifffile
     except ImportError:
@@ -118,7 +143,7 @@ def read_dicom(content: bytes) -> DeepImage:
         raise UserError("DICOM is read by pydicom: pip install pydicom") from None
     from pydicom import pixels as processing
 
-    file = pydicom.dcmread(io.BytesIO(content))
+    file = pydicom.dcmread(io.BytesIO(content), force=True)
     frame = processing.pixel_array(file, index=0)
     if file.PhotometricInterpretation == "PALETTE COLOR":
         frame = processing.apply_color_lut(frame, file)
@@ -139,6 +164,4 @@ def read_dicom(content: bytes) -> DeepImage:
 
 def dicom_suffixes() -> frozenset[str]:
     """The endings of DICOM files, where pydicom is installed."""
-    from importlib.util import find_spec
-
     return frozenset((".dcm", ".dicom")) if find_spec("pydicom") else frozenset()

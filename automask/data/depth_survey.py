@@ -39,11 +39,12 @@ def survey(data: Dataset) -> DepthSurvey:
     count = len(data.train)
     deep = [index for index, (is_deep, _) in enumerate(headers) if is_deep]
     ranges: dict[str, tuple[float, float]] = {}
-    windows = 0
+    windows, bands = 0, max((bands for _, bands in headers), default=0)
     for rows in ([i for i in deep if i >= count], [i for i in deep if i < count]):
         images = _sample([data.paths[row] for row in rows])
         kinds = defaultdict(list)
         for image in images:
+            bands = max(bands, image.extra_bands)
             if image.window is None and image.pixels.dtype != np.uint8:
                 kinds[image.kind].append(image.pixels)
         windows += sum(image.window is not None for image in images)
@@ -59,11 +60,10 @@ def survey(data: Dataset) -> DepthSurvey:
         )
     if windows:
         notes.append("DICOM images are seen through the window that each of them names")
-    many = sum(bands > 4 for _, bands in headers)
-    if many:
+    if bands:
         notes.append(
-            f"{many:,} of {total:,} images have more than four bands: the first three are read as red, "
-            "green and blue"
+            f"images of up to {bands} bands: the first three are read as red, green and blue, and the "
+            "others are left alone"
         )
     return DepthSurvey(depth, tuple(notes))
 
