@@ -47,8 +47,8 @@ _listener: ContextVar[Listener] = ContextVar("listener", default=_LOG)
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Inside the block, warnings of libraries go to the log named ``py.warnings``, which is silent unless
-    somebody set it up, and not between our lines."""
+    """Inside the block, warnings of libraries go to the log named ``py.warnings`` and not between our
+    lines."""
     before = warnings.showwarning
     logging.captureWarnings(True)
     try:

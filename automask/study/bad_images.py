@@ -7,21 +7,15 @@ predicted by as much of its image as can be read.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
-from automask.data import config as config_file
-from automask.data import dataset
-from automask.data.config import Config
 from automask.data.csv_file import read_csv
 from automask.data.dataset import Dataset
-from automask.data.depth import EARLIER, Depth
 from automask.diagnostics.near_duplicates import UNREADABLE, cached_pairs
 from automask.errors import UserError
 from automask.storage.files import atomic_write
-from automask.storage.project import Project
 from automask.storage.study_store import StudyStore
 
 STOP, SKIP = "stop", "skip"
@@ -43,21 +37,6 @@ class BadImage:
 
 
 COLUMNS = tuple(field.name for field in fields(BadImage))
-
-
-def read_begun(
-    config: Config,
-    project: Project,
-    store: StudyStore,
-    corrected: Path,
-    depth: Mapping[str, Any] | None,
-) -> tuple[Dataset, tuple[BadImage, ...]]:
-    """The data of a study that was begun, without the rows that it was begun without, and those rows
-    whose images couldn't be read. Deep images are read at the `depth` that it noted."""
-    bad = tuple(load(store.bad_images))
-    tables = config_file.read(config, project, corrected).without(left_out(bad))
-    scale = Depth.read(depth) if depth is not None else EARLIER
-    return replace(dataset.prepare(tables), depth=scale), bad
 
 
 def find(data: Dataset, store: StudyStore) -> list[BadImage]:

@@ -7,16 +7,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from automask.data import boxes, corrections, dataset, depth_survey
-from automask.data.config import Config, load, read
+from automask.data import boxes, corrections, dataset
+from automask.data.config import Config, load
 from automask.data.dataset import Dataset
 from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes
 from automask.space import space_file
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation, bad_images, flips
-from automask.study.bad_images import BadImage, describe, left_out
+from automask.study import adaptation, bad_images, flips, study_data
 from automask.study.session import (
     Options,
     Session,
@@ -45,7 +44,7 @@ def begin(options: Options) -> Session:
     if options.pseudo and options.folds is None and taken is not None:
         config = override(config, Options(folds=int(taken.max()) + 1))
     ready = _ready(config, options, store, source)
-    chosen, folds = ready.space, ready.folds
+    config, chosen, folds = ready.config, ready.space, ready.folds
     assert chosen is not None
     test_key = dataset.test_fingerprint(ready.data)
     made = (
@@ -109,6 +108,7 @@ def open_or_survey(options: Options) -> Session:
     attributes = StudyAttributes.read(opened.study)
     asked = space_file.load(opened.config.search.space, options.project.folder)
     chosen, _ = adaptation.drop_unavailable(asked, opened.weights, attributes)
+    chosen, _ = adaptation.for_target(chosen, opened.data.target)
     if chosen.adapts:
         chosen, _ = adaptation.adapt(chosen, opened.data, opened.weights, options.device)
     return replace(opened, space=chosen)
@@ -128,7 +128,9 @@ def _ready(
     begun = open_study(config, options, store) if store.is_begun else None
     attributes = StudyAttributes.read(begun) if begun is not None else StudyAttributes()
     chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, attributes)
-    data, bad, more = _data(config, options, store, source, attributes)
+    data, bad, more = study_data.read(config, options, store, source, attributes)
+    notes += more
+    chosen, more = adaptation.for_target(chosen, data.target)
     notes += more
     if chosen.adapts:
         chosen, more = adaptation.adapt(chosen, data, checkpoints, options.device)
@@ -145,6 +147,7 @@ def _ready(
     needed = adaptation.map_bytes(chosen, data, config.search.folds, 1, largest)
     if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
+    config = with_own_folds(config, data, options)
     if source is None:
         data, folds, joined = _folds(config, data, store, options)
         notes += joined
@@ -168,35 +171,22 @@ def _ready(
     )
 
 
-def _data(
-    config: Config,
-    options: Options,
-    store: StudyStore,
-    source: Session | None,
-    attributes: StudyAttributes,
-) -> tuple[Dataset, tuple[BadImage, ...], list[str]]:
-    """The data, those of its rows whose images can't be read to their end, and sentences on both.
+def with_own_folds(config: Config, data: Dataset, options: Options) -> Config:
+    """The configuration with as many folds as the table has, where it has some.
 
-    A study that was begun, or one that learns from `source`, has the rows and the depth that it had.
+    Raises `UserError` where the command line asks for another number.
     """
-    project = options.project
-    tables = read(config, project, project.corrections)
-    if source is not None:
-        data, bad = dataset.prepare(tables.without(left_out(source.bad_images))), source.bad_images
-        return replace(data, depth=source.data.depth), bad, describe(bad, source.store.bad_images)
-    if store.is_begun:
-        data, bad = bad_images.read_begun(
-            config, project, store, project.corrections, attributes.depth
+    own = dataset.own_folds(data)
+    if own is None:
+        return config
+    count = dataset.fold_count(own)
+    if count < 2 or options.folds not in (None, count):
+        raise UserError(
+            f"the table has a column of {count} folds of its own"
+            + ("" if count < 2 else f", and --folds says {options.folds}")
+            + ': fold = "" in automask.toml draws others'
         )
-        return data, bad, describe(bad, store.bad_images)
-    data = dataset.prepare(tables)
-    look = depth_survey.survey(data)
-    data = replace(data, depth=look.depth)
-    bad = tuple(bad_images.find(data, store))
-    bad_images.refuse(bad, options.on_bad_image, len(data.train), project.bad_images)
-    if rows := left_out(bad):
-        data = replace(dataset.prepare(tables.without(rows)), depth=look.depth)
-    return data, bad, [*look.notes, *describe(bad, store.bad_images)]
+    return override(config, replace(options, folds=count))
 
 
 def _source(options: Options, store: StudyStore) -> Session | None:
@@ -239,7 +229,8 @@ def _folds(
         )
         data = replace(data, groups=joined.groups)
         folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
-        return data, folds, groups.describe_joined(joined, data.train.groups is not None)
+        lines = groups.describe_joined(joined, data.train.groups is not None)
+        return data, folds, [*lines, *dataset.warn_parted(data, folds)]
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
         raise UserError(

@@ -23,7 +23,7 @@ from automask.space.space import Space
 from automask.storage.disk import DiskBudget
 from automask.storage.project import Project
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation, bad_images
+from automask.study import adaptation, bad_images, study_data
 from automask.study.bad_images import BadImage
 from automask.training import pretrained
 from automask.training.pretrained import Checkpoint
@@ -194,7 +194,7 @@ def open_session(options: Options) -> Session:
     metric, seed = noted.identity.get("metric"), int(noted.identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=dataset.fold_count(folds))
     config = override(config, begun)
-    data, bad = bad_images.read_begun(config, project, store, store.corrections, noted.depth)
+    data, bad = study_data.read_begun(config, project, store, store.corrections, noted)
     check_identity(study, dataset.fingerprint(data, folds), {})
     data = with_study_groups(data, store)
     path = noted.weights_folder

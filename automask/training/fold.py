@@ -40,7 +40,7 @@ def fit_fold(
         if trainer.micro_batch.halved:
             step = replace(step, micro_batch=trainer.micro_batch.rows)
         if epoch + 1 in rungs and epoch + 1 < epochs:
-            score = task.score(task.data.labels[scored], trainer.predict(scored))
+            score = task.score(scored, trainer.predict(scored))
             step = replace(step, score=score, rung=rungs.index(epoch + 1))
         report(step)
     return FoldResult(
@@ -105,8 +105,9 @@ class FoldTrainer:
         return mean
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """float32 probabilities `[n, C]` of rows of the pixel table, by the network as it stands."""
-        return predict(self.optimization.average.module, self.pixels, rows, self.task.device)
+        """float32 predictions `[n, C]` of rows of the pixel table, by the network as it stands."""
+        network, target = self.optimization.average.module, self.task.data.target
+        return predict(network, self.pixels, rows, self.task.device, target)
 
     def _backward(self, batch: EpochRows, table: np.ndarray | None) -> Tensor:
         """Leave the batch's gradient in the network; its mean loss.
