@@ -89,6 +89,12 @@ def describe(bad: Sequence[BadImage], file: Path) -> list[str]:
     return sentences
 
 
+def describe_test(bad: Sequence[BadImage], data: Dataset, file: Path) -> list[str]:
+    """The same of the test rows that there are now."""
+    ids = set(data.test.ids) if data.test else set()
+    return describe([one for one in bad if one.table == "test" and one.id in ids], file)
+
+
 def left_out(bad: Sequence[BadImage]) -> set[str]:
     """The ids of train that a study does without."""
     return {one.id for one in bad if one.result == LEFT_OUT}
