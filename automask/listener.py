@@ -19,6 +19,7 @@ its pipe. Where nobody listens, notes go to the log named ``automask``.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,6 +43,20 @@ class Listener:
 
 _LOG = Listener()
 _listener: ContextVar[Listener] = ContextVar("listener", default=_LOG)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Inside the block, warnings of libraries go to the log named ``py.warnings`` and not between our
+    lines."""
+    before = warnings.showwarning
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        # Of blocks in one another the outer one ends it.
+        if warnings.showwarning is not before:
+            logging.captureWarnings(False)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from automask import machine
 from automask.hpo.optuna_study import quiet_optuna
-from automask.listener import Listener, listening
+from automask.listener import Listener, listening, quiet_libraries
 from automask.space import registry
 from automask.storage.project import Project
 
@@ -21,6 +21,7 @@ def working(project: Project, listener: Listener | None = None) -> Iterator[None
     registry.load(project)
     with ExitStack() as stack:
         stack.enter_context(quiet_optuna())
+        stack.enter_context(quiet_libraries())
         stack.enter_context(machine.restored())
         if listener is not None:
             stack.enter_context(listening(listener))

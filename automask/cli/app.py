@@ -120,6 +120,13 @@ def search(
             "may be given several times.",
         ),
     ] = None,
+    on_bad_image: Annotated[
+        str,
+        typer.Option(
+            metavar="stop|skip",
+            help="Of a train image that can't be read; skip leaves out its row.",
+        ),
+    ] = "stop",
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     from automask.api import searches
@@ -146,6 +153,7 @@ def search(
                 sampler=sampler,
                 patience=patience,
                 warm_start=warm_start or (),
+                on_bad_image=on_bad_image,
                 storage=storage,
                 listener=display,
             )

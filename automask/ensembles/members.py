@@ -80,7 +80,7 @@ def _test(session: Session, number: int, recipe: Recipe, store: TrialStore) -> n
 def _has_new_rows(session: Session, store: TrialStore) -> bool:
     """Are there test rows now that the stored probabilities aren't of?"""
     key, folds = dataset.test_fingerprint(session.data), range(dataset.fold_count(session.folds))
-    return session.data.test is not None and any(store.test_key(fold) != key for fold in folds)
+    return session.data.test is not None and not all(store.holds(fold, key) for fold in folds)
 
 
 def explain_other_weights(session: Session) -> str:

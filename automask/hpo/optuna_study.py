@@ -110,7 +110,9 @@ def check_identity(study: optuna.Study, hashes: dict[str, str], settings: dict[s
     if identity is None:
         StudyAttributes(fingerprint=fingerprint).write(study)
         return
-    changed = [k for k in fingerprint if k != "space" and identity.get(k) != fingerprint[k]]
+    # What earlier versions didn't note of the data can't be compared.
+    noted = [k for k in fingerprint if k != "space" and (k in settings or k in identity)]
+    changed = [k for k in noted if identity.get(k) != fingerprint[k]]
     if changed:
         changes = ", ".join(
             f"{key} ({identity.get(key)} before, {fingerprint[key]} now)"

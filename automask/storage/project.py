@@ -36,6 +36,11 @@ class Project:
         return self.folder / "corrections.csv"
 
     @property
+    def bad_images(self) -> Path:
+        """The rows whose images stopped a search."""
+        return self.runs / "bad_images.csv"
+
+    @property
     def plugins(self) -> Path:
         return self.folder / "plugins"
 

@@ -68,6 +68,11 @@ class StudyStore:
         """The corrected labels that the study was begun with; not there where none were."""
         return self.folder / "corrections.csv"
 
+    @property
+    def bad_images(self) -> Path:
+        """The rows whose images couldn't be read as the study began; not there where all could."""
+        return self.folder / "bad_images.csv"
+
     def keep_corrections(self, file: Path) -> None:
         """Keep the corrected labels of `file`, or that there are none."""
         if not file.is_file():
