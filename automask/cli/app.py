@@ -21,6 +21,7 @@ from automask.cli.options import (
     Weights,
     terminal,
 )
+from automask.cli.streams import prepare_streams
 from automask.errors import UserError
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The `automask` command: 0 where all went well, 2 for what the user can mend, 130 for Ctrl-C."""
+    prepare_streams()
     try:
         app()
     except UserError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automask.errors import UserError
+from automask.storage.text_file import read_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,7 +69,7 @@ def read_folder(folder: Path) -> dict[str, Checkpoint]:
     for file in sorted(folder.glob("*.safetensors")):
         described = file.with_suffix(".json")
         try:
-            facts = json.loads(described.read_text()) if described.exists() else {}
+            facts = json.loads(read_text(described)) if described.exists() else {}
         except ValueError as error:
             raise UserError(f"{described}: isn't JSON: {error}") from error
         checkpoints[file.stem] = Checkpoint(

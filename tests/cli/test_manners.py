@@ -1,0 +1,102 @@
+"""What a command does in surroundings that aren't kind to it."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from automask.data.config import load
+from automask.errors import UserError
+from automask.storage.project import Project
+from automask.storage.text_file import parse_toml
+from helpers.commands import automask, refused
+from helpers.competition import COLOURS, SPACE, draw
+from helpers.csv_files import rows
+
+SEARCH = ("search", "--space", "space.toml", "--folds", "3", "--workers", "1")
+
+
+def run(folder, *arguments, encoding="utf-8", **environment):
+    """A program run in `folder`, whose output is read in that encoding."""
+    return subprocess.run(
+        list(map(str, arguments)),
+        cwd=folder,
+        capture_output=True,
+        encoding=encoding,
+        timeout=600,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+
+
+def piped(folder, command, **environment):
+    """A command whose output nobody reads to the end, as `head` has gone after its first line."""
+    line = f"{sys.executable} -m automask {command} | head -1; exit ${{PIPESTATUS[0]}}"
+    out = run(folder, "bash", "-c", line, **environment)
+    assert not out.stderr
+    return out.returncode
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_no_work_is_lost_where_the_output_ends_in_head(project, unbuffered):
+    environment = {"PYTHONUNBUFFERED": unbuffered}
+    assert piped(project, " ".join((*SEARCH, "--trials", "2")), **environment) == 0
+    assert piped(project, "trials --state complete --csv trials.csv", **environment) == 0
+    assert len(rows(project / "trials.csv")) == 3
+    assert piped(project, "ensemble", **environment) == 0
+    assert len(rows(project / "submission.csv")) == 10
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_the_letters(tmp_path, encoding):
+    for name, colour in zip(("고양이", "강아지"), COLOURS.values(), strict=False):
+        for index in range(8):
+            draw(tmp_path / f"data/{name}/{index}.png", colour, index)
+    (tmp_path / "space.toml").write_text(SPACE)
+    for command in (("init", "data"), (*SEARCH, "--trials", "1"), ("ensemble",)):
+        program = (sys.executable, "-m", "automask", *command)
+        out = run(tmp_path, *program, encoding=encoding, PYTHONIOENCODING=encoding, LC_ALL="C")
+        assert out.returncode == 0, out.stderr
+        assert "\\uac15\\uc544\\uc9c0" in out.stdout or command[0] == "search"
+    written = (tmp_path / "out_of_fold.csv").read_text("utf-8")
+    assert "고양이" in written
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_toml_files_begin_with_a_mark(project, encoding):
+    for name in ("automask.toml", "space.toml"):
+        text = (project / name).read_text("utf-8").replace("\n", "\r\n")
+        (project / name).write_bytes(text.encode(encoding))
+    out = automask(project, *SEARCH, "--trials", "1")
+    assert out.returncode == 0, out.stderr
+
+
+def test_another_encoding_is_refused_in_a_sentence(project):
+    (project / "automask.toml").write_bytes('[data]\npath = "자료"\n'.encode("cp949"))
+    refused(automask(project, "search"), "automask.toml: isn't UTF-8 text", "save it as UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("line", "slashes"),
+    [
+        (r'path = "C:\data"', 'path = "C:/data"'),
+        (r'path = "C:\Users\me"', 'path = "C:/Users/me"'),
+        ('path = "C:\\data\\"\n', 'path = "C:/data/"'),
+    ],
+)
+def test_windows_paths_in_toml(line, slashes):
+    with pytest.raises(UserError, match=r"isn't TOML.*single quotes") as caught:
+        parse_toml(line, "automask.toml")
+    assert f"write {slashes}: a backslash" in str(caught.value)
+
+
+def test_windows_paths_that_are_right_toml(inside):
+    text = (inside / "automask.toml").read_text()
+    (inside / "automask.toml").write_text(text.replace('"data"', r'"C:\new\train"'))
+    with pytest.raises(UserError, match=r"data\.path: .*has an escape where a path has none"):
+        load(Project())
+    shutil.copytree(inside / "data", inside / "all/data")
+    (inside / "automask.toml").write_text(text.replace('"data"', r"'all\data'"))
+    out = automask(inside, "audit", "--space", "space.toml")
+    assert out.returncode == 0, out.stderr
