@@ -23,7 +23,7 @@ from automask.errors import UserError
 from automask.hpo.optuna_study import quiet_optuna
 from automask.hpo.progress import Event
 from automask.hpo.searcher import LATE, Limits, Searcher
-from automask.listener import Listener, listening, note, publish
+from automask.listener import Listener, listening, note, publish, quiet_libraries
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
@@ -201,8 +201,9 @@ def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
 
     message: object
     try:
-        registry.load(project)
-        message = search(pickle.loads(content))
+        with quiet_libraries():
+            registry.load(project)
+            message = search(pickle.loads(content))
     except KeyboardInterrupt:
         message = "interrupted"
     except UserError as error:

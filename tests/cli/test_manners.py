@@ -100,3 +100,34 @@ def test_windows_paths_that_are_right_toml(inside):
     (inside / "automask.toml").write_text(text.replace('"data"', r"'all\data'"))
     out = automask(inside, "audit", "--space", "space.toml")
     assert out.returncode == 0, out.stderr
+
+
+#: A plugin that warns as libraries do.
+NOISY = '''
+import logging, warnings
+from automask import loss
+
+
+@loss()
+def noisy(logits, target, class_counts):
+    """Cross entropy in a noisy library."""
+    warnings.warn("a warning of a library", UserWarning)
+    logging.getLogger("timm.models").warning("a line of a log")
+    return -(target * logits.log_softmax(-1)).sum(-1)
+'''
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_warnings_of_libraries_do_not_stand_between_the_lines(project, workers):
+    (project / "plugins").mkdir()
+    (project / "plugins/noisy.py").write_text(NOISY)
+    text = (
+        SPACE[: SPACE.index("[loss.")] + "[loss.noisy]\n\n" + SPACE[SPACE.index("[freeze.full]") :]
+    )
+    (project / "space.toml").write_text(text)
+    search = (sys.executable, "-m", "automask", *SEARCH[:-1], str(workers))
+    out = run(project, *search, "--trials", "1")
+    assert out.returncode == 0, out.stderr
+    assert not out.stderr
+    out = run(project, *search, "--trials", "2", PYTHONWARNINGS="default")
+    assert "a warning of a library" in out.stderr
