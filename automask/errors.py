@@ -14,6 +14,10 @@ class DiskError(UserError):
     """The disk is full, or what may be taken of it: no other trial would mend it."""
 
 
+class OtherStudyError(UserError):
+    """A study that was begun with something else."""
+
+
 class PluginError(UserError):
     """A plugin that can't be accepted; the text names its file."""
 

@@ -135,6 +135,10 @@ class StudyStore:
         for folder in (self.folder / "workers", self.folder / "trials", self.cache):
             _make(folder)
 
+    def remove(self) -> None:
+        """Remove the study's folder; caches, which it shares, stay."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def save_folds(
         self, ids: Sequence[str], folds: np.ndarray, groups: np.ndarray | None = None
     ) -> None:

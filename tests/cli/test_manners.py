@@ -6,14 +6,19 @@ import subprocess
 import sys
 
 import pytest
+from filelock import FileLock
 
 from automask.data.config import load
 from automask.errors import UserError
+from automask.hpo.progress import Step
 from automask.storage.project import Project
 from automask.storage.text_file import parse_toml
+from automask.study import opening
+from automask.study.session import Options
 from helpers.commands import automask, refused
 from helpers.competition import COLOURS, SPACE, draw
 from helpers.csv_files import rows
+from helpers.searches import searcher, states
 
 SEARCH = ("search", "--space", "space.toml", "--folds", "3", "--workers", "1")
 
@@ -100,6 +105,50 @@ def test_windows_paths_that_are_right_toml(inside):
     (inside / "automask.toml").write_text(text.replace('"data"', r"'all\data'"))
     out = automask(inside, "audit", "--space", "space.toml")
     assert out.returncode == 0, out.stderr
+
+
+def test_what_never_trained_can_still_change(study, inside, heard):
+    # A fold that was cut off: its rungs are there, its end isn't.
+    searcher(study, 1, lambda recipe, report: report(Step(0, 1, 3, 0.0, 0.5, 0)) or 1 / 0).run()
+    table = inside / "data/train.csv"
+    table.write_text(table.read_text().replace(",01,", ",2,", 1))
+    options = Options(space="space.toml", folds=2, metric="accuracy", seed=5)
+    with FileLock(study.store.worker_lock("another")), pytest.raises(UserError, match="3 folds"):
+        opening.begin(options)
+    anew = opening.begin(options)
+    assert [note for note in heard.notes if "begun anew" in note]
+    assert not states(anew)
+    assert set(anew.folds) == {0, 1}
+    searcher(anew, 1).run()
+    with pytest.raises(UserError, match="accuracy before, macro_f1 now"):
+        opening.begin(Options(space="space.toml", folds=2, seed=5))
+
+
+def test_a_search_that_fails_leaves_no_study(project):
+    broken = project / "data/images/a3.png"
+    content = broken.read_bytes()
+    broken.write_bytes(content[:100])
+    refused(automask(project, *SEARCH, "--trials", "1"), "a3.png")
+    refused(automask(project, "status"), "no study 'main'")
+    broken.write_bytes(content)
+    other = ("--folds", "2", "--metric", "accuracy", "--trials", "1")
+    out = automask(project, *SEARCH, *other)
+    assert out.returncode == 0, out.stderr
+    for words in (("--metric", "acuracy"), ("--space", "nothing.toml"), ("--weights", "nowhere")):
+        refused(automask(project, *SEARCH, "--study", "second", *words))
+        assert not (project / "runs/second").exists()
+
+
+def test_a_study_stays_where_it_has_trained_before_a_search_fails(project):
+    assert automask(project, *SEARCH, "--trials", "1").returncode == 0
+    for file in project.glob("runs/cache/*.npy"):
+        file.unlink()
+    image = project / "data/images/a3.png"
+    facts, content = image.stat(), image.read_bytes()
+    image.write_bytes(b"x" * len(content))
+    os.utime(image, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    refused(automask(project, *SEARCH, "--trials", "2"), "a3.png")
+    assert automask(project, "ensemble").returncode == 0
 
 
 #: A plugin that warns as libraries do.
