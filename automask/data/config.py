@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from automask.data import corrections
 from automask.data.dataset import METRIC
+from automask.data.file_names import check_names
 from automask.data.tables import Tables
 from automask.errors import UserError, collect, did_you_mean
 from automask.space import registry
@@ -74,6 +75,7 @@ def load(project: Project) -> Config:
 def read(config: Config, project: Project, corrected: Path | None) -> Tables:
     """The data folder, read as the file says, with the labels in the file `corrected`, if any."""
     arguments = config.data.model_extra or {}
+    check_names(project.path(config.data.path))
     tables = registry.get("reader", config.data.reader).function(
         project.path(config.data.path), **arguments
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automask.data import dataset
+from automask.data.file_names import check_names
 from automask.data.tables import Tables
 from automask.errors import UserError
 from automask.space import registry
@@ -20,6 +21,7 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
+    check_names(folder)
     readers = registry.plugins("reader").values()
     for plugin in sorted(readers, key=lambda plugin: not is_local(plugin)):
         tables = plugin.function(folder)

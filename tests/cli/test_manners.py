@@ -20,6 +20,7 @@ from helpers.competition import COLOURS, SPACE, draw
 from helpers.csv_files import rows
 from helpers.searches import searcher, states
 
+PROGRAM = (sys.executable, "-m", "automask")
 SEARCH = ("search", "--space", "space.toml", "--folds", "3", "--workers", "1")
 
 
@@ -60,8 +61,9 @@ def test_a_terminal_that_lacks_the_letters(tmp_path, encoding):
             draw(tmp_path / f"data/{name}/{index}.png", colour, index)
     (tmp_path / "space.toml").write_text(SPACE)
     for command in (("init", "data"), (*SEARCH, "--trials", "1"), ("ensemble",)):
-        program = (sys.executable, "-m", "automask", *command)
-        out = run(tmp_path, *program, encoding=encoding, PYTHONIOENCODING=encoding, LC_ALL="C")
+        out = run(
+            tmp_path, *PROGRAM, *command, encoding=encoding, PYTHONIOENCODING=encoding, LC_ALL="C"
+        )
         assert out.returncode == 0, out.stderr
         assert "\\uac15\\uc544\\uc9c0" in out.stdout or command[0] == "search"
     written = (tmp_path / "out_of_fold.csv").read_text("utf-8")
@@ -105,6 +107,24 @@ def test_windows_paths_that_are_right_toml(inside):
     (inside / "automask.toml").write_text(text.replace('"data"', r"'all\data'"))
     out = automask(inside, "audit", "--space", "space.toml")
     assert out.returncode == 0, out.stderr
+
+
+def test_file_names_that_are_no_text(tmp_path):
+    for name in ("고양이", "강아지"):
+        for index in range(6):
+            draw(tmp_path / f"data/{name}/{index}.png", (200, 40, 40), index)
+    out = run(
+        tmp_path, *PROGRAM, "init", "data", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"
+    )
+    refused(out, "is UTF-8, and names are ascii in this environment", "PYTHONUTF8=1")
+    for name in ("고양이", "강아지"):
+        os.rename(
+            tmp_path / f"data/{name}", os.fsencode(tmp_path / "data") + b"/" + name.encode("cp949")
+        )
+    words = ("isn't UTF-8", "'고양이' in cp949", "convmv -f ENCODING -t utf-8 -r --notest data")
+    refused(automask(tmp_path, "init", "data"), *words)
+    (tmp_path / "automask.toml").write_text('[data]\npath = "data"\nreader = "folders"\n')
+    refused(automask(tmp_path, "search"), *words)
 
 
 def test_what_never_trained_can_still_change(study, inside, heard):
@@ -174,7 +194,7 @@ def test_warnings_of_libraries_do_not_stand_between_the_lines(project, workers):
         SPACE[: SPACE.index("[loss.")] + "[loss.noisy]\n\n" + SPACE[SPACE.index("[freeze.full]") :]
     )
     (project / "space.toml").write_text(text)
-    search = (sys.executable, "-m", "automask", *SEARCH[:-1], str(workers))
+    search = (*PROGRAM, *SEARCH[:-1], str(workers))
     out = run(project, *search, "--trials", "1")
     assert out.returncode == 0, out.stderr
     assert not out.stderr
