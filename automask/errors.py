@@ -18,6 +18,14 @@ class OtherStudyError(UserError):
     """A study that was begun with something else."""
 
 
+class UnfitError(UserError):
+    """Stored weights that aren't of the recipe with that `hash`, whose trial can predict nothing new."""
+
+    def __init__(self, hash_: str, message: str) -> None:
+        super().__init__(message)
+        self.hash = hash_
+
+
 class PluginError(UserError):
     """A plugin that can't be accepted; the text names its file."""
 

@@ -172,6 +172,39 @@ def test_a_study_stays_where_it_has_trained_before_a_search_fails(project):
     assert automask(project, "ensemble").returncode == 0
 
 
+def test_stored_weights_that_do_not_fit_leave_their_trial_out(project):
+    from safetensors.torch import load_file, save_file
+
+    kept = project / "kept"
+    kept.mkdir()
+    for name in ("test.csv", "sample_submission.csv"):
+        shutil.move(project / "data" / name, kept / name)
+    assert automask(project, "init", "data", "--force").returncode == 0
+    assert automask(project, *SEARCH, "--trials", "2").returncode == 0
+    for name in ("test.csv", "sample_submission.csv"):
+        shutil.move(kept / name, project / "data" / name)
+    assert automask(project, "init", "data", "--force").returncode == 0
+    one, two = sorted(project.glob("runs/main/trials/*"))
+    state = load_file(one / "fold1.safetensors")
+    name = next(name for name in state if name.startswith("head."))
+    state["head.other"] = state.pop(name)
+    save_file(state, one / "fold1.safetensors")
+    ensemble = ("ensemble", "--method", "mean")
+    out = automask(project, *ensemble)
+    assert out.returncode == 0, out.stderr
+    assert "is left out: fold 1's weights don't fit its recipe" in out.stdout
+    assert len(rows(project / "submission.csv")) == 10
+    # Two has the new rows by now: bring it others, and break it too.
+    table = project / "data/test.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:-1]) + "\n")
+    sample = project / "data/sample_submission.csv"
+    sample.write_text(
+        "\n".join(line for line in sample.read_text().splitlines() if "t8" not in line)
+    )
+    (two / "fold0.safetensors").write_bytes(b"nothing")
+    refused(automask(project, *ensemble), "no trial is left whose stored weights fit")
+
+
 #: A plugin that warns as libraries do.
 NOISY = '''
 import logging, warnings
