@@ -6,6 +6,7 @@ from pathlib import Path
 
 from automask.data import dataset
 from automask.data.file_names import check_names
+from automask.data.folds import warn_rare
 from automask.data.tables import Tables
 from automask.errors import UserError
 from automask.space import registry
@@ -34,4 +35,4 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
 def describe_tables(tables: Tables) -> list[str]:
     """What was understood, what was guessed, and what to mind."""
     data = dataset.prepare(tables, tables.metric or dataset.METRIC)
-    return [*dataset.describe(data), *tables.notes, *dataset.warn_rare(data, FOLDS)]
+    return [*dataset.describe(data), *tables.notes, *warn_rare(data, FOLDS)]
