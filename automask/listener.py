@@ -19,6 +19,7 @@ its pipe. Where nobody listens, notes go to the log named ``automask``.
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,3 +88,22 @@ def progress(task: str, done: int, total: int) -> None:
 def publish(event: Any) -> None:
     """Say what happened in a search."""
     _listener.get().publish(event)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Inside the block, warnings of libraries don't stand between what work says.
+
+    Python shows them where it was told to, as by ``PYTHONWARNINGS=default``; what is logged goes where
+    somebody sends it, and errors to standard error.
+    """
+    last = logging.lastResort
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        logging.lastResort = logging.StreamHandler()
+        logging.lastResort.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.lastResort = last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,11 @@ from automask.cli.options import (
     Weights,
     terminal,
 )
+from automask.cli.streams import prepare_streams
 from automask.errors import UserError
+
+#: What libraries that are imported later, also by workers, take as the level of what they say.
+QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR", "HF_HUB_VERBOSITY": "error"}
 
 app = typer.Typer(
     help="AutoML search for image classification: init, search, ensemble.",
@@ -35,6 +40,9 @@ app = typer.Typer(
 
 def main() -> None:
     """The `automask` command: 0 where all went well, 2 for what the user can mend, 130 for Ctrl-C."""
+    prepare_streams()
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         app()
     except UserError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automask.data import dataset
-from automask.data.data_place import only_folder, refuse_odd_names, unpack_line, unread_files
+from automask.data.data_place import only_folder, unpack_line, unread_files
 from automask.data.folds import warn_rare
 from automask.data.image_files import unread_kinds
 from automask.data.leftovers import leftovers
@@ -40,7 +40,7 @@ def find_layout(data: Path) -> Layout:
         return Layout(data.parent, "table", tables)
     if not data.is_dir():
         raise UserError(f"{data}: no such folder or table")
-    refuse_odd_names(data)
+    check_names(data)
     folder = only_folder(data)
     unread = [text for place in dict.fromkeys((data, folder)) for text in unread_files(place)]
     try:

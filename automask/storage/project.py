@@ -88,8 +88,10 @@ class Project:
         return StudyStore(self.runs / name)
 
     def path(self, text: str) -> Path:
-        """What a path in `automask.toml` or in a space means: it is relative to the project."""
-        return self.folder / text
+        """What a path in `automask.toml` or in a space means, also one of Windows: it is relative
+        to the project."""
+        path = self.folder / text
+        return path if path.exists() else self.folder / text.replace("\\", "/")
 
     def short(self, path: Path) -> Path:
         """An absolute path as people are told it: from the folder on, where it is in there."""

@@ -12,11 +12,12 @@ from automask.data.config import Config, load
 from automask.data.dataset import Dataset
 from automask.data.folds import draw_folds, own_folds, warn_parted, warn_rare
 from automask.diagnostics import groups, near_duplicates
-from automask.errors import UserError
+from automask.errors import OtherStudyError, UserError
 from automask.hpo.attributes import StudyAttributes
+from automask.listener import note
 from automask.space import space_file
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation, bad_images, flips, study_data
+from automask.study import adaptation, bad_images, flips, study_data, untrained
 from automask.study.session import (
     Options,
     Session,
@@ -32,8 +33,20 @@ def begin(options: Options) -> Session:
     """Read and check everything a search needs before anything trains.
 
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
-    the storage, or a study that was begun with something else.
+    the storage, or a study that was begun with something else and has trained by it.
     """
+    try:
+        return _begin(options)
+    except OtherStudyError:
+        if not untrained.forget(options):
+            raise
+    note(
+        f"study '{options.study}' was begun with something else and had trained nothing: begun anew"
+    )
+    return _begin(options)
+
+
+def _begin(options: Options) -> Session:
     from automask.hpo import migration
     from automask.hpo.optuna_study import check_identity
     from automask.study import pseudo_labels
@@ -234,12 +247,12 @@ def _folds(
         return data, folds, [*lines, *warn_parted(data, folds)]
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
-        raise UserError(
+        raise OtherStudyError(
             f"study '{options.study}' was begun with {len(folds)} train rows, and there are "
             f"{len(data.labels)} now: scores would not compare{other}"
         )
     if folds.max() + 1 != count:
-        raise UserError(
+        raise OtherStudyError(
             f"study '{options.study}' was begun with {folds.max() + 1} folds, not {count}{other}"
         )
     return with_study_groups(data, store), folds, []

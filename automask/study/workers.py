@@ -201,8 +201,9 @@ def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
 
     message: object
     try:
-        registry.load(project)
-        message = search(pickle.loads(content))
+        with quiet_libraries():
+            registry.load(project)
+            message = search(pickle.loads(content))
     except KeyboardInterrupt:
         message = "interrupted"
     except UserError as error:
