@@ -19,6 +19,8 @@ its pipe. Where nobody listens, notes go to the log named ``automask``.
 from __future__ import annotations
 
 import logging
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,6 +44,20 @@ class Listener:
 
 _LOG = Listener()
 _listener: ContextVar[Listener] = ContextVar("listener", default=_LOG)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Inside the block, warnings of libraries go to the log named ``py.warnings`` and not between our
+    lines."""
+    before = warnings.showwarning
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        # Of blocks in one another the outer one ends it.
+        if warnings.showwarning is not before:
+            logging.captureWarnings(False)
 
 
 @contextmanager
@@ -72,3 +88,22 @@ def progress(task: str, done: int, total: int) -> None:
 def publish(event: Any) -> None:
     """Say what happened in a search."""
     _listener.get().publish(event)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Inside the block, warnings of libraries don't stand between what work says.
+
+    Python shows them where it was told to, as by ``PYTHONWARNINGS=default``; what is logged goes where
+    somebody sends it, and errors to standard error.
+    """
+    last = logging.lastResort
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        logging.lastResort = logging.StreamHandler()
+        logging.lastResort.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.lastResort = last

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from automask import scoring
 from automask.data import dataset
+from automask.data.folds import draw_folds
 from automask.data.images import Images
 from automask.data.tables import Rows, Tables
 from automask.ensembles import decisions
@@ -31,7 +32,7 @@ from automask.training import trial
 from automask.training.task import Task
 from benchmarks import tasks
 
-ROWS, SIDE, FOLDS, EPOCHS, MODEL = 500, 48, 2, 10, "test_resnet"
+ROWS, SIDE, FOLDS, EPOCHS, MODEL = 500, 48, 2, 12, "test_resnet"
 #: How often each label is there: common ones and rare ones.
 FREQUENCIES = (0.5, 0.35, 0.2, 0.1)
 #: Where grades begin, as APTOS has them: half of the rows in the first, few in the last.
@@ -74,13 +75,12 @@ def compare_grades(folder: Path) -> None:
     task = make_task(
         folder, paths, pd.DataFrame({"grade": grades.astype(str)}), "single", "cohen_kappa"
     )
+    kappa = registry.get("metric", "cohen_kappa").function
     print(f"{ROWS} images of {len(GRADES) + 1} grades: by the likeliest grade, and by cut points")
     for head in ("joint", "cumulative", "regression"):
         table, _ = out_of_fold(task, head=head)
-        cut = with_cuts(task.data.labels, table, task.folds, task.score)
-        print(
-            f"  kappa of {head}: {compared(task.score, task.data.labels, table, cut)}", flush=True
-        )
+        cut = with_cuts(task.data.labels, table, task.folds, kappa)
+        print(f"  kappa of {head}: {compared(kappa, task.data.labels, table, cut)}", flush=True)
 
 
 def compared(metric: Metric, labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> str:
@@ -110,7 +110,7 @@ def make_task(
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", FOLDS, 0),
+        folds=draw_folds(data, "stratified", FOLDS, 0),
         metric=metric,
         seed=0,
         images=Images(list(paths), SIDE, resizes, folder / "cache"),
@@ -172,14 +172,14 @@ def draw_shapes(rng: np.random.Generator, has: np.ndarray) -> Image.Image:
 
 
 def draw_spots(rng: np.random.Generator, share: float) -> Image.Image:
-    """More and larger dark spots, the larger the share."""
+    """More dark spots, the larger the share."""
     image = grain(rng)
     pen = ImageDraw.Draw(image)
-    for _ in range(round(2 + 18 * share)):
-        radius = rng.uniform(1, 2 + 2 * share)
+    for _ in range(round(1 + 30 * share)):
+        radius = rng.uniform(1.5, 3.5)
         x, y = rng.uniform(0, SIDE, 2)
         box = (x - radius, y - radius, x + radius, y + radius)
-        pen.ellipse(box, fill=tuple(rng.integers(0, 90, 3).tolist()))
+        pen.ellipse(box, fill=tuple(rng.integers(0, 60, 3).tolist()))
     return image
 
 

@@ -17,7 +17,6 @@ from automask.data.folder_kinds import is_image_folder, split_names
 from automask.data.forms import STYLES, read_form
 from automask.data.image_files import folder_names, image_names, walk_images
 from automask.data.sample import check_ids
-from automask.data.table_files import find_train
 from automask.errors import UserError
 
 if TYPE_CHECKING:
@@ -200,8 +199,10 @@ def _match_form(sample_ids: Sequence[str], files: list[str], folder: str) -> lis
 
 
 def has_train_csv(folder: Path) -> bool:
-    """Whether the folder has a table that tells what its images show."""
-    return bool(find_train(folder, has_class_folders(folder))[0])
+    """Whether the folder has a table named as train's; `labels.csv` may tell what class folders mean."""
+    name, _ = find_csv(folder, "train")
+    is_labels = name is not None and normalize_name(Path(name).stem) == "labels"
+    return name is not None and not (is_labels and has_class_folders(folder))
 
 
 def has_class_folders(folder: Path) -> bool:

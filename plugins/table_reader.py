@@ -141,16 +141,17 @@ def table(
     tested, id_column = None, columns.id
     if asked:
         id_column = sample_id_column(asked, columns.unit or columns.id)
+    held = whole.take(rest)
     if "test" in csvs:
         tested = test_rows(csvs["test"], places.get("test", common), columns)
-    elif rest and (
-        not asked or {*whole.take(rest)[columns.unit or columns.id]} == {*asked[id_column]}
-    ):
-        tested = test_rows(whole.take(rest), images, columns)
+    elif rest and (not asked or {*held[columns.unit or columns.id]} == {*asked[id_column]}):
+        tested, rest = test_rows(held, images, columns), []
     elif asked:
         _refuse_no_test(asked, id_column, common)
         tested = only_ids(asked, id_column, common)
         notes.append(f"no test table: the ids of {asked.path.name} name the test images")
+    if rest:
+        notes.append(f"the {len(rest):,} rows held out aren't predicted: other test images are")
     if asked and tested:
         ids = list(dict.fromkeys(tested.units or tested.ids))
         check_ids(asked, id_column, ids)

@@ -86,10 +86,10 @@ def _named(data: str | Path, project: Project) -> str:
     The command line's project is where it is called, so that a path is as it was typed.
     """
     if not project.folder.is_absolute():
-        return str(data)
+        return Path(data).as_posix()
     path = Path(data).absolute()
     inside = path.is_relative_to(project.folder)
-    return str(path.relative_to(project.folder) if inside else path)
+    return (path.relative_to(project.folder) if inside else path).as_posix()
 
 
 def advise(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import zipfile
 from pathlib import Path
 
-from automask.data.csv_file import quoted, shorten_list
 from automask.data.image_files import folder_names, image_names, is_image_folder
 from automask.data.table_files import table_names
-from automask.data.table_text import likely_encodings
-from automask.errors import UserError
 
 #: How archives are unpacked, by their names' ends.
 UNPACK = {
@@ -77,28 +73,3 @@ def _members(file: Path) -> list[str]:
         return []
     names = [name for name in names if not name.startswith("__MACOSX/")]
     return names[:: max(1, len(names) // 50)]
-
-
-def refuse_odd_names(folder: Path) -> None:
-    """Raise `UserError` where names of files or folders aren't UTF-8, with the line that mends them."""
-    names = {name for _, *inside in os.walk(folder) for part in inside for name in part}
-    odd = sorted(name for name in names if not _is_text(name))
-    if not odd:
-        return
-    likely = likely_encodings(b"\n".join(map(os.fsencode, odd)))
-    encoding = next(iter(likely), "ENCODING")
-    texts = likely[encoding].split("\n") if likely else [repr(os.fsencode(name)) for name in odd]
-    hint = "" if likely else ", ENCODING being such as cp949, cp932, gb18030 or cp1252"
-    raise UserError(
-        f"{folder}: {len(odd)} names of files or folders aren't UTF-8: {shorten_list(quoted(texts))}"
-        f"{f' in {encoding}' if likely else ''}; mend them with: "
-        f"convmv -f {encoding} -t utf-8 -r --notest {shlex.quote(str(folder))}{hint}"
-    )
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automask.data import dataset
-from automask.data.data_place import only_folder, refuse_odd_names, unpack_line, unread_files
+from automask.data.data_place import only_folder, unpack_line, unread_files
 from automask.data.folds import warn_rare
 from automask.data.image_files import unread_kinds
 from automask.data.leftovers import leftovers
@@ -40,7 +40,7 @@ def find_layout(data: Path) -> Layout:
         return Layout(data.parent, "table", tables)
     if not data.is_dir():
         raise UserError(f"{data}: no such folder or table")
-    refuse_odd_names(data)
+    check_names(data)
     folder = only_folder(data)
     unread = [text for place in dict.fromkeys((data, folder)) for text in unread_files(place)]
     try:
@@ -53,7 +53,8 @@ def find_layout(data: Path) -> Layout:
 
 
 def find_reader(folder: Path) -> tuple[str, Tables]:
-    """The reader that understands the folder, and what it read; the user's own readers come first.
+    """The reader that understands the folder, and what it read; the user's own readers come first, then
+    that of tables, which say more than the names of folders.
 
     A text of a reader's arguments is None, which is to be guessed. Raises `UserError` where there is no
     such folder or no reader knows its layout.
@@ -61,7 +62,9 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     readers = registry.plugins("reader").values()
-    for plugin in sorted(readers, key=lambda plugin: not is_local(plugin)):
+    for plugin in sorted(
+        readers, key=lambda plugin: (not is_local(plugin), plugin.name != "table")
+    ):
         texts = [name for name, range in plugin.ranges.items() if isinstance(range, Text)]
         tables = plugin.function(folder, **dict.fromkeys(texts))
         if tables is not None:

@@ -124,8 +124,8 @@ def _describe(column: str, counts: Counter[str], parts: dict[str, str]) -> HeldO
     notes = []
     if test:
         notes.append(
-            f"column '{column}': the {_count(counts, test)} of {_list(test)} are held out as test "
-            "images and never trained on; held_out = '' trains on them too"
+            f"column '{column}': the {_count(counts, test)} of {_list(test)} are of test: held "
+            "out, and never trained on; held_out = '' trains on them too"
         )
     if validation:
         line = f"{column}: {', '.join((*test, *validation))}"

@@ -105,7 +105,7 @@ class Images:
         absent = dict.fromkeys(v for v in values if v not in files)
         near = self._near_names(role).match(absent) if absent else {}
         means = Counter(match.files[0] for match in near.values() if len(match.files) == 1)
-        means.update(file for found in files.values() for file in found)
+        means.update(file for some in files.values() for file in some)
         sure = {v: m for v, m in near.items() if len(m.files) == 1 and means[m.files[0]] == 1}
         files |= {value: list(match.files) for value, match in sure.items()}
         self._tell_near(column, sure)
@@ -125,7 +125,7 @@ class Images:
                 f"{' or '.join(files[values[unclear[0]]])}; write the name with its folder and extension"
             )
         if role == "train":
-            self._train |= {found[0] for found in files.values()}
+            self._train |= {some[0] for some in files.values()}
         elif shared := [row for row, value in enumerate(values) if files[value][0] in self._train]:
             packed = [name for name in _names(self.folder, os.DirEntry.is_file) if is_packed(name)]
             raise UserError(
@@ -150,7 +150,7 @@ class Images:
         counts = {}
         while rest:
             prefix, others = self.locate(rest, role)
-            parts = {cell: found for cell in rest if (found := self.find(prefix + cell))}
+            parts = {cell: some for cell in rest if (some := self.find(prefix + cell))}
             if not parts or (places and self._rank(prefix, role) == LAST):
                 places = places or [prefix, *others]
                 break

@@ -104,9 +104,9 @@ class NearNames:
 def _places(text: str, stem: str) -> list[int]:
     """Where the text stands in the stem as words of their own: 7 in isic_7, but not in isic_17."""
     return [
-        found.start()
-        for found in re.finditer(f"(?={re.escape(text)})", stem)
-        if _is_cut(stem, found.start()) and _is_cut(stem, found.start() + len(text))
+        place.start()
+        for place in re.finditer(f"(?={re.escape(text)})", stem)
+        if _is_cut(stem, place.start()) and _is_cut(stem, place.start() + len(text))
     ]
 
 

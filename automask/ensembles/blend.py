@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +12,10 @@ from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
 from automask.ensembles import calibration, members, priors
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, Member, fit
+from automask.errors import UnfitError, UserError
+from automask.hpo.attributes import TrialAttributes
+from automask.hpo.trials import complete_trials
+from automask.listener import note
 from automask.space import registry
 from automask.study.session import Session
 
@@ -22,17 +26,39 @@ TRAIN_TABLES, TEST_TABLES = ("validation", "honest", "calibrated"), ("test", "un
 def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
     """Blend the `top` best trials of a study by an ensemble plugin, or by the best of them (`auto`).
 
-    `tta` is a view that competes with the plain one, or `auto` for all of them. Raises `UserError` for
-    an unknown name, and where no trial is complete.
+    `tta` is a view that competes with the plain one, or `auto` for all of them. Trials whose stored
+    weights don't fit are told and left out. Raises `UserError` for an unknown name, and where no trial
+    is complete, or none is left.
     """
     registry.load(session.options.project)
     if method != AUTO:
         registry.get("ensemble", method)
     if tta != AUTO:
         registry.get("tta", tta)
-    data, views = session.data, candidate_views(session, tta, top)
+    unfit: set[str] = set()
+    while True:
+        try:
+            return fit_members(session, candidate_views(session, tta, top, unfit), method, top)
+        except UnfitError as error:
+            unfit.add(error.hash)
+            numbers = [
+                str(trial.number)
+                for trial in complete_trials(session.study)
+                if TrialAttributes.read(trial).hash == error.hash
+            ]
+            note(
+                f"trial {', '.join(numbers)} is left out: {error}; to train it again, write its recipe "
+                f"by automask show {numbers[0]} --toml FILE, and train that in another study"
+            )
+
+
+def fit_members(
+    session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
+) -> Ensemble:
+    """The blend of these members, a row a picture; `views` as `ensemble.fit` takes them."""
+    data = session.data
     if data.pooling is not None:
-        return pooled(session, views, method, top)
+        return _fit_units(session, views, method, top)
     return fit(
         views,
         data.labels,
@@ -45,7 +71,7 @@ def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
     )
 
 
-def pooled(
+def _fit_units(
     session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
 ) -> Ensemble:
     """The blend of units, whose members' predictions are means over their pictures.
@@ -72,12 +98,19 @@ def pooled(
     return replace(blended, **rows)
 
 
-def candidate_views(session: Session, tta: str, top: int) -> dict[str, list[Member]]:
+def candidate_views(
+    session: Session, tta: str, top: int, unfit: Set[str] = frozenset()
+) -> dict[str, list[Member]]:
     """The members as they are, the best first, and under the views that compete.
 
-    Where there are views only the `top` best stand for choice, as each costs its predictions.
+    Those whose recipe's hash is among the `unfit` are left out. Where there are views only the `top`
+    best stand for choice, as each costs its predictions.
     """
-    plain = members.load_members(session)
+    plain = [m for m in members.load_members(session) if m.recipe.hash not in unfit]
+    if not any(member.able for member in plain):
+        raise UserError(
+            "no trial is left whose stored weights fit: run automask search --study NAME"
+        )
     if tta == PLAIN:
         return {PLAIN: plain}
     from automask.ensembles.tta import candidates, member_views

@@ -266,6 +266,18 @@ class TestParts:
         assert line(note(tables, "scored by folds"), "held_out") == rule
         assert len(table(folder, held_out=rule).train) == 12 / len(values)
 
+    def test_another_test_table_is_predicted_instead(self, task):
+        task("test", ["image"], ("t.png",), image=0)
+        folder = task("train", ["image", "label", "split"], *self.rows(["train", "test"]), image=0)
+        tables = table(folder)
+        assert len(tables.train) == 4 and tables.test.ids == ["t.png"]
+        assert note(tables, "4 rows held out aren't predicted")
+
+    def test_the_sample_may_ask_for_the_rows_held_out(self, task):
+        folder = task("train", ["image", "label", "split"], *self.rows(["train", "test"]), image=0)
+        task("sample_submission", ["image", "label"], *((f"{i}.png", "a") for i in (7, 6, 3, 2)))
+        assert table(folder).test.ids == ["2.png", "3.png", "6.png", "7.png"]
+
     def test_rows_of_test_need_no_label(self, task):
         rows = [
             (f"{i}.png", "ab"[i % 2] if i < 6 else "", "train" if i < 6 else "test")

@@ -92,28 +92,37 @@ class TestTheOnlyTableThatNamesImages:
         draw(*(legend / "thumbnails" / name for name in NAMES))
         draw(legend / "thumbnails" / "more.jpg")
         write(legend / "legend.csv", *ROWS, ["u", "more.jpg", "a"])
-        assert folders(legend) is None
-        assert len(table(legend, target="emotion").train) == 5
+        layout = find_layout(legend)
+        assert layout.reader == "table"
+        assert len(layout.tables.train) == 5
 
     @pytest.mark.parametrize("name", ["labels", "legend"])
     def test_goes_before_a_single_folder_of_pictures(self, legend, name):
         (legend / "images").rename(legend / "leaf_pics")
         (legend / "legend.csv").rename(legend / f"{name}.csv")
-        assert folders(legend) is None
-        assert len(table(legend, target="emotion").train) == 4
+        layout = find_layout(legend)
+        assert layout.reader == "table"
+        assert len(layout.tables.train) == 4
 
     def test_class_folders_stay_classes_beside_a_table_about_their_pictures(self, tmp_path):
         draw(*(tmp_path / label / name for label in "ab" for name in NAMES))
         rows = [[f"{label}/{name}", "camera"] for label in "ab" for name in NAMES]
         write(tmp_path / "info.csv", ["path", "camera"], *rows)
-        assert len(folders(tmp_path).train) == 8
+        assert len(find_layout(tmp_path).tables.train) == 8
         assert table(tmp_path) is None
 
     def test_numbers_of_classes_that_are_names_of_pictures_too(self, tmp_path):
         draw(*(tmp_path / label / f"{n}.jpg" for label in "012" for n in range(3)))
         write(tmp_path / "labels.csv", ["ClassId", "Name"], ["0", "x"], ["1", "y"], ["2", "z"])
         assert table(tmp_path) is None
-        assert len(folders(tmp_path).train) == 9
+        assert len(find_layout(tmp_path).tables.train) == 9
+
+    def test_goes_on_as_folders_where_that_was_written(self, legend):
+        (legend / "images").rename(legend / "leaf_pics")
+        draw(*(legend / "thumbnails" / name for name in NAMES))
+        (legend / "legend.csv").rename(legend / "labels.csv")
+        assert find_layout(legend).reader == "table"
+        assert len(folders(legend).train) == 8
 
 
 class TestRowNumbers:
@@ -252,7 +261,7 @@ class TestSplitFolders:
         assert tables.test.paths == [tmp_path / "test" / name for name in NAMES[:2]]
         assert tables.train.attributes["label"].tolist() == ["0", "1", "0", "1"]
         assert again(tmp_path, tables).train.paths == tables.train.paths
-        assert folders(tmp_path) is None
+        assert find_layout(tmp_path).reader == "table"
 
     def test_hugging_face_in_the_folder_itself(self, tmp_path):
         draw(*(tmp_path / "a" / name for name in NAMES))
