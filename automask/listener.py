@@ -47,20 +47,6 @@ _listener: ContextVar[Listener] = ContextVar("listener", default=_LOG)
 
 
 @contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Inside the block, warnings of libraries go to the log named ``py.warnings`` and not between our
-    lines."""
-    before = warnings.showwarning
-    logging.captureWarnings(True)
-    try:
-        yield
-    finally:
-        # Of blocks in one another the outer one ends it.
-        if warnings.showwarning is not before:
-            logging.captureWarnings(False)
-
-
-@contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Inside the block, in this thread, it hears what work says, and nobody else does."""
     token = _listener.set(listener)
@@ -92,18 +78,21 @@ def publish(event: Any) -> None:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Inside the block, warnings of libraries don't stand between what work says.
+    """Inside the block, what libraries warn of doesn't stand between what work says.
 
-    Python shows them where it was told to, as by ``PYTHONWARNINGS=default``; what is logged goes where
-    somebody sends it, and errors to standard error.
+    Warnings go to the log named ``py.warnings``, unless Python was told to show them, as by
+    ``PYTHONWARNINGS=default``; what is logged goes where somebody sends it, and errors to standard
+    error.
     """
-    last = logging.lastResort
-    with warnings.catch_warnings():
-        if not sys.warnoptions:
-            warnings.simplefilter("ignore")
-        logging.lastResort = logging.StreamHandler()
-        logging.lastResort.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            logging.lastResort = last
+    before, last = warnings.showwarning, logging.lastResort
+    if not sys.warnoptions:
+        logging.captureWarnings(True)
+    logging.lastResort = logging.StreamHandler()
+    logging.lastResort.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.lastResort = last
+        # Of blocks in one another the outer one ends it.
+        if warnings.showwarning is not before:
+            logging.captureWarnings(False)

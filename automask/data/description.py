@@ -7,6 +7,7 @@ from pathlib import Path
 
 from automask.data import dataset
 from automask.data.data_place import only_folder, unpack_line, unread_files
+from automask.data.file_names import check_names
 from automask.data.folds import warn_rare
 from automask.data.image_files import unread_kinds
 from automask.data.leftovers import leftovers
