@@ -23,7 +23,6 @@ def working(project: Project, listener: Listener | None = None) -> Iterator[None
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())
         stack.enter_context(quiet_optuna())
-        stack.enter_context(quiet_libraries())
         stack.enter_context(machine.restored())
         if listener is not None:
             stack.enter_context(listening(listener))

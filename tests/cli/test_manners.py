@@ -121,7 +121,7 @@ def test_file_names_that_are_no_text(tmp_path):
         os.rename(
             tmp_path / f"data/{name}", os.fsencode(tmp_path / "data") + b"/" + name.encode("cp949")
         )
-    words = ("isn't UTF-8", " in cp949, ", "convmv -f ENCODING -t utf-8 -r --notest data")
+    words = ("aren't UTF-8", " in cp949", "convmv -f cp949 -t utf-8 -r --notest data")
     refused(automask(tmp_path, "init", "data"), *words)
     (tmp_path / "automask.toml").write_text('[data]\npath = "data"\nreader = "folders"\n')
     (tmp_path / "space.toml").write_text(SPACE)

@@ -78,7 +78,9 @@ class TestLabelTexts:
     def test_blanks_around_a_label_are_taken_away(self, task):
         tables = table(labelled(task, ["cat", "cat ", " dog", "dog", "dog\u200b", "cat\u00a0"]))
         assert labels(tables) == ["cat", "cat", "dog", "dog", "dog", "cat"]
-        assert "4 labels of column 'label'" in note(tables, "blanks")
+        # The invisible one is no blank of a CSV's.
+        assert "around cells of 'label'" in note(tables, "blanks", "are taken off")
+        assert "around 1 label of column 'label'" in note(tables, "blanks", "are taken away")
 
     @pytest.mark.parametrize(
         ("spellings", "merge"),
