@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from automask.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def decode(path: Path, enough: int | None = None) -> np.ndarray:
@@ -17,23 +21,29 @@ def decode(path: Path, enough: int | None = None) -> np.ndarray:
     its size, but no smaller than that, which its decoder makes in less time. Transparent pixels become
     white. Raises `UserError` naming a file that can't be decoded.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(path) as file:
             if enough:
                 file.draft(None, (enough, enough))
-            ImageOps.exif_transpose(file, in_place=True)
-            image: Image.Image = file
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            elif image.mode.startswith("I;16"):
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            return np.asarray(image.convert("RGB"))
+            return to_rgb(file)
     except Exception as error:  # Pillow's decoders raise nearly everything.
         raise UserError(f"{path}: can't be read as an image: {error}") from error
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """An image of any mode as uint8 RGB `[H, W, 3]`, upright by its EXIF orientation."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    elif image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return np.asarray(image.convert("RGB"))
 
 
 def longest_side(paths: Sequence[Path], sample: int = 200) -> int:
