@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automask.cli import data, ensemble, labels, plugins, study, submissions
+from automask.cli import data, ensemble, labels, models, plugins, study, submissions
 from automask.cli.options import (
     Device,
     Disk,
@@ -155,6 +155,9 @@ def search(
 
 
 app.command()(ensemble.ensemble)
+
+
+app.add_typer(models.app)
 
 
 app.command()(plugins.plugins)

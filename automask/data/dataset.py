@@ -15,6 +15,7 @@ from automask.data.tables import Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.space import registry
 from automask.storage.files import short_hash
+from automask.target import SINGLE, Target
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Dataset:
     id_column: str
     codes: dict[tuple[str, ...], str] | None
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
+    target: Target = SINGLE
 
     @property
     def counts(self) -> np.ndarray:

@@ -30,12 +30,15 @@ def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
     return fit(views, data.labels, session.folds, data.groups, session.metric, method, top)
 
 
-def candidate_views(session: Session, tta: str, top: int) -> dict[str, list[Member]]:
+def candidate_views(
+    session: Session, tta: str, top: int, plain: list[Member] | None = None
+) -> dict[str, list[Member]]:
     """The members as they are, the best first, and under the views that compete.
 
-    Where there are views only the `top` best stand for choice, as each costs its predictions.
+    They are all complete trials, or the `plain` ones given. Where there are views only the `top` best
+    stand for choice, as each costs its predictions.
     """
-    plain = members.load_members(session)
+    plain = members.load_members(session) if plain is None else plain
     if tta == PLAIN:
         return {PLAIN: plain}
     from automask.ensembles.tta import candidates, member_views

@@ -67,8 +67,8 @@ class Ensemble:
 
     `nested` is the score of the `honest` probabilities `[N, C]`: each fold by a blend that was chosen
     without it, members, method, view and biases included. `validation` `[N, C]` and `test` `[M, C]` are
-    the blend's, `plain` the score of the former; `test` is divided by the `temperature`, where there is
-    one, and has the same likeliest classes. `calibrated` are the honest ones, each fold at the
+    those of the `blend`, `plain` the score of the former; `test` is divided by the `temperature`, where
+    there is one, and has the same likeliest classes. `calibrated` are the honest ones, each fold at the
     temperature of the others. `methods` are scored on the plain view and `views`, nested, with the
     method that was chosen, both without biases.
     """
@@ -78,6 +78,7 @@ class Ensemble:
     view: str
     biases: np.ndarray | None
     temperature: float | None
+    blend: Blend
     parts: tuple[Part, ...]
     disagreement: float
     validation: np.ndarray
@@ -164,6 +165,7 @@ def fit(
         view=choice.view,
         biases=choice.biases,
         temperature=temperature,
+        blend=blend,
         parts=tuple(parts),
         disagreement=disagreement(predicted[indices]),
         validation=validation,

@@ -59,14 +59,18 @@ class ModelStore:
     def is_model(self) -> bool:
         return self.contents.is_file() or self.sums.is_file()
 
+    def refuse_existing(self) -> None:
+        """Raise `UserError` where something is there already: nothing is ever replaced."""
+        if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
+            raise UserError(f"{self.folder}: is there already; remove it or give another name")
+
     @contextmanager
     def create(self) -> Iterator[ModelStore]:
         """A folder to fill, which becomes this one when the block ends well, its sums added.
 
         Raises `UserError` where something is there already, or where it can't be written.
         """
-        if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
-            raise UserError(f"{self.folder}: is there already; remove it or give another name")
+        self.refuse_existing()
         beside = self.folder.absolute().with_name(f".{self.folder.name}.{os.getpid()}")
         try:
             (beside / "weights").mkdir(parents=True)
