@@ -87,4 +87,5 @@ def centred_logs(probability: np.ndarray) -> np.ndarray:
 
     logs = np.log(np.clip(probability, 1e-6, None))
     logs -= logs.mean(2, keepdims=True)
-    return logs.transpose(1, 0, 2).reshape(probability.shape[1], -1)
+    members, rows, classes = probability.shape
+    return logs.transpose(1, 0, 2).reshape(rows, members * classes)

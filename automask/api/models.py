@@ -50,9 +50,9 @@ def export(
     """Write the blend of a study into the folder `output`, which predicts by itself.
 
     It is the blend of `automask.ensemble`, of the trials whose weights are kept: of `member` alone
-    where that is a trial's number, and the best that takes up `size`, as "40MB", where that is given.
-    Raises `UserError` where there is no such study, where nothing can be exported, or where `output`
-    is there already.
+    where that is a trial's number, and the best whose networks take up to `size`, as "40MB", where
+    that is given. Raises `UserError` where there is no such study, where nothing can be exported, or
+    where `output` is there already.
     """
     from automask.api.surroundings import working
     from automask.study.session import Options, open_session

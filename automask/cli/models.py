@@ -29,7 +29,7 @@ def export(
         int | None, typer.Option(min=0, help="This trial alone, by its number.")
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="The best blend that takes no more, as 40MB.")
+        str | None, typer.Option(help="The best blend whose networks take no more, as 40MB.")
     ] = None,
     device: Device = "auto",
 ) -> None:

@@ -79,10 +79,12 @@ class Model:
     def predictions(
         self, pictures: Sequence[Picture], *, on_bad_image: str = "skip"
     ) -> Predictions:
-        """The same with what can't be read. Raises `UserError` where nothing can, or where one can't
-        and `on_bad_image` is "stop"."""
+        """The same with what can't be read. Raises `UserError` where nothing can, where one can't and
+        `on_bad_image` is "stop", and where there is no image."""
         if on_bad_image not in BAD_IMAGE:
             raise UserError(f"on_bad_image '{on_bad_image}': {' or '.join(BAD_IMAGE)}")
+        if not pictures:
+            raise UserError("no images to predict")
         values = np.full((len(pictures), len(self.classes)), np.nan)
         unreadable: dict[int, str] = {}
         with machine.restored():
