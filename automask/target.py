@@ -32,6 +32,10 @@ class Target:
     phrase: ClassVar[str] = "one class a row"
     #: What plugins that work with it declare: one of these, or `ANY`.
     accepted: ClassVar[tuple[str, ...]] = ("single",)
+    #: What may move a decision, in words (`automask.ensembles.decisions`).
+    shift: ClassVar[str] = "class biases, added to log-probabilities"
+    #: Is a prediction a distribution over classes, of which a row has exactly one?
+    exclusive: ClassVar[bool] = True
 
     def suits(self, declared: str | Collection[str]) -> bool:
         """Whether a plugin that declares to take `declared` takes this target."""
@@ -58,6 +62,17 @@ class Target:
         """What folds have their share of: a class each `[N]`, or label sets `[N, C]`."""
         return labels
 
+    def single_classes(self, labels: np.ndarray) -> np.ndarray:
+        """A class for each row, int `[N]`, for what can only tell single classes apart.
+
+        Of several labels it is the rarest of the row, of a number the band.
+        """
+        return labels
+
+    def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """bool `[N]`: where two tables of answers differ; numbers do by a tenth of a deviation."""
+        return answers != others
+
     def decide(self, prediction: np.ndarray) -> np.ndarray:
         """The answers, as labels are, from predictions `[N, C]`."""
         return prediction.argmax(1)
@@ -76,6 +91,7 @@ class Ordered(Target):
     name: ClassVar[str] = "ordered"
     phrase: ClassVar[str] = "one grade a row, in order"
     accepted: ClassVar[tuple[str, ...]] = ("ordered", "single")
+    shift: ClassVar[str] = "cut points on the expected grade, where a grade begins"
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,8 @@ class Multi(Target):
     name: ClassVar[str] = "multi"
     phrase: ClassVar[str] = "any number of labels a row"
     accepted: ClassVar[tuple[str, ...]] = ("multi",)
+    shift: ClassVar[str] = "label biases, added to log-odds"
+    exclusive: ClassVar[bool] = False
 
     def activate(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()
@@ -97,6 +115,16 @@ class Multi(Target):
 
     def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
         return labels.sum(0)
+
+    def single_classes(self, labels: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        counts = np.append(labels.sum(0), len(labels) + 1)
+        present = np.append(labels, np.ones((len(labels), 1), labels.dtype), 1) > 0
+        return np.where(present, counts, np.inf).argmin(1)
+
+    def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return (answers != others).any(1)
 
     def decide(self, prediction: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -117,6 +145,8 @@ class Number(Target):
     name: ClassVar[str] = "number"
     phrase: ClassVar[str] = "a number a row"
     accepted: ClassVar[tuple[str, ...]] = ("number",)
+    shift: ClassVar[str] = ""
+    exclusive: ClassVar[bool] = False
     center: float = 0.0
     scale: float = 1.0
 
@@ -140,6 +170,12 @@ class Number(Target):
 
         order = np.argsort(np.argsort(labels, kind="stable"), kind="stable")
         return order * min(BANDS, len(labels)) // max(1, len(labels))
+
+    def single_classes(self, labels: np.ndarray) -> np.ndarray:
+        return self.strata(labels)
+
+    def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return abs(answers - others) > self.scale / 10
 
     def decide(self, prediction: np.ndarray) -> np.ndarray:
         return prediction[:, 0]

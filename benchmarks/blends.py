@@ -80,7 +80,7 @@ def rows(plain: Ensemble, seen: Ensemble) -> list[str]:
 
 def chosen(plain: Ensemble, seen: Ensemble) -> str:
     folds = ", ".join(f"{name} in {count}" for name, count in sorted(plain.chosen.items()))
-    biases = "kept" if plain.biases is not None else "not kept"
+    biases = "kept" if plain.shift is not None else "not kept"
     heat = "not kept" if plain.temperature is None else f"{plain.temperature:.2f}"
     views = f"; with views it came to `{seen.view}`" if len(seen.views) > 1 else ""
     return (

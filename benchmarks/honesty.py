@@ -160,7 +160,7 @@ def record(
         "true": told,
         "fold by fold": float(np.mean([true(fold.mean(0)) for fold in single])),
         "members averaged": true(single.mean((0, 1))),
-        "biases": blended.biases is not None,
+        "biases": blended.shift is not None,
     }
 
 

@@ -49,7 +49,7 @@ class EnsembleResult:
 
     @property
     def nested(self) -> Score:
-        """Each fold by a blend chosen without it, members, method, view and biases included."""
+        """Each fold by a blend chosen without it, members, method, view and shift included."""
         return self.blend.nested
 
     @property
@@ -66,7 +66,7 @@ class EnsembleResult:
     def attributes(self) -> Mapping[str, Score]:
         """The score of each attribute by itself; empty where there is but one."""
         data = self.data
-        if len(data.attributes.names) < 2:
+        if len(data.attributes.names) < 2 or not data.target.exclusive:
             return {}
         with working(self.session.options.project):
             return by_attribute(
@@ -101,18 +101,24 @@ class EnsembleResult:
         return pd.DataFrame(rows, columns=columns)
 
     @cached_property
-    def biases(self) -> Mapping[str, float]:
-        """What is added to each class's log-probability; empty where nothing is."""
-        if self.blend.biases is None:
+    def shift(self) -> Mapping[str, float]:
+        """What shifts decisions; empty where nothing does.
+
+        By class what is added to its log-probability, by label to its log-odds; of grades the cut
+        points on the expected grade, by the grade that begins there.
+        """
+        if self.blend.shift is None:
             return {}
-        return {
-            self.data.attributes.describe(label): bias
-            for label, bias in enumerate(self.blend.biases.tolist())
-        }
+        names = [self.data.attributes.describe(label) for label in range(len(self.data.counts))]
+        values = self.blend.shift.tolist()
+        return dict(zip(names[-len(values) :], values, strict=True))
 
     @cached_property
-    def calibration(self) -> tuple[Calibration, Calibration]:
-        """Of the nested predictions without a temperature, and with one."""
+    def calibration(self) -> tuple[Calibration, Calibration] | None:
+        """Of the nested predictions without a temperature, and with one; None where a row's don't
+        sum to 1."""
+        if not self.data.target.exclusive:
+            return None
         labels, ensemble = self.data.labels, self.blend
         return (
             calibration.measure(labels, ensemble.honest),

@@ -112,7 +112,7 @@ def show_ensemble(result: EnsembleResult, console: Console) -> None:
     console.print()
     _show_methods(result, console)
     _show_members(result, console)
-    _show_biases(result.biases, console)
+    _show_shift(result, console)
     _show_calibration(result, console)
     show_classes(result.class_tables, console, result.class_shares)
 
@@ -167,15 +167,19 @@ def _show_members(result: EnsembleResult, console: Console) -> None:
     console.print()
 
 
-def _show_biases(biases: Mapping[str, float], console: Console) -> None:
-    if not biases:
-        console.print("class biases: none, as they don't clearly raise the nested score")
+def _show_shift(result: EnsembleResult, console: Console) -> None:
+    phrase, shift = result.data.target.shift, result.shift
+    if not phrase:
         return
-    largest = sorted(biases.items(), key=lambda pair: -abs(pair[1]))
-    texts = [f"{name} {bias:+.1f}" for name, bias in largest if bias]
+    if not shift:
+        name = phrase.partition(",")[0]
+        console.print(f"{name}: none, as they don't clearly raise the nested score")
+        return
+    largest = sorted(shift.items(), key=lambda pair: -abs(pair[1]))
+    texts = [f"{name} {value:+.1f}" for name, value in largest if value]
     more = f" and {len(texts) - WORST} more" if len(texts) > WORST else ""
     console.print(
-        f"class biases, added to log-probabilities: {', '.join(texts[:WORST])}{more}",
+        f"{phrase}: {', '.join(texts[:WORST])}{more}",
         markup=False,
         soft_wrap=True,
     )
@@ -183,6 +187,8 @@ def _show_biases(biases: Mapping[str, float], console: Console) -> None:
 
 def _show_calibration(result: EnsembleResult, console: Console) -> None:
     """Calibration, and how common the classes are in test, a line each."""
+    if result.calibration is None:
+        return
     before, after = (
         f"calibration error {one.expected_error:.3f} and log loss {one.log_loss:.3f}"
         for one in result.calibration

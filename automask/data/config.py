@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from automask.data import corrections
+from automask.data.dataset import METRIC
 from automask.data.tables import Tables
 from automask.errors import UserError, collect, did_you_mean
 from automask.space import registry
@@ -29,7 +30,7 @@ class SearchSection(BaseModel):
     """The defaults of `automask search`, which its options override."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    metric: str = "macro_f1"
+    metric: str = METRIC
     folds: int = Field(default=5, ge=2, le=100)
     split: str = "stratified"
     space: str = "default"
@@ -90,6 +91,7 @@ def render(path: str, reader: str, tables: Tables) -> str:
     """The text of a new file for a folder as the user gave it."""
     import tomli_w
 
+    metric = tables.metric or METRIC
     data = tomli_w.dumps({"data": {"path": path, "reader": reader, **tables.arguments}})
     return f"""\
 # What automask understood. Change what it got wrong; every key is checked when it is read.
@@ -97,7 +99,7 @@ def render(path: str, reader: str, tables: Tables) -> str:
 
 {data}
 [search]
-metric = "macro_f1"   # what counts; `automask plugins metric` lists the others
+metric = "{metric}"   # what counts; `automask plugins metric` lists the others
 folds = 5
 space = "default"     # default, quick, full, or a file of your own
 # weights = "weights" # a folder of <timm name>.safetensors, where no model hub can be reached

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,43 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from automask.data.tables import Numeric, Rows, Tables
+from automask.data.labels import Attributes, encode, find_target
+from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.space import registry
 from automask.storage.files import short_hash
-from automask.target import SINGLE, Target
+from automask.target import MULTI, SINGLE, Number, Target
 
-
-@dataclass(frozen=True)
-class Attributes:
-    """The target columns and the classes that they combine to.
-
-    `names` [A]; `values` [A] tuples of the texts that occur in train, sorted, bands of a number by
-    that; `classes` [C, A] the index of each class's value, for the combinations that occur in train.
-    """
-
-    names: tuple[str, ...]
-    values: tuple[tuple[str, ...], ...]
-    classes: np.ndarray
-
-    def combination(self, label: int) -> tuple[str, ...]:
-        """The attribute values of a class."""
-        indices = self.classes[label]
-        return tuple(values[i] for values, i in zip(self.values, indices, strict=True))
-
-    def describe(self, label: int) -> str:
-        return " × ".join(self.combination(label))
-
-    def marginal(self, probability: np.ndarray, attribute: int) -> np.ndarray:
-        """`[N, values]` probabilities of one attribute from joint ones `[N, C]`."""
-        out = np.zeros((len(probability), len(self.values[attribute])))
-        np.add.at(out.T, self.classes[:, attribute], probability.T)
-        return out
+#: What counts where nothing else is said.
+METRIC = "macro_f1"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Train and test rows with integer labels `[N]` and groups `[N]` (or None).
+    """Train and test rows with labels, as the `target` has them, and groups `[N]` (or None).
 
     A study's groups are the declared ones, joined where near-duplicates are in both.
     `numbers` are those behind the attributes whose values are bands of a number.
@@ -63,11 +40,38 @@ class Dataset:
     codes: dict[tuple[str, ...], str] | None
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
     target: Target = SINGLE
+    form: Form = field(default_factory=Form)
 
     @property
     def counts(self) -> np.ndarray:
-        """`[C]` rows of each class."""
-        return np.bincount(self.labels, minlength=len(self.attributes.classes))
+        """`[C]` rows of each class, or with each label."""
+        return self.target.counts(self.labels, len(self.attributes.classes))
+
+    @property
+    def single_labels(self) -> np.ndarray:
+        """A class for each row, int `[N]`, for what can tell single classes apart alone."""
+        return self.target.single_classes(self.labels)
+
+    def answer(self, row: int) -> str:
+        """What a train row is, in words."""
+        if isinstance(self.target, Number):
+            return f"{self.labels[row]:g}"
+        labels = (
+            np.flatnonzero(self.has_label[row]) if self.labels.ndim == 2 else [self.labels[row]]
+        )
+        return ", ".join(self.attributes.describe(int(label)) for label in labels) or "no label"
+
+    @property
+    def has_label(self) -> np.ndarray:
+        """bool `[N, C]`: which classes or labels each row has; of a number, all."""
+        if self.labels.ndim == 2:
+            return self.labels > 0
+        count = len(self.attributes.classes)
+        return (
+            self.labels[:, None] == np.arange(count)
+            if count > 1
+            else np.ones((len(self.labels), 1), bool)
+        )
 
     @property
     def paths(self) -> list[Path]:
@@ -75,29 +79,20 @@ class Dataset:
         return self.train.paths + (self.test.paths if self.test else [])
 
 
-def prepare(tables: Tables) -> Dataset:
-    """The tables with their labels and groups as numbers.
+def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Dataset:
+    """The tables with their labels and groups as numbers, for a search by that metric.
 
-    Raises `UserError` where train has a single class or shares ids with test, `PluginError` where
-    the numbers behind a target aren't those of its classes.
+    Classes that are numbers are in their order; `as_text` has them in that of their texts, as studies of
+    early versions do. Raises `UserError` where train has a single class or shares rows with test, or
+    where the metric isn't for such a target, `PluginError` where the numbers behind a target aren't
+    those of its classes.
     """
     columns = tables.train.attributes
     for name, numeric in tables.numbers.items():
         if name not in columns or numeric.texts != columns[name].tolist():
             raise PluginError(f"the reader's numbers of '{name}' don't make that target's classes")
-    values = tuple(
-        _values(columns[name].unique(), tables.numbers.get(str(name))) for name in columns
-    )
-    index = np.stack(
-        [
-            pd.Categorical(columns[name], categories=list(texts)).codes
-            for name, texts in zip(columns, values, strict=True)
-        ],
-        axis=1,
-    ).astype(np.int64)
-    classes, labels = np.unique(index, axis=0, return_inverse=True)
-    if len(classes) < 2:
-        raise UserError(f"every row of train is '{values[0][0]}': there is nothing to learn")
+    target = find_target(tables, metric)
+    attributes, labels = encode(tables, target, as_text)
     if tables.test is not None:
         shared = sorted(set(tables.train.ids) & set(tables.test.ids))
         if shared:
@@ -108,23 +103,21 @@ def prepare(tables: Tables) -> Dataset:
     return Dataset(
         train=tables.train,
         test=tables.test,
-        attributes=Attributes(tuple(map(str, columns)), values, classes),
-        labels=labels.reshape(-1),
+        attributes=attributes,
+        labels=labels,
         groups=declared_groups(tables.train),
         sample=tables.sample,
         id_column=tables.id_column,
         codes=dict(tables.codes) if tables.codes else None,
         numbers=dict(tables.numbers),
+        target=target,
+        form=tables.form,
     )
 
 
 def declared_groups(train: Rows) -> np.ndarray | None:
     """The groups `[N]` of the table, as numbers, or None where it has none."""
     return None if train.groups is None else np.unique(train.groups, return_inverse=True)[1]
-
-
-def _values(texts: Collection[str], numeric: Numeric | None) -> tuple[str, ...]:
-    return tuple(sorted(texts) if numeric is None else [b for b in numeric.bands if b in texts])
 
 
 def draw_folds(data: Dataset, split: str, folds: int, seed: int) -> np.ndarray:
@@ -138,12 +131,15 @@ def draw_folds(data: Dataset, split: str, folds: int, seed: int) -> np.ndarray:
     if folds < 2 or units < folds:
         hint = f"use --folds {units} or fewer" if units >= 2 else "there is nothing to hold out"
         raise UserError(f"{folds} folds of {units} {what}: {hint if folds >= 2 else 'at least 2'}")
-    if data.counts.max() < folds:
+    if data.target.exclusive and data.counts.max() < folds:
         raise UserError(
             f"no class has as many rows as there are folds ({folds}; the largest has "
             f"{data.counts.max()}): use fewer --folds"
         )
-    fold = registry.get("split", split).function(data.labels, groups, folds, seed)
+    plugin = registry.get("split", split)
+    if not plugin.takes(data.target):
+        raise UserError(f"split '{split}' isn't for {data.target.phrase}: leave it out")
+    fold = plugin.function(data.target.strata(data.labels), groups, folds, seed)
     if sorted(set(fold.tolist())) != list(range(folds)):
         raise UserError(f"split '{split}' left a fold of {folds} empty; use fewer --folds")
     if groups is not None and len(np.unique(np.stack([groups, fold]), axis=1).T) > units:
@@ -155,9 +151,9 @@ def warn_rare(data: Dataset, folds: int) -> list[str]:
     """A sentence for the classes with fewer rows or groups than folds; none where all have enough."""
     what = "images" if data.groups is None else "groups"
     units = data.groups if data.groups is not None else np.arange(len(data.labels))
-    rare = []
+    rare, has = [], data.has_label
     for label in range(len(data.attributes.classes)):
-        count = len(np.unique(units[data.labels == label]))
+        count = len(np.unique(units[has[:, label]]))
         if count < folds:
             rare.append(f"{data.attributes.describe(label)} ({count})")
     if not rare:
@@ -173,17 +169,22 @@ def fingerprint(data: Dataset, folds: np.ndarray) -> dict[str, str]:
 
     Groups count as they were declared: which copies join them is found once and kept with the folds.
     """
-    groups = declared_groups(data.train)
     sizes = [path.stat().st_size for path in data.train.paths]
     return {
         "data": _hash(zip(data.train.ids, sizes, strict=True)),
-        "labels": _hash(
-            [data.attributes.names, data.attributes.values, data.labels.tolist()]
-            + ([] if groups is None else [groups.tolist()])
-            + [(name, n.values.tolist(), n.limits) for name, n in data.numbers.items()]
-        ),
+        "labels": labels_fingerprint(data),
         "rows in folds": _hash(folds.tolist()),
     }
+
+
+def labels_fingerprint(data: Dataset) -> str:
+    """What identifies labels and declared groups."""
+    groups = declared_groups(data.train)
+    return _hash(
+        [data.attributes.names, data.attributes.values, data.labels.tolist()]
+        + ([] if groups is None else [groups.tolist()])
+        + [(name, n.values.tolist(), n.limits) for name, n in data.numbers.items()]
+    )
 
 
 def test_fingerprint(data: Dataset) -> str:
@@ -195,20 +196,30 @@ def test_fingerprint(data: Dataset) -> str:
 
 def describe(data: Dataset) -> list[str]:
     """What was understood, in a few sentences."""
-    names = " × ".join(
-        f"{name} ({len(values)})"
-        for name, values in zip(data.attributes.names, data.attributes.values, strict=True)
-    )
-    counts = Counter(dict(enumerate(data.counts.tolist()))).most_common()
-    (most, high), (least, low) = counts[0], counts[-1]
-    name = data.attributes.describe
     lines = [
         f"{len(data.train):,} train and {len(data.test) if data.test else 0:,} test images",
-        f"{len(counts)} classes of {names}: from {high} of {name(most)} to {low} of {name(least)}",
+        _describe_target(data),
     ]
     if data.groups is not None:
         lines.append(f"{data.groups.max() + 1:,} groups, each on one side of every split")
     return lines
+
+
+def _describe_target(data: Dataset) -> str:
+    name = data.attributes.describe
+    if isinstance(data.target, Number):
+        low, middle, high = np.quantile(data.labels, [0, 0.5, 1])
+        return f"{name(0)} is a number: from {low:g} to {high:g}, half of the rows below {middle:g}"
+    counts = Counter(dict(enumerate(data.counts.tolist()))).most_common()
+    (most, high), (least, low) = counts[0], counts[-1]
+    span = f"from {high} of {name(most)} to {low} of {name(least)}"
+    if data.target == MULTI:
+        return f"{len(counts)} labels, {data.labels.sum(1).mean():.2f} a row: {span}"
+    names = " × ".join(
+        f"{name} ({len(values)})"
+        for name, values in zip(data.attributes.names, data.attributes.values, strict=True)
+    )
+    return f"{len(counts)} classes of {names}: {span}"
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -31,5 +31,5 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
 
 def describe_tables(tables: Tables) -> list[str]:
     """What was understood, what was guessed, and what to mind."""
-    data = dataset.prepare(tables)
+    data = dataset.prepare(tables, tables.metric or dataset.METRIC)
     return [*dataset.describe(data), *tables.notes, *dataset.warn_rare(data, FOLDS)]

@@ -97,7 +97,7 @@ class Tables:
     id_column: str = "id"
     codes: Mapping[tuple[str, ...], str] | None = None
     kind: str = "single"
-    form: Form = Form()
+    form: Form = field(default_factory=Form)
     metric: str = ""
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -61,6 +61,8 @@ def measure(sample: Sample, recipe: Recipe, features: Any) -> Evidence | str:
 
     `features` are the sample's by that recipe, or why there are none.
     """
+    from automask.diagnostics.linear_probe import metric_of
+
     if isinstance(features, str):
         return features
     probe = sample.probe
@@ -71,7 +73,7 @@ def measure(sample: Sample, recipe: Recipe, features: Any) -> Evidence | str:
             return others
     gain, lift = probe.compare(features, others)
     if not all(math.isfinite(e.value + e.error) for e in (gain, lift) if e is not None):
-        return f"{sample.task.metric} isn't finite"
+        return f"{metric_of(sample.task)} isn't finite"
     from automask.diagnostics.model_ranking import Candidate
 
     candidate = Candidate.from_recipe(recipe)
@@ -83,6 +85,7 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     """Measure what a search begins with; networks are ranked in a part of the time until the deadline
     (Unix time)."""
     from automask.diagnostics import linear_probe
+    from automask.diagnostics.linear_probe import metric_of
     from automask.diagnostics.model_ranking import Candidate
 
     begin = time.perf_counter()
@@ -103,7 +106,7 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
         case = decide(evidence)
         record = {"case": case.name, "evidence": asdict(evidence)}
         advised = recipes(case, space, leading(ranking))
-        notes = describe_evidence(evidence, case, task.metric, len(task.data.labels), seconds)
+        notes = describe_evidence(evidence, case, metric_of(task), len(task.data.labels), seconds)
         notes.append(f"{case.name}: {case.sentence}")
         lines = [*notes, *(f"  {line}" for line in case.follows)]
     probe: dict[str, Any] = {}
@@ -111,8 +114,8 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     if isinstance(ranking, str):
         notes, lines = [*notes, ranking], [*lines, ranking]
     elif ranking is not None:
-        notes = [*notes, *ranking.sentences(task.metric, SHOWN)]
-        lines = [*lines, *ranking.sentences(task.metric, len(ranking.scores))]
+        notes = [*notes, *ranking.sentences(metric_of(task), SHOWN)]
+        lines = [*lines, *ranking.sentences(metric_of(task), len(ranking.scores))]
         scores = [(str(one), round(score, 4)) for one, score in ranking.scores.items()]
         probe = {"probe": {"recipes": [params for _, params in best], "scores": scores}}
     if advised or best:

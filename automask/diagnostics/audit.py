@@ -119,8 +119,8 @@ def _test_copies(session: Session, pairs: Pairs) -> Finding | None:
 
 def _conflicts(session: Session, pairs: Pairs) -> Finding | None:
     """Pairs within train that have different labels."""
-    first, second = session.data.labels[pairs.rows].T
-    pairs = pairs.take(first != second)
+    first, second = (session.data.labels[pairs.rows[:, side]] for side in (0, 1))
+    pairs = pairs.take(session.data.target.differ(first, second))
     if not len(pairs):
         return None
     mirrored = int(pairs.mirrored.sum())
@@ -180,8 +180,7 @@ def _row(session: Session, row: int) -> dict[str, Any]:
     """An image of train or, after them, of test."""
     data, count = session.data, len(session.data.labels)
     if row < count:
-        label = data.attributes.describe(int(data.labels[row]))
-        path = str(data.train.paths[row])
+        path, label = str(data.train.paths[row]), data.answer(row)
         return {"table": "train", "id": data.train.ids[row], "path": path, "label": label}
     assert data.test is not None
     test = row - count
@@ -190,9 +189,9 @@ def _row(session: Session, row: int) -> dict[str, Any]:
 
 def _label_leaks(session: Session) -> list[Finding]:
     """Names, order and sizes that predict labels, on folds of the study."""
-    seed, findings = session.config.search.seed, []
+    seed, findings, labels = session.config.search.seed, [], session.data.single_labels
     for source, numbers in leakage.sources(session.data.train).items():
-        leak = leakage.leak(source, numbers, session.data.labels, session.folds, seed)
+        leak = leakage.leak(source, numbers, labels, session.folds, seed)
         if leak.counts:
             findings.append(
                 Finding(
@@ -211,7 +210,7 @@ def _label_leaks(session: Session) -> list[Finding]:
 def _gaps(session: Session) -> list[Finding]:
     """What random folds would promise too much, by the study's groups and by undeclared ones."""
     data, folds = session.data, dataset.fold_count(session.folds)
-    groupings = leakage.candidates(data.train, data.labels, folds)
+    groupings = leakage.candidates(data.train, data.single_labels, folds)
     if data.groups is not None:
         groupings = {"": data.groups, **groupings}
     findings = (_gap(session, what, groups, folds) for what, groups in groupings.items())
@@ -222,7 +221,7 @@ def _gap(session: Session, what: str, groups: np.ndarray, folds: int) -> Finding
     """The same by some groups; `what` says what they are, "" being those of the study."""
     seed = session.config.search.seed
     rows = leakage.draw_rows(groups, seed)
-    _, labels = np.unique(session.data.labels[rows], return_inverse=True)
+    _, labels = np.unique(session.data.single_labels[rows], return_inverse=True)
     if len(np.unique(labels)) < 2 or len(np.unique(groups[rows])) < folds:
         return None
     features, by = _features(session, rows)

@@ -16,6 +16,7 @@ import numpy as np
 from automask.data.dataset import one_hot
 from automask.errors import DiskError
 from automask.scoring import Metric, resample_groups
+from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
 from automask.training import flops
@@ -188,6 +189,7 @@ ROWS = 1000
 class Sample:
     """Some train rows `[n]` of a task, and a probe of their labels.
 
+    Of labels that aren't single classes the probe tells their `single_labels`, by balanced accuracy.
     `passes` are seconds a GFLOP of a pass through each network so far (see `flops.network`).
     """
 
@@ -225,7 +227,7 @@ def draw(task: Task) -> Sample | str:
     The test rows take no part.
     """
     rng = np.random.default_rng(task.seed)
-    labels = task.data.labels
+    labels = task.data.single_labels
     units = np.arange(len(labels)) if task.data.groups is None else task.data.groups
     share = -(-ROWS // task.fold_count)
     drawn = [
@@ -236,12 +238,18 @@ def draw(task: Task) -> Sample | str:
     present, targets = np.unique(labels[rows], return_inverse=True)
     if len(present) < 2:
         return "the rows drawn for it are of one class"
-    columns = _widen(task.score, present, len(task.data.counts))
+    score = registry.get("metric", metric_of(task)).function
+    columns = _widen(score, present, max(len(task.data.counts), int(labels.max()) + 1))
     probe = Probe(columns, targets, task.folds[rows], units[rows], task.seed)
     chance, perfect = probe.room
     if not (math.isfinite(chance) and math.isfinite(perfect) and perfect > chance):
-        return f"{task.metric} is {chance:.3g} by chance and {perfect:.3g} at best"
+        return f"{metric_of(task)} is {chance:.3g} by chance and {perfect:.3g} at best"
     return Sample(task, rows, probe)
+
+
+def metric_of(task: Task) -> str:
+    """The name of the metric that a probe of the task is scored by."""
+    return task.metric if task.data.target.exclusive else "balanced_accuracy"
 
 
 def _widen(metric: Any, present: np.ndarray, classes: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from automask.diagnostics.linear_probe import Estimate, Sample
+from automask.diagnostics.linear_probe import Estimate, Sample, metric_of
 from automask.space.ranges import Int, Range
 from automask.space.recipe import Recipe
 from automask.space.space import Space
@@ -165,7 +165,7 @@ def rank(
         if math.isfinite(score):
             scores[one] = score
         else:
-            failed[one] = f"{one}: {sample.task.metric} isn't finite"
+            failed[one] = f"{one}: {metric_of(sample.task)} isn't finite"
     ranked = dict(sorted(scores.items(), key=lambda pair: -pair[1]))
     best, lead = next(iter(ranked), None), None
     if best is not None and against in ranked and best != against:

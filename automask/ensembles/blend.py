@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,8 +27,24 @@ def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
         registry.get("ensemble", method)
     if tta != AUTO:
         registry.get("tta", tta)
-    data, views = session.data, candidate_views(session, tta, top)
-    return fit(views, data.labels, session.folds, data.groups, session.metric, method, top)
+    return fit_blend(session, candidate_views(session, tta, top), method, top)
+
+
+def fit_blend(
+    session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
+) -> Ensemble:
+    """The same of given members under given views, the plain one first."""
+    data = session.data
+    return fit(
+        views,
+        data.labels,
+        session.folds,
+        data.groups,
+        session.metric,
+        method,
+        top,
+        target=data.target,
+    )
 
 
 def candidate_views(
@@ -60,7 +77,8 @@ def blend_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
         "chosen": dict(blended.chosen),
         "view": blended.view,
         "classes": [data.attributes.describe(label) for label in range(len(data.counts))],
-        "biases": None if blended.biases is None else blended.biases.tolist(),
+        "biases": None if blended.shift is None else blended.shift.tolist(),
+        "target": data.target.name,
         "temperature": blended.temperature,
         "cv": {"nested": asdict(blended.nested), "plain": asdict(blended.plain)},
         "single": asdict(blended.single),
@@ -78,36 +96,42 @@ def blend_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
             for part in blended.parts
         ],
         "disagreement": blended.disagreement,
+        **(_class_facts(session, blended) if data.target.exclusive else {}),
+        "priors": {name: values.tolist() for name, values in shares.items()},
+        "moved": changed_predictions(blended, shares),
+    }
+
+
+def _class_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
+    """What is kept of probabilities of which a row's sum to 1."""
+    labels = session.data.labels
+    measured = {
+        "before": calibration.measure(labels, blended.honest),
+        "after": calibration.measure(labels, blended.calibrated),
+    }
+    return {
         "calibration": {
             name: {
                 "log_loss": errors.log_loss,
                 "expected_error": errors.expected_error,
                 "reliability": [asdict(bin) for bin in errors.reliability],
             }
-            for name, errors in (
-                ("before", calibration.measure(data.labels, blended.honest)),
-                ("after", calibration.measure(data.labels, blended.calibrated)),
-            )
+            for name, errors in measured.items()
         },
-        "noise": label_errors.noise_matrix(data.labels, blended.honest, session.folds),
-        "priors": {name: values.tolist() for name, values in shares.items()},
-        "moved": changed_predictions(blended, shares),
+        "noise": label_errors.noise_matrix(labels, blended.honest, session.folds),
     }
 
 
 def class_shares(data: Dataset, blended: Ensemble) -> dict[str, np.ndarray]:
-    """Shares of the classes `[C]`: in train, as predicted (of the test rows where there are some), and
-    among the test rows as their probabilities tell together."""
-    train = data.counts / data.counts.sum()
-    probability = blended.test if len(blended.test) else blended.honest
-    predicted = np.bincount(probability.argmax(1), minlength=len(train)) / len(probability)
-    shares = {"train": train, "predicted": predicted}
-    if len(blended.test):
-        test = blended.test
-        if blended.biases is not None:
-            # The biases aren't what the rows look like: they come off again.
-            test = priors.reweight(test, np.exp(-blended.biases / (blended.temperature or 1)))
-        shares["estimated"] = priors.estimate(test, train)
+    """Shares of the classes or labels `[C]`: in train, as predicted (of the test rows where there are
+    some), and, of classes, among the test rows as their probabilities tell together."""
+    train = data.counts / len(data.labels)
+    prediction = blended.test if len(blended.test) else blended.honest
+    answers = data.target.decide(prediction)
+    shares = {"train": train, "predicted": data.target.counts(answers, len(train)) / len(answers)}
+    if len(blended.test) and data.target.exclusive:
+        # A shift isn't what the rows look like.
+        shares["estimated"] = priors.estimate(blended.undecided, train)
     return shares
 
 

@@ -35,7 +35,9 @@ def on_other_labels(session: Session, probability: np.ndarray) -> OtherScore | N
     if not own and not now:
         return None
     file = None if own == now else project.corrections
-    other = dataset.prepare(config.read(session.config, project, file))
+    other = dataset.prepare(
+        config.read(session.config, project, file), session.config.search.metric
+    )
     target, classes = labels_of(other, session.data)
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
     count = int((target != session.data.labels).sum())

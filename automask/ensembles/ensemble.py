@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask.ensembles import calibration, priors, selection
+from automask.ensembles import calibration, decisions, selection
 from automask.ensembles.selection import Blend, Pool
 from automask.errors import UserError
 from automask.scoring import Metric, Score
 from automask.space import registry
 from automask.space.recipe import Recipe
+from automask.target import SINGLE, Target
 
 #: The name for: the method that is best where the choice of it is scored too.
 AUTO = "auto"
@@ -66,17 +67,18 @@ class Ensemble:
     average differ from one another in a share `disagreement` of the rows.
 
     `nested` is the score of the `honest` probabilities `[N, C]`: each fold by a blend that was chosen
-    without it, members, method, view and biases included. `validation` `[N, C]` and `test` `[M, C]` are
+    without it, members, method, view and shift included. `validation` `[N, C]` and `test` `[M, C]` are
     those of the `blend`, `plain` the score of the former; `test` is divided by the `temperature`, where
-    there is one, and has the same likeliest classes. `calibrated` are the honest ones, each fold at the
+    there is one, and has the same likeliest classes; `undecided` is the same without the shift of
+    decisions. `calibrated` are the honest ones, each fold at the
     temperature of the others. `methods` are scored on the plain view and `views`, nested, with the
-    method that was chosen, both without biases.
+    method that was chosen, both without a shift.
     """
 
     asked: str
     method: str
     view: str
-    biases: np.ndarray | None
+    shift: np.ndarray | None
     temperature: float | None
     blend: Blend
     parts: tuple[Part, ...]
@@ -85,6 +87,7 @@ class Ensemble:
     honest: np.ndarray
     calibrated: np.ndarray
     test: np.ndarray
+    undecided: np.ndarray
     plain: Score
     nested: Score
     single: Score
@@ -106,19 +109,20 @@ class Ensemble:
 
 def fit(
     views: Mapping[str, Sequence[Member]],
-    target: np.ndarray,
+    labels: np.ndarray,
     folds: np.ndarray,
     groups: np.ndarray | None,
     metric: Metric,
     method: str,
     top: int,
     seed: int = 0,
+    target: Target = SINGLE,
 ) -> Ensemble:
     """Blend the `top` best of the members by an ensemble plugin, or by the one that `auto` finds.
 
     `views` are the same members as they see an image in one way or another, the plain one first.
-    `target` and `folds` are `[N]`; the nested score goes by the study's own folds, or by their halves
-    where there are but two.
+    `labels` are as the `target` has them, `folds` `[N]`; the nested score goes by the study's own
+    folds, or by their halves where there are but two.
     """
     plain = next(iter(views))
     tables = {
@@ -127,7 +131,7 @@ def fit(
     }
     if len(np.unique(folds)) == 2:
         folds = selection.split_in_half(folds, groups)
-    pool = Pool(tables, target, folds, groups, metric, top, seed)
+    pool = Pool(tables, labels, folds, groups, metric, top, seed, target)
     methods, notes = _methods(pool, method)
     honest, choices = selection.nested_choice(pool, methods)
     choice = selection.choose_blend(pool, methods)
@@ -136,12 +140,13 @@ def fit(
 
     def blended(among: Sequence[int]) -> tuple[list[int], Blend, np.ndarray]:
         indices, blend = pool.fit(choice.view, choice.method, selection.EVERYTHING, among)
-        return indices, blend, priors.add_biases(blend(table[indices]), choice.biases)
+        return indices, blend, decisions.apply(target, blend(table[indices]), choice.shift)
 
     indices, blend, validation = blended(able)
-    value = metric(target, validation)
+    value = metric(labels, validation)
     weights = getattr(blend, "weights", [None] * len(indices))
-    predicted = table.argmax(2)
+    answers = [target.decide(member) for member in table]
+    own = target.decide(validation)
     parts = []
     for index, weight in zip(indices, weights, strict=True):
         if weight is None or weight > 0:
@@ -150,28 +155,28 @@ def fit(
                 Part(
                     members[index],
                     None if weight is None else float(weight),
-                    float(metric(target, table[index])),
-                    float((predicted[index] != validation.argmax(1)).mean()),
-                    float(value - metric(target, blended(others)[2])) if others else 0.0,
+                    float(metric(labels, table[index])),
+                    float(target.differ(answers[index], own).mean()),
+                    float(value - metric(labels, blended(others)[2])) if others else 0.0,
                 )
             )
-    test = priors.add_biases(
-        blend(np.stack([members[index].test() for index in indices])), choice.biases
-    )
+    undecided = blend(np.stack([members[index].test() for index in indices]))
+    test = decisions.apply(target, undecided, choice.shift)
     calibrated, temperature = selection.calibrate(pool, honest)
     return Ensemble(
         asked=method,
         method=choice.method,
         view=choice.view,
-        biases=choice.biases,
+        shift=choice.shift,
         temperature=temperature,
         blend=blend,
         parts=tuple(parts),
-        disagreement=disagreement(predicted[indices]),
+        disagreement=disagreement(target, [answers[index] for index in indices]),
         validation=validation,
         honest=honest,
         calibrated=calibrated,
-        test=test if temperature is None else calibration.apply_temperature(test, temperature),
+        test=_at(test, temperature),
+        undecided=_at(undecided, temperature),
         plain=pool.score(validation),
         nested=pool.score(honest),
         single=pool.score(tables[plain][pool.best(plain, able)[0]]),
@@ -182,9 +187,17 @@ def fit(
     )
 
 
-def disagreement(classes: np.ndarray) -> float:
-    """The mean share of rows in which two of the members, who predict `classes` `[T, N]`, differ."""
-    pairs = [(classes[i] != classes[j]).mean() for i in range(len(classes)) for j in range(i)]
+def _at(probability: np.ndarray, temperature: float | None) -> np.ndarray:
+    if temperature is None:
+        return probability
+    return calibration.apply_temperature(probability, temperature)
+
+
+def disagreement(target: Target, answers: Sequence[np.ndarray]) -> float:
+    """The mean share of rows in which two of the members, whose answers are given, differ."""
+    pairs = [
+        target.differ(answers[i], answers[j]).mean() for i in range(len(answers)) for j in range(i)
+    ]
     return float(np.mean(pairs)) if pairs else 0.0
 
 
@@ -193,7 +206,9 @@ def _methods(pool: Pool, method: str) -> tuple[list[str], list[str]]:
     if method != AUTO:
         return [registry.get("ensemble", method).name], []
     usable, notes = [], []
-    for name in registry.plugins("ensemble"):
+    for name, plugin in registry.plugins("ensemble").items():
+        if not plugin.takes(pool.target):
+            continue
         try:
             pool.crossed(pool.plain, name)
             usable.append(name)
@@ -203,7 +218,7 @@ def _methods(pool: Pool, method: str) -> tuple[list[str], list[str]]:
 
 
 def _scores(pool: Pool, method: str, able: Sequence[int]) -> MethodScores:
-    """Without class biases, on the plain view."""
+    """Without a shift of decisions, on the plain view."""
     members, blend = pool.fit(pool.plain, method, selection.EVERYTHING, able)
     plain = blend(pool.views[pool.plain][members])
     return MethodScores(pool.score(pool.crossed(pool.plain, method)), pool.score(plain))

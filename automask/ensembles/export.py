@@ -14,7 +14,7 @@ from automask.data.dataset import fold_count
 from automask.data.preprocessing import to_json
 from automask.ensembles import blend as blends
 from automask.ensembles import members, sizes
-from automask.ensembles.ensemble import Ensemble, Member, fit
+from automask.ensembles.ensemble import Ensemble, Member
 from automask.errors import UserError, did_you_mean
 from automask.listener import note, progress
 from automask.prediction import contents as parts
@@ -28,7 +28,7 @@ from automask.storage.disk import TOP
 from automask.storage.files import write_json
 from automask.storage.model_store import ModelStore
 from automask.study.session import Session
-from automask.target import Multi, Number
+from automask.target import Number
 from automask.training.backbone_facts import IN_TRAINING_ALONE
 
 #: How far a member's prediction may be from the one it was scored by, and rows a fold that say so.
@@ -70,8 +70,7 @@ def choose(
 
     def blended(among: Sequence[Member]) -> Ensemble:
         views = blends.candidate_views(session, tta, top, list(among))
-        data = session.data
-        return fit(views, data.labels, session.folds, data.groups, session.metric, method, top)
+        return blends.fit_blend(session, views, method, top)
 
     if size is None:
         return blended(plain)
@@ -151,7 +150,7 @@ class Writer:
                 fields=fields,
                 arrays=list(arrays),
             ),
-            biases=None if blended.biases is None else blended.biases.tolist(),
+            shift=None if blended.shift is None else blended.shift.tolist(),
             temperature=blended.temperature,
             rejection=rejection(session, blended),
             plugins=[],
@@ -256,7 +255,7 @@ def used_packages(contents: Contents) -> list[str]:
 def rejection(session: Session, blended: Ensemble) -> parts.Rejection | None:
     """How sure the right answers are, by rows that were predicted by blends chosen without them."""
     target = session.data.target
-    if isinstance(target, Multi | Number):
+    if not target.exclusive:
         return None
     table = blended.honest if blended.temperature is None else blended.calibrated
     confidence, right = table.max(1), target.decide(table) == session.data.labels

@@ -122,7 +122,8 @@ def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
         if is_head_alone(state) and (why := explain_other_weights(session)):
             raise UserError(f"new test rows can't be predicted: {why}")
         network = rebuild_network(task, recipe, state, fold)
-        test = predict(network, task.pixels(recipe, fold), task.test_rows, task.device)
+        pixels, target = task.pixels(recipe, fold), session.data.target
+        test = predict(network, pixels, task.test_rows, task.device, target)
         store.replace_test(fold, np.asarray(test), task.test_key)
 
 

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from automask.data.dataset import one_hot
+from automask.prediction.decisions import add_biases as add_biases
+from automask.prediction.decisions import reweight as reweight
 from automask.scoring import Metric
 
 #: What a class's bias is changed by, the small changes first, in so many rounds over the classes.
 STEPS, ROUNDS = (0.1, -0.1, 0.2, -0.2, 0.4, -0.4, 0.8, -0.8, 1.6, -1.6), 2
-
-
-def sees_labels_only(metric: Metric, target: np.ndarray, probability: np.ndarray) -> bool:
-    """Does the metric see the likeliest class only? Tried out on these rows."""
-    labels = one_hot(probability.argmax(1), probability.shape[1])
-    return bool(np.isclose(metric(target, labels), metric(target, probability), atol=1e-12))
-
-
-def reweight(probability: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Each class's probability times its factor `[C]`, so that a row sums to 1 again."""
-    out = probability * factors
-    return out / np.maximum(out.sum(1, keepdims=True), 1e-300)
-
-
-def add_biases(probability: np.ndarray, biases: np.ndarray | None) -> np.ndarray:
-    """With `biases` `[C]` added to the log-probabilities; unchanged without any."""
-    return probability if biases is None else reweight(probability, np.exp(biases))
 
 
 def fit_biases(target: np.ndarray, probability: np.ndarray, metric: Metric) -> np.ndarray:

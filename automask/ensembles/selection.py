@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from automask.ensembles import calibration, priors
+from automask.ensembles import calibration, decisions
 from automask.scoring import Metric, Score, score, simplest_best
 from automask.space import registry
+from automask.target import SINGLE, Target
 
 Blend = Callable[[np.ndarray], np.ndarray]
 Folds = frozenset[int]
@@ -18,12 +19,12 @@ EVERYTHING: Folds = frozenset()
 
 @dataclass(frozen=True)
 class Choice:
-    """The method, the view and the class biases `[C]` (or none), and what says so: `honest` `[n, C]` are
+    """The method, the view and the shift of decisions (or none), and what says so: `honest` `[n, C]` are
     the probabilities of the rows that it was chosen by, each from a blend that never saw it."""
 
     method: str
     view: str
-    biases: np.ndarray | None
+    shift: np.ndarray | None
     honest: np.ndarray
 
 
@@ -32,16 +33,18 @@ class Pool:
     """The members' out-of-fold probabilities, `[T, N, C]` a view (a way to look at an image, the plain
     one first), and blends of the `top` best of them.
 
-    Everything is fitted without the rows of some folds, which alone it may be scored on.
+    Everything is fitted without the rows of some folds, which alone it may be scored on. `labels` are
+    as the `target` has them.
     """
 
     views: Mapping[str, np.ndarray]
-    target: np.ndarray
+    labels: np.ndarray
     folds: np.ndarray
     groups: np.ndarray | None
     metric: Metric
     top: int
     seed: int
+    target: Target = SINGLE
     cache: dict[tuple[str, str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
@@ -57,16 +60,16 @@ class Pool:
         return None if self.groups is None else self.groups[rows]
 
     def score(self, probability: np.ndarray) -> Score:
-        return score(self.metric, self.target, probability, self.groups)
+        return score(self.metric, self.labels, probability, self.groups)
 
     def best(
         self, view: str, among: Sequence[int] | None = None, without: Folds = EVERYTHING
     ) -> list[int]:
         """The `top` members, the best first; `among` are those that may be one."""
         rows = self.seen(without)
-        table, target = self.views[view][:, rows], self.target[rows]
+        table, labels = self.views[view][:, rows], self.labels[rows]
         indices = np.arange(len(table)) if among is None else np.array(among)
-        scores = np.array([self.metric(target, table[index]) for index in indices])
+        scores = np.array([self.metric(labels, table[index]) for index in indices])
         return indices[np.argsort(-scores, kind="stable")[: self.top]].tolist()
 
     def fit(
@@ -74,9 +77,9 @@ class Pool:
     ) -> tuple[list[int], Blend]:
         """The members, the best first, and their blend."""
         members, rows = self.best(view, among, without), self.seen(without)
-        table, target = self.views[view][members][:, rows], self.target[rows]
+        table, labels = self.views[view][members][:, rows], self.labels[rows]
         plugin, rng = registry.get("ensemble", method), np.random.default_rng(self.seed)
-        blend = plugin.function(table, target, self.metric, rng, **plugin.defaults)
+        blend = plugin.function(table, labels, self.metric, rng, **plugin.defaults)
         return members, blend
 
     def outside(self, view: str, method: str, without: Folds) -> np.ndarray:
@@ -99,42 +102,44 @@ class Pool:
 
 
 def choose_blend(pool: Pool, methods: Sequence[str], without: Folds = EVERYTHING) -> Choice:
-    """The method, then the view, then biases or none, by the rows outside the folds `without` alone.
+    """The method, then the view, then a shift of decisions or none, by the rows outside the folds
+    `without` alone.
 
     The method is the one with the best nested score, the simplest among equals. Another view than the
-    plain one, or biases, must gain more than a standard error.
+    plain one, or a shift, must gain more than a standard error.
     """
     rows = pool.seen(without)
-    target, groups, folds = pool.target[rows], pool.groups_of(rows), pool.folds[rows]
+    labels, groups, folds = pool.labels[rows], pool.groups_of(rows), pool.folds[rows]
     tables = [pool.crossed(pool.plain, method, without) for method in methods]
-    method = methods[int(np.argmax([pool.metric(target, table) for table in tables]))]
+    method = methods[int(np.argmax([pool.metric(labels, table) for table in tables]))]
     views = list(pool.views)
     tables = [pool.crossed(view, method, without) for view in views]
-    index = simplest_best(pool.metric, target, tables, groups)
+    index = simplest_best(pool.metric, labels, tables, groups)
     view, honest = views[index], tables[index]
-    if not priors.sees_labels_only(pool.metric, target, honest):
+    if not decisions.sees_answers_only(pool.target, pool.metric, labels, honest):
         return Choice(method, view, None, honest)
     crossed = np.empty_like(honest)
     for fold in np.unique(folds):
         held = folds == fold
-        biases = priors.fit_biases(target[~held], honest[~held], pool.metric)
-        crossed[held] = priors.add_biases(honest[held], biases)
-    if simplest_best(pool.metric, target, [honest, crossed], groups) == 0:
+        shift = decisions.fit(pool.target, labels[~held], honest[~held], pool.metric)
+        crossed[held] = decisions.apply(pool.target, honest[held], shift)
+    if simplest_best(pool.metric, labels, [honest, crossed], groups) == 0:
         return Choice(method, view, None, honest)
-    return Choice(method, view, priors.fit_biases(target, honest, pool.metric), crossed)
+    shift = decisions.fit(pool.target, labels, honest, pool.metric)
+    return Choice(method, view, shift, crossed)
 
 
 def nested_choice(pool: Pool, methods: Sequence[str]) -> tuple[np.ndarray, list[Choice]]:
     """`[N, C]`: each fold by a choice made, blend and all, without it; and these choices.
 
-    All of the choosing is inside: members, method, view and biases.
+    All of the choosing is inside: members, method, view and shift.
     """
     out = np.empty(pool.views[pool.plain].shape[1:])
     choices = []
     for fold in np.unique(pool.folds).tolist():
         choice = choose_blend(pool, methods, frozenset({fold}))
         held = pool.outside(choice.view, choice.method, frozenset({fold}))
-        out[pool.folds == fold] = priors.add_biases(held, choice.biases)
+        out[pool.folds == fold] = decisions.apply(pool.target, held, choice.shift)
         choices.append(choice)
     return out, choices
 
@@ -142,15 +147,18 @@ def nested_choice(pool: Pool, methods: Sequence[str]) -> tuple[np.ndarray, list[
 def calibrate(pool: Pool, honest: np.ndarray) -> tuple[np.ndarray, float | None]:
     """`honest` `[N, C]`, each fold at the temperature of the others; that of all rows where it helps.
 
-    It helps where the log loss of the former is lower by more than a standard error.
+    It helps where the log loss of the former is lower by more than a standard error. What isn't a
+    distribution over classes has no temperature.
     """
+    if not pool.target.exclusive:
+        return honest, None
     out = np.empty_like(honest)
     for fold in np.unique(pool.folds):
         held = pool.folds == fold
-        temperature = calibration.temperature(pool.target[~held], honest[~held])
+        temperature = calibration.temperature(pool.labels[~held], honest[~held])
         out[held] = calibration.apply_temperature(honest[held], temperature)
-    helps = simplest_best(calibration.log_likelihood, pool.target, [honest, out], pool.groups)
-    return out, calibration.temperature(pool.target, honest) if helps else None
+    helps = simplest_best(calibration.log_likelihood, pool.labels, [honest, out], pool.groups)
+    return out, calibration.temperature(pool.labels, honest) if helps else None
 
 
 def split_in_half(folds: np.ndarray, groups: np.ndarray | None) -> np.ndarray:

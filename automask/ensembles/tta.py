@@ -23,6 +23,7 @@ from automask.space.recipe import Recipe
 from automask.storage.trial_store import FoldResult, TrialStore
 from automask.study import flips
 from automask.study.session import Session
+from automask.target import Target
 from automask.training.features import Features
 from automask.training.network import Network, in_batches
 
@@ -80,14 +81,19 @@ def member_views(
 
 
 def predict(
-    network: Network, pixels: np.ndarray, rows: np.ndarray, device: torch.device, views: Views
+    network: Network,
+    pixels: np.ndarray,
+    rows: np.ndarray,
+    device: torch.device,
+    views: Views,
+    target: Target,
 ) -> np.ndarray:
-    """float32 `[n, C]`: the mean over views of the probabilities of rows of uint8 `[N, S, S, 3]`."""
+    """float32 `[n, C]`: the mean over views of the predictions of rows of uint8 `[N, S, S, 3]`."""
     network.eval()
 
     def batch(part: np.ndarray) -> Tensor:
         images = _viewed(pixels, part, device, views)
-        return torch.stack([network(view).float().softmax(-1) for view in images]).mean(0)
+        return torch.stack([target.activate(network(view).float()) for view in images]).mean(0)
 
     with torch.inference_mode():
         return in_batches(batch, rows).numpy()
@@ -108,8 +114,9 @@ class _Frozen:
     `[rows]` gives float32 `[n, views, D]`.
     """
 
-    def __init__(self, network: Network, pixels: np.ndarray, views: Views) -> None:
+    def __init__(self, network: Network, pixels: np.ndarray, views: Views, target: Target) -> None:
         self.network, self.pixels, self.views = network.eval(), pixels, views
+        self.target = target
         self.computed = np.zeros(len(pixels), bool)
         self.table = torch.zeros(0)
 
@@ -134,12 +141,13 @@ class _Frozen:
         device = self.network.scale.device
         with torch.inference_mode():
             logits = head(self[rows].flatten(0, 1).to(device)).float()
-            return logits.softmax(-1).unflatten(0, (len(rows), -1)).mean(1).cpu().numpy()
+            each = self.target.activate(logits).unflatten(0, (len(rows), -1))
+            return each.mean(1).cpu().numpy()
 
 
 def _predict_all(session: Session, jobs: Sequence[_Job]) -> None:
     """Keep what each job's stored network predicts of its scored rows and of the test rows."""
-    task, begin = session.task(), time.monotonic()
+    task, begin, target = session.task(), time.monotonic(), session.data.target
     note(
         f"predicting {len({id(job.recipe) for job in jobs})} trials under "
         f"{', '.join(sorted({name for job in jobs for name in job.names}))} by their stored weights, "
@@ -159,11 +167,11 @@ def _predict_all(session: Session, jobs: Sequence[_Job]) -> None:
                 key = f"{name} {features.key(job.fold)}"
                 if key not in frozen:
                     frozen = {k: v for k, v in frozen.items() if features.shared_key in k}
-                    frozen[key] = _Frozen(network, pixels, plugin)
+                    frozen[key] = _Frozen(network, pixels, plugin, target)
                 probability = functools.partial(frozen[key].predict, network.head.eval())
             else:
                 probability = functools.partial(
-                    predict, network, pixels, device=task.device, views=plugin
+                    predict, network, pixels, device=task.device, views=plugin, target=target
                 )
             test = probability(task.test_rows) if len(task.test_rows) else _nothing(session)
             result = FoldResult(probability(scored), test, task.test_key)

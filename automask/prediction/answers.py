@@ -46,7 +46,7 @@ def table(
     """
     kind, attributes = contents.answers.kind, contents.answers.attributes
     values = predictions.values
-    exclusive = not isinstance(kind, Multi | Number)
+    exclusive = kind.exclusive
     if not exclusive and (top is not None or reject is not None):
         raise UserError(f"--top and --reject are for one class a row, and here it's {kind.phrase}")
     answered = ~np.isnan(values[:, 0])

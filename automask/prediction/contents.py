@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from automask import target
-from automask.data.dataset import Attributes
+from automask.data.labels import Attributes
 from automask.errors import UserError
 from automask.space.recipe import Choice
 from automask.storage.files import read_json
@@ -144,7 +144,7 @@ class Contents(Part):
     members: list[MemberPart]
     view: PluginName
     blend: Blend
-    biases: list[float] | None
+    shift: list[float] | None
     temperature: float | None
     rejection: Rejection | None
     plugins: list[str]

@@ -79,7 +79,9 @@ def load_data(project: Project) -> Dataset | None:
     """The data of a project; None where it has no `automask.toml`."""
     if not project.config.is_file():
         return None
-    return dataset.prepare(config.read(config.load(project), project, project.corrections))
+    settings = config.load(project)
+    tables = config.read(settings, project, project.corrections)
+    return dataset.prepare(tables, settings.search.metric)
 
 
 def read(paths: Sequence[Path], data: Dataset | None) -> tuple[Form, list[pd.DataFrame]]:

@@ -18,7 +18,7 @@ MOST_NAMES, WORST, PAIRS = 30, 30, 12
 @dataclass(frozen=True)
 class Predictions:
     """What is to be told apart, all attributes together or one: the names of K classes, and the true
-    and the predicted class of each row `[N]`."""
+    and the predicted class of each row `[N]`, or its labels `[N, K]`."""
 
     title: str
     names: tuple[str, ...]
@@ -38,7 +38,10 @@ def predictions(data: Dataset, probability: np.ndarray) -> list[Predictions]:
     """The classes and, of several attributes, the values of each by themselves."""
     attributes = data.attributes
     names = tuple(attributes.describe(label) for label in range(len(attributes.classes)))
-    parts = [Predictions(" × ".join(attributes.names), names, data.labels, probability.argmax(1))]
+    if len(names) < 2:
+        return []
+    answers = data.target.decide(probability)
+    parts = [Predictions(" × ".join(attributes.names), names, data.labels, answers)]
     if len(attributes.names) > 1:
         for index, name in enumerate(attributes.names):
             target = attributes.classes[data.labels, index]

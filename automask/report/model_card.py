@@ -70,7 +70,7 @@ def text(session: Session, blended: Ensemble) -> str:
             "",
             f"Blended by '{blended.method}'"
             f"{'' if blended.view == PLAIN else f', each under the views of {blended.view!r}'}"
-            f"{'' if blended.biases is None else ', with class biases'}"
+            f"{'' if blended.shift is None else f', with {session.data.target.shift}'}"
             f"{'' if blended.temperature is None else f', at temperature {blended.temperature:.3f}'}.",
             "",
             "## Tested, and not",

@@ -14,9 +14,11 @@ from automask.data.decoding import longest_side
 from automask.data.preprocessing import is_fitted
 from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes
-from automask.space.kinds import DEFAULTS
+from automask.space import registry
+from automask.space.kinds import DEFAULTS, KINDS
 from automask.space.ranges import Categorical, Int, Range
 from automask.space.space import Space
+from automask.target import Target
 from automask.training.pretrained import Checkpoint, reachable
 
 
@@ -41,6 +43,22 @@ def drop_unavailable(
     if out:
         notes.append(f"left out, as there are no weights for them: {', '.join(out)}")
     return chosen.with_models(here), notes
+
+
+def for_target(chosen: Space, target: Target) -> tuple[Space, list[str]]:
+    """The space without plugins that don't take the target, and what a user's own space loses by that.
+
+    A kind of which none is left has its default for that target.
+    """
+    competitors, out = dict(chosen.competitors), []
+    for kind, plugins in chosen.competitors.items():
+        left = {n: r for n, r in plugins.items() if registry.get(kind, n).takes(target)}
+        out += [f"{kind}.{name}" for name in plugins.keys() - left.keys()]
+        default = KINDS[kind].default_for(target)
+        competitors[kind] = left or {default: registry.get(kind, default).ranges}
+    note = f"left out, as they aren't for {target.phrase}: {', '.join(sorted(out))}"
+    chosen = replace(chosen, competitors=competitors)
+    return chosen, [note] if out and not chosen.adapts else []
 
 
 def may_be_pretrained(space: Space) -> bool:

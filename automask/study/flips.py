@@ -60,7 +60,7 @@ def _measured(session: Session) -> dict[str, Any]:
     data = session.data
     groups = np.arange(len(data.labels)) if data.groups is None else data.groups
     rows = _sample(groups, session.config.search.seed)
-    labels, groups = data.labels[rows], groups[rows]
+    labels, groups = data.single_labels[rows], groups[rows]
     setup_process(session.options.threads)
     plain, mirrored = templates(_pixels(session, rows), session.config.search.seed)
     without, with_ = compare(plain, mirrored, labels, session.folds[rows])
@@ -78,7 +78,8 @@ def _measured(session: Session) -> dict[str, Any]:
     if sure[worst] <= SPARED:
         note = f"mirrored images keep their class ({figures}), so flips may be searched"
         return {"kept": True, "note": note}
-    loss = f"{data.attributes.describe(worst)}: {recalls(worst)}"
+    worst_name = data.attributes.describe(worst) if data.target.exclusive else f"class {worst + 1}"
+    loss = f"{worst_name}: {recalls(worst)}"
     return {
         "kept": False,
         "note": f"mirrored images lose their class ({figures}; {loss}): no flips",

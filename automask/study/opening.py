@@ -19,6 +19,7 @@ from automask.study import adaptation, flips
 from automask.study.session import (
     Options,
     Session,
+    as_begun,
     open_session,
     open_study,
     override,
@@ -105,6 +106,7 @@ def open_or_survey(options: Options) -> Session:
     attributes = StudyAttributes.read(opened.study)
     asked = space_file.load(opened.config.search.space, options.project.folder)
     chosen, _ = adaptation.drop_unavailable(asked, opened.weights, attributes)
+    chosen, _ = adaptation.for_target(chosen, opened.data.target)
     if chosen.adapts:
         chosen, _ = adaptation.adapt(chosen, opened.data, opened.weights, options.device)
     return replace(opened, space=chosen)
@@ -124,7 +126,10 @@ def _ready(
     begun = open_study(config, options, store) if store.is_begun else None
     attributes = StudyAttributes.read(begun) if begun is not None else StudyAttributes()
     chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, attributes)
-    data = dataset.prepare(read(config, project, project.corrections))
+    tables = read(config, project, project.corrections)
+    data = as_begun(tables, config.search.metric, attributes)
+    chosen, more = adaptation.for_target(chosen, data.target)
+    notes += more
     if chosen.adapts:
         chosen, more = adaptation.adapt(chosen, data, checkpoints, options.device)
         notes += more

@@ -42,6 +42,11 @@ def make(source: Session, metric: Metric) -> Pseudo:
         raise UserError(
             f"--pseudo {name}: there is no test table, so that nothing can be learned of it"
         )
+    if not data.target.exclusive:
+        raise UserError(
+            f"--pseudo {name}: pseudo-labels are single classes, and this study's target is "
+            f"{data.target.phrase}: search without --pseudo"
+        )
     stores = _complete(source)
     if not stores:
         raise UserError(f"--pseudo {name}: it has no complete trial yet; search it first")

@@ -15,6 +15,7 @@ from automask.data import dataset
 from automask.data.config import Config, load, read
 from automask.data.dataset import Dataset
 from automask.data.images import Images
+from automask.data.tables import Tables
 from automask.errors import UserError, did_you_mean
 from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.hpo.warm_start import Earlier
@@ -188,7 +189,7 @@ def open_session(options: Options) -> Session:
     metric, seed = noted.identity.get("metric"), int(noted.identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=dataset.fold_count(folds))
     config = override(config, begun)
-    data = dataset.prepare(read(config, project, store.corrections))
+    data = as_begun(read(config, project, store.corrections), config.search.metric, noted)
     check_identity(study, dataset.fingerprint(data, folds), {})
     data = with_study_groups(data, store)
     path = noted.weights_folder
@@ -198,6 +199,16 @@ def open_session(options: Options) -> Session:
     checkpoints = pretrained.read_folder(folder) if folder and folder.is_dir() else {}
     cap = options.disk or noted.disk or store.default_cap()
     return Session(config, options, data, folds, noted.largest, checkpoints, store, study, cap=cap)
+
+
+def as_begun(tables: Tables, metric: str, attributes: StudyAttributes) -> Dataset:
+    """The data with the classes in the order that the study has them in, if it was begun."""
+    data = dataset.prepare(tables, metric)
+    labels = attributes.identity.get("labels")
+    if labels in (None, dataset.labels_fingerprint(data)):
+        return data
+    earlier = dataset.prepare(tables, metric, as_text=True)
+    return earlier if labels == dataset.labels_fingerprint(earlier) else data
 
 
 def override(config: Config, options: Options) -> Config:

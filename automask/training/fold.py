@@ -105,8 +105,9 @@ class FoldTrainer:
         return mean
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """float32 probabilities `[n, C]` of rows of the pixel table, by the network as it stands."""
-        return predict(self.optimization.average.module, self.pixels, rows, self.task.device)
+        """float32 predictions `[n, C]` of rows of the pixel table, by the network as it stands."""
+        network, target = self.optimization.average.module, self.task.data.target
+        return predict(network, self.pixels, rows, self.task.device, target)
 
     def _backward(self, batch: EpochRows, table: np.ndarray | None) -> Tensor:
         """Leave the batch's gradient in the network; its mean loss.

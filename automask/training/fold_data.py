@@ -23,10 +23,10 @@ from automask.training.task import Task, call_plugin
 class FoldData:
     """A fold's rows, by their numbers in the table of all `N` train rows and then `M` test rows.
 
-    It trains on `rows` `[n]` of the classes `labels` `[n]`, those with pseudo-labels at the end, and is
-    scored on the rows `scored` `[m]`. The loss gets `class_counts` float32 `[C]` and aims at `targets`
-    float32 `[T, C]`, of which a row has the one that `target_of_row` int64 `[N + M]` says. Tensors lie
-    on the task's device.
+    It trains on `rows` `[n]` with their `labels` as the target has them (`automask.target`), those with
+    pseudo-labels at the end, and is scored on the rows `scored` `[m]`. The loss gets `class_counts`
+    float32 `[C]` and aims at `targets` float32 `[T, C]`, of which a row has the one that
+    `target_of_row` int64 `[N + M]` says. Tensors lie on the task's device.
     """
 
     fold: int
@@ -62,12 +62,15 @@ def fold_data(task: Task, recipe: Recipe, fold: int) -> FoldData:
     """
     rows, labels = _training_part(task, recipe, fold)
     classes, train = len(task.data.attributes.classes), len(task.data.labels)
-    targets = np.eye(classes, dtype=np.float32)
+    target, every = task.data.target, task.data.labels.copy()
+    every[rows[rows < train]] = labels[rows < train]
+    # Of all rows, so that the folds' tables are alike and can be stacked.
+    targets, target_of_row = target.aims(every, classes)
+    pseudo = len(targets) + np.arange(len(task.test_rows))
     if task.pseudo is not None:
         targets = np.append(targets, task.pseudo.probability[fold], 0)
-    target_of_row = np.zeros(train + len(task.test_rows), np.int64)
-    target_of_row[rows] = np.where(rows < train, labels, classes + rows - train)
-    counts = np.bincount(labels, minlength=classes)
+    target_of_row = np.append(target_of_row, pseudo)
+    counts = target.counts(labels, classes)
     return FoldData(
         fold,
         rows,

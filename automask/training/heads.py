@@ -144,9 +144,10 @@ class HeadsTrainer:
 
     def _result(self, data: FoldData, head: nn.Module) -> FoldResult:
         plain, device = self.features.plain(data.fold), self.task.device
+        target = self.task.data.target
         return FoldResult(
-            validation=predict(head, plain, data.scored, device),
-            test=predict(head, plain, self.task.test_rows, device),
+            validation=predict(head, plain, data.scored, device, target),
+            test=predict(head, plain, self.task.test_rows, device, target),
             test_key=self.task.test_key,
             state={f"head.{key}": value.cpu() for key, value in head.state_dict().items()},
         )

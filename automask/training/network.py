@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from automask.data.dataset import Attributes
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe
+from automask.target import Target
 from automask.training.batches import to_device
 from automask.training.hardware import run_halving
 from automask.training.pretrained import Checkpoint
@@ -135,16 +136,20 @@ def build_head(choice: Choice, D: int, attributes: Attributes, seed: int, fold: 
 
 
 def predict(
-    network: nn.Module, inputs: np.ndarray, rows: np.ndarray, device: torch.device
+    network: nn.Module,
+    inputs: np.ndarray,
+    rows: np.ndarray,
+    device: torch.device,
+    target: Target,
 ) -> np.ndarray:
-    """float32 probabilities `[n, C]` of the given rows of `inputs`, in eval mode.
+    """float32 predictions `[n, C]` of the given rows of `inputs`, in eval mode.
 
     In full precision whatever training used, so that stored weights give the same again.
     """
     network.eval()
 
     def batch(part: np.ndarray) -> Tensor:
-        return network(to_device(inputs[part], device)).float().softmax(-1)
+        return target.activate(network(to_device(inputs[part], device)).float())
 
     with torch.inference_mode():
         return in_batches(batch, rows).numpy()

@@ -327,7 +327,7 @@ def _by_weights(task, used, store, fold, value):
     built = network.build(used, task.data.attributes, {}, task.seed, fold)
     built.load_state_dict(load_file(store.weights(fold)), strict=False)
     image = np.full((1, 32, 32, 3), value, np.uint8)
-    return network.predict(built, image, np.arange(1), task.device)[0]
+    return network.predict(built, image, np.arange(1), task.device, task.data.target)[0]
 
 
 def test_later_test_rows_are_predicted_on_each_folds_map(started, task, tmp_path, monkeypatch):

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automask.data.dataset import one_hot
-from automask.ensembles import calibration, ensemble, priors, selection
+from automask.ensembles import calibration, decisions, ensemble, priors, selection
 from automask.ensembles.ensemble import Member
 from automask.ensembles.selection import Pool
 from automask.errors import UserError
 from automask.scoring import simplest_best
 from automask.space import registry
+from automask.target import SINGLE
 from helpers.probabilities import macro_f1, noisy
 
 accuracy = registry.get("metric", "accuracy").function
@@ -265,7 +266,7 @@ def test_what_a_member_adds_and_how_it_differs():
     twins = fit(np.stack([table[0], table[0]]), target, "mean")
     assert twins.disagreement == 0
     assert [part.adds for part in twins.parts] == [0, 0]
-    assert ensemble.disagreement(np.array([[0, 1], [0, 0], [0, 1]])) == pytest.approx(1 / 3)
+    assert ensemble.disagreement(SINGLE, np.array([[0, 1], [0, 0], [0, 1]])) == pytest.approx(1 / 3)
 
 
 # Biases and priors
@@ -286,20 +287,20 @@ def test_biases_are_kept_where_classes_are_skewed_and_dropped_on_noise():
     hidden = probability * [0.95, 0.05]
     hidden /= hidden.sum(1, keepdims=True)
     found = fit(hidden[None], target, "mean")
-    assert found.biases is not None and found.biases[1] > found.biases[0]
+    assert found.shift is not None and found.shift[1] > found.shift[0]
     assert found.nested.value > macro_f1(target, hidden) + 0.02
     for seed in range(3):
         target, table = noise(seed)
         pool = Pool({"none": table[:1]}, target, folds[:80], None, macro_f1, 1, 0)
         crossed = selection.choose_blend(pool, ["mean"])
-        assert crossed.biases is None
+        assert crossed.shift is None
 
 
 def test_biases_are_for_metrics_of_labels():
     target, probability = skewed(300)
-    assert priors.sees_labels_only(macro_f1, target, probability)
-    assert not priors.sees_labels_only(log_loss, target, probability)
-    assert fit(probability[None], target, "mean", log_loss).biases is None
+    assert decisions.sees_answers_only(SINGLE, macro_f1, target, probability)
+    assert not decisions.sees_answers_only(SINGLE, log_loss, target, probability)
+    assert fit(probability[None], target, "mean", log_loss).shift is None
 
 
 def test_biases_never_lower_the_score_of_the_rows_they_were_fitted_to():

@@ -13,6 +13,7 @@ from automask.hpo.attributes import StudyAttributes
 from automask.space import registry
 from automask.study import flips, opening, session
 from automask.study.session import Options
+from automask.target import SINGLE
 from automask.training import trial
 from automask.training.network import build, predict
 from helpers.commands import automask
@@ -80,7 +81,7 @@ def test_an_image_and_its_mirror_image_get_one_probability_under_flip(begun):
 
     def both(views):
         return [
-            tta_module.predict(network, some, rows, task.device, views)
+            tta_module.predict(network, some, rows, task.device, views, SINGLE)
             for some in (pixels, np.ascontiguousarray(pixels[:, :, ::-1]))
         ]
 
@@ -89,7 +90,9 @@ def test_an_image_and_its_mirror_image_get_one_probability_under_flip(begun):
     mean = np.mean(both(tta("none")), axis=0)
     np.testing.assert_allclose(both(tta("flip"))[0], mean, atol=1e-6)
     np.testing.assert_allclose(
-        both(tta("none"))[0], predict(network, pixels, rows, task.device), atol=1e-6
+        both(tta("none"))[0],
+        predict(network, pixels, rows, task.device, task.data.target),
+        atol=1e-6,
     )
 
 
@@ -128,7 +131,9 @@ def test_heads_and_networks_average_the_views_alike_and_a_second_time_nothing_is
             network = members.rebuild_network(task, made, state, fold)
             _, rows = task.fold_rows(fold)
             pixels = task.pixels(made, fold)
-            by_hand = tta_module.predict(network, pixels, rows, task.device, tta("multi_crop"))
+            by_hand = tta_module.predict(
+                network, pixels, rows, task.device, tta("multi_crop"), SINGLE
+            )
             shown = seen["multi_crop"][place].validation[rows]
             np.testing.assert_allclose(shown, by_hand, atol=1e-5)
     monkeypatch.delattr(tta_module, "_predict_all")

@@ -11,6 +11,7 @@ from automask.space import registry
 from automask.storage.trial_store import TrialStore
 from automask.study import opening
 from automask.study.session import Options
+from automask.target import SINGLE
 from automask.training import hardware, trial
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer
@@ -118,7 +119,7 @@ def test_what_trained_on_a_gpu_predicts_alike_on_a_processor(task, monkeypatch, 
     of = trainer(task, monkeypatch, FORMATS[number], augmentation=("light", {}))
     assert np.isfinite([of.epoch(index) for index in range(2)]).all()
     there = of.predict(of.data.scored)
-    here = predict(of.network.cpu(), of.pixels, of.data.scored, torch.device("cpu"))
+    here = predict(of.network.cpu(), of.pixels, of.data.scored, torch.device("cpu"), SINGLE)
     np.testing.assert_allclose(there, here, atol=5e-3)
 
 

@@ -533,7 +533,9 @@ def test_averaged_weights_predict_and_are_the_ones_stored(task, tmp_path, freeze
         trial.fit(task, made, store, quiet)
         built = network.build(made, task.data.attributes, {}, task.seed, 1)
         built.load_state_dict(load_file(store.weights(1)), strict=False)
-        again = network.predict(built, task.pixels(made, 1), task.test_rows, task.device)
+        again = network.predict(
+            built, task.pixels(made, 1), task.test_rows, task.device, task.data.target
+        )
         np.testing.assert_allclose(again, store.load(1).test, atol=1e-4)
         outs[decay] = again
     assert np.abs(outs[0.0] - outs[0.9]).max() > 1e-4
@@ -546,10 +548,10 @@ def test_a_rung_is_scored_by_the_average(task):
     trainer.epoch(0)
     scored = trainer.data.scored
     by_average = network.predict(
-        trainer.optimization.average.module, trainer.pixels, scored, task.device
+        trainer.optimization.average.module, trainer.pixels, scored, task.device, task.data.target
     )
     np.testing.assert_array_equal(trainer.predict(scored), by_average)
-    by_last = network.predict(built, trainer.pixels, scored, task.device)
+    by_last = network.predict(built, trainer.pixels, scored, task.device, task.data.target)
     assert not np.allclose(by_average, by_last)
     assert not built.training, "and the next epoch sets what trains again"
     trainer.epoch(1)

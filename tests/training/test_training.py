@@ -246,7 +246,9 @@ def test_stored_weights_give_the_stored_probabilities(task, tmp_path):
         trial.fit(task, made, store, quiet)
         built = network.build(made, task.data.attributes, {}, task.seed, 1)
         built.load_state_dict(load_file(store.weights(1)), strict=False)
-        again = network.predict(built, task.pixels(made, 1), task.test_rows, task.device)
+        again = network.predict(
+            built, task.pixels(made, 1), task.test_rows, task.device, task.data.target
+        )
         np.testing.assert_allclose(again, store.load(1).test, atol=1e-4)
 
 
