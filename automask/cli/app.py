@@ -39,6 +39,11 @@ def main() -> None:
         app()
     except UserError as error:
         _fail(str(error))
+    except ModuleNotFoundError as error:
+        # Where a model predicts, what searches need may be left out.
+        if error.name is None or error.name.startswith("automask"):
+            raise
+        _fail(f"this needs {error.name}, which isn't installed here: pip install automask")
     except Exception as error:
         from automask.api.projects import Project, disk_full
 

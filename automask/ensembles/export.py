@@ -86,7 +86,9 @@ def exportable(session: Session, plain: Sequence[Member]) -> list[Member]:
     count, unable, out = fold_count(session.folds), [], list[Member]()
     for rank, member in enumerate(plain):
         store = session.store.trial(member.recipe.hash)
-        able = store.has_weights(count) and not (other and sizes.is_head_alone(store.weights(0)))
+        able = store.has_weights(count) and not (
+            other and sizes.stores_head_alone(store.weights(0))
+        )
         unable += [] if able else [str(member.number)]
         if able or rank >= TOP:
             out.append(replace(member, able=able))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,9 +106,9 @@ def rebuild_network(task: Task, recipe: Recipe, state: dict[str, Tensor], fold: 
     return network.to(task.device)
 
 
-def is_head_alone(state: dict[str, Tensor]) -> bool:
-    """Does a stored network hold nothing but the head?"""
-    return all(name.startswith("head.") for name in state)
+def is_head_alone(names: Iterable[str]) -> bool:
+    """Does a stored network, by its tensors' names, hold nothing but the head?"""
+    return all(name.startswith("head.") for name in names)
 
 
 def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from automask.data.dataset import fold_count
 from automask.ensembles.ensemble import Ensemble, Member
+from automask.ensembles.members import is_head_alone
 from automask.errors import UserError
 from automask.listener import note
 from automask.study.session import Session
@@ -15,13 +16,12 @@ from automask.training.network import build_backbone
 from automask.units import format_bytes
 
 
-def is_head_alone(file: Path) -> bool:
-    """Are the stored tensors those of a head alone, the backbone being the recipe's own?"""
+def stores_head_alone(file: Path) -> bool:
+    """Are a fold's stored tensors those of a head alone, the backbone being the recipe's own?"""
     from safetensors import safe_open
 
     with safe_open(file, framework="np") as opened:
-        names = opened.keys()
-    return all(name.startswith("head.") for name in names)
+        return is_head_alone(opened.keys())
 
 
 def member_files(session: Session, member: Member) -> dict[str, int]:
@@ -31,7 +31,7 @@ def member_files(session: Session, member: Member) -> dict[str, int]:
     for fold in range(fold_count(session.folds)):
         file = store.weights(fold)
         files[f"{member.recipe.hash} {fold}"] = file.stat().st_size
-    if is_head_alone(store.weights(0)):
+    if stores_head_alone(store.weights(0)):
         key = backbone_key(member.recipe, session.weights, session.config.search.seed)
         files[key] = _backbone_bytes(session, member)
     return files

@@ -144,14 +144,15 @@ def test_an_export_that_fails_leaves_nothing_and_replaces_nothing(trained, tmp_p
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine"]
 
 
-def test_one_member_or_as_much_as_fits(trained, tmp_path):
+def test_one_member_or_as_much_as_fits(trained, tmp_path, heard):
     made = automask.export(tmp_path / "one", trained, member=3)
     assert [part.member.number for part in made.blend.parts] == [3]
     contents = json.loads((tmp_path / "one/model.json").read_text())
     assert contents["inputs"][0]["large"] == contents["inputs"][0]["size"] == 40
     small = automask.export(tmp_path / "small", trained, method="mean", size="2MB")
     # Two heads on one backbone, where none of the other three fits.
-    assert {part.member.number for part in small.blend.parts} == {1, 2}
+    assert any("made of 2 trials or fewer of 5" in text for text in heard.notes)
+    assert {part.member.number for part in small.blend.parts} <= {1, 2}
     assert small.size < 2e6
     with pytest.raises(UserError, match="the smallest trial takes"):
         automask.export(tmp_path / "none", trained, size="1KB")
