@@ -12,9 +12,11 @@ from PIL import Image
 
 import automask
 from automask import UserError
+from automask.data.labels import Attributes
 from automask.prediction import answers, sources
 from automask.prediction import model as models
-from automask.prediction.contents import Rejection
+from automask.prediction.contents import Answers, Rejection
+from automask.target import MULTI, Number
 from helpers.commands import automask as command
 from helpers.commands import refused
 
@@ -148,3 +150,27 @@ def test_rows_that_arent_sure_stay_unanswered(exported, trained, photos, tmp_pat
     assert [answers.threshold(points, share) for share in (0.99, 0.95, 0.5)] == [0.9, 0.6, 0.6]
     with pytest.raises(UserError, match=r"at most 0\.900"):
         answers.threshold(points.model_copy(update={"precision": [0.9, 0.8, 0.7]}), 0.95)
+
+
+def other(contents, kind, names):
+    """The contents of a model of another target."""
+    attributes = Attributes(("labels",), (names,), np.arange(len(names))[:, None])
+    return contents.model_copy(update={"answers": Answers.of(kind, attributes)})
+
+
+def test_labels_are_joined_and_a_number_is_a_column(exported):
+    contents = automask.load_model(exported).contents
+    values = np.array([[0.9, 0.2, 0.7], [0.1, 0.2, 0.3], [np.nan, np.nan, np.nan]])
+    several = other(contents, MULTI, ("cat", "dog", "hat"))
+    predictions = answers.Predictions(values, {2: "c: can't be read"})
+    frame = answers.table(several, predictions, ["a", "b", "c"], probabilities=True)
+    assert frame["labels"].tolist()[:2] == ["cat hat", ""] and frame["labels"].isna()[2]
+    assert list(frame)[2:] == ["p(cat)", "p(dog)", "p(hat)", "error"]
+    with pytest.raises(UserError, match="any number of labels a row"):
+        answers.table(several, predictions, ["a", "b", "c"], top=2)
+    number = other(contents, Number(40.0, 10.0), ("age",))
+    assert number.answers.kind == Number(40.0, 10.0)
+    frame = answers.table(number, answers.Predictions(values[:2, :1], {}), ["a", "b"])
+    assert frame["labels"].tolist() == [0.9, 0.1] and list(frame) == ["image", "labels"]
+    with pytest.raises(UserError, match="a number a row"):
+        answers.table(number, predictions, ["a", "b"], reject=0.9)
