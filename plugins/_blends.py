@@ -1,4 +1,4 @@
-"""Blends: what the ensembles fit, from the members' probabilities `[T, M, C]` to one table `[M, C]`."""
+"""Blends: what the ensembles fit, from the members' predictions `[T, M, C]` to one table `[M, C]`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from automask.target import Target
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,17 @@ class RankMean:
 
 @dataclass(frozen=True)
 class Vote:
-    """The share of votes for each class, where each member has so much of a vote `[T]`."""
+    """The share of votes for each class or label, where each member has so much of a vote `[T]`."""
 
     votes: np.ndarray
+    target: Target
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
         import numpy as np
 
         total = np.zeros(probability.shape[1:])
-        for vote, label in zip(self.votes, probability.argmax(2), strict=True):
-            total[np.arange(len(label)), label] += vote
+        for vote, member in zip(self.votes, probability, strict=True):
+            total += vote * self.target.harden(member)
         return total / self.votes.sum()
 
 

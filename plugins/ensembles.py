@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from automask import Float, Int, ensemble
 from automask.plugins._blends import RankMean, Stacked, Vote, WeightedMean, centred_logs
+from automask.target import MULTI, SINGLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ SMALLEST_BAG = 3
 STEPS = 50
 
 
-@ensemble()
+@ensemble(target="any")
 def best(
     probability: np.ndarray,
     target: np.ndarray,
@@ -41,7 +42,7 @@ def best(
     return WeightedMean(np.eye(len(probability))[int(np.argmax(scores))])
 
 
-@ensemble()
+@ensemble(target="any")
 def mean(
     probability: np.ndarray,
     target: np.ndarray,
@@ -76,14 +77,14 @@ def rank_mean(
     return RankMean(np.sort(probability.reshape(len(probability), -1)))
 
 
-@ensemble()
+@ensemble(target=("single", "multi"))
 def hard_vote(
     probability: np.ndarray,
     target: np.ndarray,
     metric: Callable[[np.ndarray, np.ndarray], float],
     rng: np.random.Generator,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """A vote a member for its likeliest class, however sure it is.
+    """A vote a member for its likeliest class, or for each label above a half, however sure it is.
 
     Of tied classes that of the better members wins.
     When to use: members whose confidence can't be trusted.
@@ -93,10 +94,10 @@ def hard_vote(
     scores = np.array([metric(target, member) for member in probability])
     places = np.argsort(np.argsort(-scores, kind="stable"))
     # So little that it only ever decides a tie.
-    return Vote(1 - places / (2 * len(scores) ** 2 + 2))
+    return Vote(1 - places / (2 * len(scores) ** 2 + 2), SINGLE if target.ndim == 1 else MULTI)
 
 
-@ensemble(size=Int(1, 200), bags=Int(1, 50), share=Float(0.1, 1.0), start=Int(1, 25))
+@ensemble(size=Int(1, 200), bags=Int(1, 50), share=Float(0.1, 1.0), start=Int(1, 25), target="any")
 def greedy(
     probability: np.ndarray,
     target: np.ndarray,
@@ -161,7 +162,7 @@ def _grow(
     return best / best.sum()
 
 
-@ensemble(evaluations=Int(50, 5000))
+@ensemble(evaluations=Int(50, 5000), target="any")
 def cma(
     probability: np.ndarray,
     target: np.ndarray,

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def mean_one(weights: Tensor, class_counts: Tensor) -> Tensor:
     """`[C]` weights scaled to a mean of 1 over the rows, so that they leave the learning rate be."""
     rows = class_counts.sum(-1, keepdim=True)
-    return weights * rows / (weights * class_counts).sum(-1, keepdim=True)
+    # A training part may have no row with any label.
+    return weights * rows / (weights * class_counts).sum(-1, keepdim=True).clamp(min=1e-12)
 
 
 def class_weights(class_counts: Tensor, power: float) -> Tensor:
@@ -58,6 +59,26 @@ def each_class(target: Tensor, weights: Tensor, yes: Tensor, no: Tensor) -> Tens
     return (weighted * yes + (weighted.sum(-1, keepdim=True) - weighted) * no).sum(-1)
 
 
+def focus(missed: Tensor, gamma: float) -> Tensor:
+    """The `missed` probability to the power of `gamma`: little where a row is predicted well."""
+    # Kept off zero, where a power below one has no finite slope.
+    return missed.clamp(min=1e-6) ** gamma
+
+
+def asymmetric_terms(
+    log_p: Tensor, log_rest: Tensor, gamma_pos: float, gamma_neg: float, clip: float
+) -> tuple[Tensor, Tensor]:
+    """What `asymmetric` charges for a class that is there, and for one that isn't."""
+    import torch
+
+    # A sum in logarithms, since the rest of a p that rounds to 1 would be 0.
+    log_shifted_rest = torch.logaddexp(log_rest, log_rest.new_tensor(clip).log()).clamp(max=0)
+    return (
+        -focus(log_rest.exp(), gamma_pos) * log_p,
+        -focus(log_p.exp() - clip, gamma_neg) * log_shifted_rest,
+    )
+
+
 @loss(weight_power=Float(0.0, 1.0), per_row=True)
 def cross_entropy(
     logits: Tensor, target: Tensor, class_counts: Tensor, *, weight_power: float = 0.0
@@ -100,9 +121,8 @@ def focal(
     When to use: many easy rows drown the few hard ones.
     """
     log_p = logits.log_softmax(-1)
-    # Kept off zero, where a power below one has no finite slope.
-    focus = (1 - log_p.exp()).clamp(min=1e-6) ** gamma
-    return -(target * class_weights(class_counts, weight_power) * focus * log_p).sum(-1)
+    weights = class_weights(class_counts, weight_power)
+    return -(target * weights * focus(1 - log_p.exp(), gamma) * log_p).sum(-1)
 
 
 @loss(beta=Categorical(0.9, 0.99, 0.999, 0.9999), per_row=True)
@@ -187,18 +207,8 @@ def asymmetric(
     likely; a negative below the probability `clip` costs nothing.
     When to use: many classes, of which each row is one and all the others are easy to rule out.
     """
-    import torch
-
-    log_p, log_rest = log_yes_no(logits)
-    shifted = (log_p.exp() - clip).clamp(min=1e-6)
-    # A sum in logarithms, since the rest of a p that rounds to 1 would be 0.
-    log_shifted_rest = torch.logaddexp(log_rest, log_rest.new_tensor(clip).log()).clamp(max=0)
-    return each_class(
-        target,
-        class_weights(class_counts, weight_power),
-        -(log_rest.exp().clamp(min=1e-6) ** gamma_pos) * log_p,
-        -(shifted**gamma_neg) * log_shifted_rest,
-    )
+    yes, no = asymmetric_terms(*log_yes_no(logits), gamma_pos, gamma_neg, clip)
+    return each_class(target, class_weights(class_counts, weight_power), yes, no)
 
 
 @loss()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@mix()
+@mix(target="any")
 def none(inputs: Tensor, target: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Batches as they are.
 
@@ -20,7 +20,7 @@ def none(inputs: Tensor, target: Tensor, rng: np.random.Generator) -> tuple[Tens
     return inputs, target
 
 
-@mix(alpha=Float(0.05, 2.0, log=True))
+@mix(alpha=Float(0.05, 2.0, log=True), target="any")
 def mixup(
     inputs: Tensor, target: Tensor, rng: np.random.Generator, *, alpha: float = 0.2
 ) -> tuple[Tensor, Tensor]:
@@ -40,7 +40,7 @@ def mixup(
     return mixed, target.lerp(target[partners], weight[:, None])
 
 
-@mix(alpha=Float(0.1, 2.0, log=True), share=Float(0.1, 1.0), takes="pixels")
+@mix(alpha=Float(0.1, 2.0, log=True), share=Float(0.1, 1.0), takes="pixels", target="any")
 def cutmix(
     inputs: Tensor,
     target: Tensor,
@@ -69,7 +69,7 @@ def cutmix(
     return _pasted(inputs, target, _partners(inputs, rng), top, bottom, left, right)
 
 
-@mix(share=Float(0.1, 1.0), takes="pixels")
+@mix(share=Float(0.1, 1.0), takes="pixels", target="any")
 def vertical_cutmix(
     inputs: Tensor, target: Tensor, rng: np.random.Generator, *, share: float = 0.5
 ) -> tuple[Tensor, Tensor]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from automask import Float, Int, sampling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
 
-@sampling(reads_features=False)
+@sampling(reads_features=False, target="any")
 def all(
     labels: np.ndarray, features: Callable[[], np.ndarray], rng: np.random.Generator
 ) -> np.ndarray | tuple[np.ndarray, ...]:
@@ -70,16 +70,31 @@ def class_balanced(
     """
     import numpy as np
 
-    classes, counts = np.unique(labels, return_counts=True)
-    shares = counts ** (1.0 - power)
-    ends = np.cumsum(shares) / shares.sum() * len(labels)
-    # One random offset for all: each class gets its expected rows, rounded up or down by chance.
-    sizes = np.diff(np.floor(ends + rng.random()), prepend=0).astype(int)
-    drawn = [
-        _cycle(np.flatnonzero(labels == label), size, rng)
-        for label, size in zip(classes, sizes, strict=True)
-    ]
-    return rng.permutation(np.concatenate(drawn))
+    rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return rng.permutation(_shared_out(rows, len(labels), power, rng))
+
+
+@sampling(power=Float(0.0, 1.0), reads_features=False, target="multi")
+def label_balanced(
+    labels: np.ndarray,
+    features: Callable[[], np.ndarray],
+    rng: np.random.Generator,
+    *,
+    power: float = 0.5,
+) -> np.ndarray | tuple[np.ndarray, ...]:
+    """As many rows as there are, labels between as they come (0) and equally often drawn (1).
+
+    A label's share goes by its count to the power of `1 - power`, and each of its draws is a row that
+    has it. A row without labels comes once.
+    When to use: rare labels that count as much as common ones. Common ones that come with them are then
+    seen still more.
+    """
+    import numpy as np
+
+    rows = [np.flatnonzero(column) for column in labels.T if column.any()]
+    without = np.flatnonzero(~labels.any(1))
+    drawn = _shared_out(rows, len(labels) - len(without), power, rng)
+    return rng.permutation(np.concatenate([without, drawn]))
 
 
 @sampling(k=Int(1, 15), power=Float(0.0, 1.0), reads_features=True)
@@ -137,8 +152,24 @@ def _even(labels: np.ndarray, rng: np.random.Generator, size_of: Callable[..., i
     return rng.permutation(np.concatenate(drawn))
 
 
-def _cycle(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+def _shared_out(
+    rows: Sequence[np.ndarray], size: int, power: float, rng: np.random.Generator
+) -> np.ndarray:
+    """`size` indices, of each of the lists of `rows` a share by its length to the power 1 - `power`."""
     import numpy as np
 
-    rounds = -(-size // len(rows))
+    if not rows:
+        return np.zeros(0, int)
+    shares = np.array([len(own) for own in rows]) ** (1.0 - power)
+    ends = np.cumsum(shares) / shares.sum() * size
+    # One random offset for all: each gets its expected rows, rounded up or down by chance.
+    sizes = np.diff(np.floor(ends + rng.random()), prepend=0).astype(int)
+    return np.concatenate([_cycle(own, n, rng) for own, n in zip(rows, sizes, strict=True)])
+
+
+def _cycle(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """So many of the rows in random order, none again before all of them came."""
+    import numpy as np
+
+    rounds = max(1, -(-size // len(rows)))
     return np.concatenate([rng.permutation(rows) for _ in range(rounds)])[:size]

@@ -168,7 +168,7 @@ class EnsembleResult:
         """
         if not self.data.test:
             return None
-        frame = submission.table(self.data, self.data.test.ids, self.blend.test)
+        frame = submission.table(self.data, *submission.answered_rows(self.data, self.blend.test))
         submission.check(frame, self.data)
         return frame
 

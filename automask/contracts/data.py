@@ -10,9 +10,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from automask.contracts.targets import Drawn, on_each_target
 from automask.space import kinds, registry
 
-ROWS, CLASSES, SIZE, D = 12, 3, 64, 16
+ROWS, SIZE, D = 12, 64, 16
+#: By the name of a target, a metric that takes it.
+METRICS = {"single": "accuracy", "ordered": "accuracy", "multi": "macro_f1", "number": "rmse"}
 
 
 def expect(condition: bool, sentence: str) -> None:
@@ -28,14 +31,18 @@ def _reader(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
 
 @kinds.split.checked_by
 def _split(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
-    labels = np.repeat(np.arange(CLASSES), 20)
-    groups = np.arange(len(labels)) // 2
-    for joined in (None, groups):
-        fold = function(labels, joined, 4, 0)
-        expect(sorted(set(fold.tolist())) == [0, 1, 2, 3], "every fold must have rows")
-        again = function(labels, joined, 4, 0)
-        expect(bool((fold == again).all()), "the same seed must give the same folds")
-    expect(bool((fold[::2] == fold[1::2]).all()), "a group must not be on two sides")
+    def check(drawn: Drawn) -> None:
+        labels = drawn.target.strata(drawn.labels)
+        groups = np.arange(len(labels)) // 2
+        for joined in (None, groups):
+            fold = function(labels, joined, 4, 0)
+            expect(fold.shape == groups.shape, f"folds are {fold.shape}, not [N]")
+            expect(sorted(set(fold.tolist())) == [0, 1, 2, 3], "every fold must have rows")
+            again = function(labels, joined, 4, 0)
+            expect(bool((fold == again).all()), "the same seed must give the same folds")
+        expect(bool((fold[::2] == fold[1::2]).all()), "a group must not be on two sides")
+
+    on_each_target(abilities, 60, check)
 
 
 @kinds.resize.checked_by
@@ -126,26 +133,33 @@ def _labelling(function: Callable[..., Any], abilities: Mapping[str, Any]) -> No
 
 @kinds.sampling.checked_by
 def _sampling(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
-    labels = np.array([0] * 6 + [1] * 3 + [2])
-    features = np.random.default_rng(0).normal(size=(len(labels), D)).astype(np.float32)
+    def check(drawn: Drawn) -> None:
+        # More of some rows than of others.
+        labels = drawn.labels[[0, 0, 0, 0, 0, 0, 1, 1, 1, 2]]
+        features = np.random.default_rng(0).normal(size=(len(labels), D)).astype(np.float32)
 
-    def read() -> np.ndarray:
-        expect(
-            abilities["reads_features"],
-            "reads features, though it declares not to: say @sampling(reads_features=True)",
-        )
-        return features
+        def read() -> np.ndarray:
+            expect(
+                abilities["reads_features"],
+                "reads features, though it declares not to: say @sampling(reads_features=True)",
+            )
+            return features
 
-    out = function(labels, read, np.random.default_rng(0))
-    drawn = np.asarray(out[0] if isinstance(out, tuple) else out)
-    expect(drawn.ndim == 1 and len(drawn) > 0, "must give a list of rows")
-    expect(drawn.dtype.kind in "iu", "must give whole numbers")
-    expect(bool(((drawn >= 0) & (drawn < len(labels))).all()), "names rows that aren't there")
+        _samples(function(labels, read, np.random.default_rng(0)), labels)
+
+    on_each_target(abilities, ROWS, check)
+
+
+def _samples(out: Any, labels: np.ndarray) -> None:
+    rows = np.asarray(out[0] if isinstance(out, tuple) else out)
+    expect(rows.ndim == 1 and len(rows) > 0, "must give a list of rows")
+    expect(rows.dtype.kind in "iu", "must give whole numbers")
+    expect(bool(((rows >= 0) & (rows < len(labels))).all()), "names rows that aren't there")
     if isinstance(out, tuple):
         expect(len(out) == 3, "must give indices, or indices, partners and weights")
         partners, weights = map(np.asarray, out[1:])
-        expect(drawn.shape == partners.shape == weights.shape, "gives columns of other lengths")
-        expect(bool((labels[drawn] == labels[partners]).all()), "pairs rows of two classes")
+        expect(rows.shape == partners.shape == weights.shape, "gives columns of other lengths")
+        expect(bool((labels[rows] == labels[partners]).all()), "pairs rows of two classes")
         expect(bool(((weights >= 0) & (weights <= 1)).all()), "gives weights beyond 0 to 1")
 
 
@@ -155,56 +169,79 @@ def _mix(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
 
     torch.manual_seed(0)
     images = torch.randint(0, 256, (ROWS, 3, SIZE, SIZE), dtype=torch.uint8)
-    _mixes(function, images, 0.0, 255.0)
-    if abilities["takes"] == "pixels":
-        return
     features = torch.randn(ROWS, D)
-    try:
-        _mixes(function, features, float(features.min()), float(features.max()))
-    except Exception as error:
-        raise AssertionError(
-            f"with features {str(error) or type(error).__name__}; if it needs pixels, "
-            'say @mix(takes="pixels")'
-        ) from error
+
+    def check(drawn: Drawn) -> None:
+        aims, index = drawn.target.aims(drawn.labels, drawn.classes)
+        target = torch.from_numpy(aims[index])
+        _mixes(function, images, target, 0.0, 255.0)
+        if abilities["takes"] == "pixels":
+            return
+        try:
+            _mixes(function, features, target, float(features.min()), float(features.max()))
+        except Exception as error:
+            raise AssertionError(
+                f"with features {str(error) or type(error).__name__}; if it needs pixels, "
+                'say @mix(takes="pixels")'
+            ) from error
+
+    on_each_target(abilities, ROWS, check)
 
 
-def _mixes(function: Callable[..., Any], table: Any, low: float, high: float) -> None:
+def _mixes(function: Callable[..., Any], table: Any, targets: Any, low: float, high: float) -> None:
     import torch
 
     for rows in (len(table), 1):
-        inputs = table[:rows].clone()
-        target = torch.eye(CLASSES)[torch.arange(rows) % CLASSES]
+        inputs, target = table[:rows].clone(), targets[:rows].clone()
         (out, aim), again = (function(inputs, target, np.random.default_rng(0)) for _ in range(2))
         expect(out.shape == inputs.shape, f"{tuple(inputs.shape)} became {tuple(out.shape)}")
         expect(aim.shape == target.shape, f"a target {tuple(target.shape)} became {aim.shape}")
         expect(torch.equal(inputs, table[:rows]), "changes the inputs that it is given")
+        expect(torch.equal(target, targets[:rows]), "changes the targets that it is given")
         expect(bool((out >= low - 1e-4).all() & (out <= high + 1e-4).all()), "leaves the range")
-        expect(bool((aim >= 0).all()), "gives a target below 0")
-        expect(bool(torch.allclose(aim.sum(1), torch.ones(rows))), "a target must sum to 1")
+        # What holds of weighted means, by column and by row: targets of "single" go on summing to 1.
+        for mixed, given in ((aim, target), (aim.sum(1), target.sum(1))):
+            within = (mixed >= given.amin(0) - 1e-5) & (mixed <= given.amax(0) + 1e-5)
+            expect(bool(within.all()), "gives a target that is no weighted mean of those given")
         same = torch.equal(out, again[0]) and torch.equal(aim, again[1])
         expect(same, "the same rng must give the same")
 
 
 @kinds.metric.checked_by
 def _metric(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
-    target = np.array([0, 1, 2, 0, 1, 2])
-    right = np.eye(CLASSES)[target] * 0.9 + 0.1 / CLASSES
-    wrong = np.roll(right, 1, axis=1)
-    expect(np.isfinite(function(target, right)), "isn't finite")
-    expect(function(target, right) > function(target, wrong), "higher must be better")
-    expect(np.isfinite(function(target[:1], right[:1])), "isn't finite for a single row")
+    def check(drawn: Drawn) -> None:
+        target, right = drawn.labels, drawn.predictions
+        wrong = np.roll(right, 1, axis=0)
+        expect(np.isfinite(function(target, right)), "isn't finite")
+        expect(function(target, right) > function(target, wrong), "higher must be better")
+        expect(np.isfinite(function(target[:1], right[:1])), "isn't finite for a single row")
+
+    on_each_target(abilities, ROWS, check)
 
 
 @kinds.ensemble.checked_by
 def _ensemble(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
-    rng = np.random.default_rng(0)
-    target = rng.integers(0, CLASSES, ROWS)
-    table = rng.dirichlet(np.ones(CLASSES), (4, ROWS))
-    accuracy = registry.get("metric", "accuracy").function
-    blend = function(table, target, accuracy, rng)
-    out = blend(table[:, :5])
-    expect(out.shape == (5, CLASSES), f"a blend is {out.shape}, not (5, {CLASSES})")
-    expect(bool(np.allclose(out.sum(1), 1)), "a blend's rows must sum to 1")
+    def check(drawn: Drawn) -> None:
+        rng = np.random.default_rng(0)
+        # Members that are each right in some rows, and somewhere between in others.
+        shares = rng.random((4, ROWS, 1))
+        table = shares * drawn.predictions + (1 - shares) * drawn.predictions[::-1]
+        metric = registry.get("metric", METRICS[drawn.target.name]).function
+        out = function(table, drawn.labels, metric, rng)(table[:, :5])
+        expect(out.shape == (5, drawn.classes), f"a blend is {out.shape}, not (5, {drawn.classes})")
+        _blends(out, table)
+
+    on_each_target(abilities, ROWS, check)
+
+
+def _blends(out: np.ndarray, table: np.ndarray) -> None:
+    """What holds of all predictions of the members holds of a blend: they sum to 1, or lie in 0 to 1."""
+    expect(bool(np.isfinite(out).all()), "a blend isn't finite")
+    if np.allclose(table.sum(2), 1):
+        expect(bool(np.allclose(out.sum(1), 1)), "a blend's rows must sum to 1")
+    if table.min() >= 0 and table.max() <= 1:
+        within = bool(((out >= -1e-6) & (out <= 1 + 1e-6)).all())
+        expect(within, "a blend of probabilities leaves 0 to 1")
 
 
 @kinds.tta.checked_by

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from automask.contracts.data import CLASSES, SIZE, D, expect
+from automask.contracts.data import SIZE, D, expect
+from automask.contracts.targets import CLASSES, Drawn, on_each_target
 from automask.space import kinds
 
 
@@ -26,33 +27,48 @@ def _backbone(function: Callable[..., Any], abilities: Mapping[str, Any]) -> Non
     expect(len(module.mean) == len(module.std) == 3, "mean and std have one value a channel")
 
 
-def _attributes() -> Any:
-    from automask.data.dataset import Attributes
-
-    classes = np.array([[0, 0], [0, 1], [1, 1]])
-    return Attributes(("a", "b"), (("x", "y"), ("u", "v")), classes)
-
-
 @kinds.head.checked_by
 def _head(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
-    module = function(D, _attributes())
-    out = module(torch.randn(4, D))
-    expect(out.shape == (4, CLASSES), f"logits are {tuple(out.shape)}, not (4, {CLASSES})")
-    out.square().mean().backward()
-    if abilities["per_row"]:
-        inputs = torch.randn(2, 5, D)
-        with torch.no_grad():
-            out = module.eval()(inputs)
-            alone = torch.stack([module(rows) for rows in inputs])
-            fewer = module(inputs[:, :3])
-        expect(
-            out.shape == alone.shape
-            and torch.allclose(out, alone, atol=1e-5)
-            and torch.allclose(fewer, alone[:, :3], atol=1e-5),
-            "declares per_row=True, but what a row gives depends on other rows or dimensions",
-        )
+    def check(drawn: Drawn) -> None:
+        module = function(D, _attributes(drawn))
+        out = module(torch.randn(4, D))
+        wanted = (4, drawn.classes)
+        expect(out.shape == wanted, f"logits are {tuple(out.shape)}, not {wanted}")
+        out.square().mean().backward()
+        if abilities["per_row"]:
+            _head_per_row(module)
+
+    on_each_target(abilities, 4, check)
+
+
+def _attributes(drawn: Drawn) -> Any:
+    """Three combinations of two attributes, or one attribute of the grades, labels or number."""
+    from automask.data.dataset import Attributes
+    from automask.target import SINGLE
+
+    if drawn.target == SINGLE:
+        classes = np.array([[0, 0], [0, 1], [1, 1]])
+        return Attributes(("a", "b"), (("x", "y"), ("u", "v")), classes)
+    names = tuple(map(str, range(drawn.classes)))
+    return Attributes(("a",), (names,), np.arange(drawn.classes)[:, None])
+
+
+def _head_per_row(module: Any) -> None:
+    import torch
+
+    inputs = torch.randn(2, 5, D)
+    with torch.no_grad():
+        out = module.eval()(inputs)
+        alone = torch.stack([module(rows) for rows in inputs])
+        fewer = module(inputs[:, :3])
+    expect(
+        out.shape == alone.shape
+        and torch.allclose(out, alone, atol=1e-5)
+        and torch.allclose(fewer, alone[:, :3], atol=1e-5),
+        "declares per_row=True, but what a row gives depends on other rows or dimensions",
+    )
 
 
 @kinds.freeze.checked_by
@@ -75,40 +91,48 @@ def _freeze(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
 def _loss(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     import torch
 
-    counts = torch.tensor([5.0, 2.0, 0.0])
-    target = torch.eye(CLASSES)[torch.tensor([0, 1, 0, 0])]
-    for soft in (target, target * 0.8 + 0.2 / CLASSES):
-        logits = torch.randn(4, CLASSES).requires_grad_()
-        value = function(logits, soft, counts)
-        expect(value.shape in ((), (4,)), f"gives {tuple(value.shape)}, not [B] or a scalar")
-        value.mean().backward()
-        expect(
-            logits.grad is not None and bool(logits.grad.isfinite().all()),
-            "has a gradient that isn't finite",
-        )
-        sure = function(logits.detach() * 100, soft, counts)
-        expect(bool(sure.isfinite().all()), "isn't finite where the logits are large")
-    if abilities["per_row"]:
-        _loss_per_row(function)
+    def check(drawn: Drawn) -> None:
+        aims, index = drawn.target.aims(drawn.labels, drawn.classes)
+        target = torch.from_numpy(aims[index])
+        counts = torch.tensor([5.0, 2.0, 0.0])[: drawn.classes]
+        for aim in (target, target * 0.8 + target.mean(0) * 0.2):
+            logits = torch.randn(len(aim), drawn.classes).requires_grad_()
+            value = function(logits, aim, counts)
+            expect(
+                value.shape in ((), (len(aim),)),
+                f"gives {tuple(value.shape)}, not [B] or a scalar",
+            )
+            value.mean().backward()
+            expect(
+                logits.grad is not None and bool(logits.grad.isfinite().all()),
+                "has a gradient that isn't finite",
+            )
+            sure = function(logits.detach() * 100, aim, counts)
+            expect(bool(sure.isfinite().all()), "isn't finite where the logits are large")
+        if abilities["per_row"]:
+            _loss_per_row(function, target)
+
+    on_each_target(abilities, 4, check)
 
 
-def _loss_per_row(function: Callable[..., Any]) -> None:
+def _loss_per_row(function: Callable[..., Any], targets: Any) -> None:
     """Two batches at once, with counts of their own, and fewer rows must give the same values."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, 4, CLASSES, generator=generator)
-    target = torch.eye(CLASSES)[torch.arange(8).view(2, 4) % CLASSES]
-    counts = torch.arange(1.0, 1 + 2 * CLASSES).view(2, CLASSES)
+    rows, classes = targets.shape
+    target = torch.stack([targets, targets.roll(1, 0)])
+    logits = torch.randn(2, rows, classes, generator=generator)
+    counts = torch.arange(1.0, 1 + 2 * classes).view(2, classes)
     alone = [function(logits[k], target[k], counts[k]) for k in range(2)]
-    expect(alone[0].shape == (4,), "declares per_row=True, but gives one value for a batch")
+    expect(alone[0].shape == (rows,), "declares per_row=True, but gives one value for a batch")
     together = function(logits, target, counts[:, None])
     fewer = function(logits[:, :3], target[:, :3], counts[:, None])
-    rows = torch.stack(alone)
+    values = torch.stack(alone)
     expect(
-        together.shape == (2, 4)
-        and bool(torch.allclose(together, rows))
-        and bool(torch.allclose(fewer, rows[:, :3])),
+        together.shape == (2, rows)
+        and bool(torch.allclose(together, values))
+        and bool(torch.allclose(fewer, values[:, :3])),
         "declares per_row=True, but gives other values to batches of several folds at once",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from automask.data.labels import Attributes, encode, find_target
+from automask.data.pooling import Pooling
 from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
 from automask.space import registry
@@ -26,7 +28,8 @@ METRIC = "macro_f1"
 class Dataset:
     """Train and test rows with labels, as the `target` has them, and groups `[N]` (or None).
 
-    A study's groups are the declared ones, joined where near-duplicates are in both.
+    Rows of one of the `units` `[N]` are pictures of one thing (None where each is its own). A study's
+    groups are the declared ones, which hold units whole, joined where near-duplicates are in both.
     `numbers` are those behind the attributes whose values are bands of a number.
     """
 
@@ -41,6 +44,26 @@ class Dataset:
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
     target: Target = SINGLE
     form: Form = field(default_factory=Form)
+    units: np.ndarray | None = None
+
+    @cached_property
+    def pooling(self) -> Pooling | None:
+        """How train rows make units; None where each is its own."""
+        return None if self.units is None else Pooling.of(self.units)
+
+    @cached_property
+    def test_pooling(self) -> Pooling | None:
+        """The same of the test rows."""
+        units = self.test.units if self.test else None
+        return None if units is None else Pooling.of(units)
+
+    def scored(self, rows: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and predictions of train rows `[n]` as a metric takes them: a row a unit."""
+        labels = self.labels[rows]
+        if self.units is None:
+            return labels, prediction
+        pooling = Pooling.of(self.units[rows])
+        return labels[pooling.first], pooling.mean(prediction)
 
     @property
     def counts(self) -> np.ndarray:
@@ -112,12 +135,41 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
         numbers=dict(tables.numbers),
         target=target,
         form=tables.form,
+        units=_units(tables.train, labels),
     )
 
 
 def declared_groups(train: Rows) -> np.ndarray | None:
-    """The groups `[N]` of the table, as numbers, or None where it has none."""
-    return None if train.groups is None else np.unique(train.groups, return_inverse=True)[1]
+    """The groups `[N]` of the table, as numbers, or None where it has none.
+
+    Units are groups of their own, and join those that they lie in.
+    """
+    columns = [column for column in (train.groups, train.units) if column is not None]
+    if len(columns) < 2:
+        return np.unique(columns[0], return_inverse=True)[1] if columns else None
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = (np.unique(column, return_inverse=True)[1] for column in columns)
+    places = first, second + first.max() + 1
+    count = int(places[1].max()) + 1
+    graph = coo_array((np.ones(len(first), bool), places), shape=(count, count))
+    return np.unique(connected_components(graph, directed=False)[1][first], return_inverse=True)[1]
+
+
+def _units(train: Rows, labels: np.ndarray) -> np.ndarray | None:
+    """The unit of each row `[N]`; raises `UserError` where rows of one have other labels."""
+    if train.units is None:
+        return None
+    pooling = Pooling.of(train.units)
+    other = labels != pooling.spread(labels[pooling.first])
+    if len(differing := np.flatnonzero(other.any(1) if other.ndim == 2 else other)):
+        names = list(dict.fromkeys(train.units[row] for row in differing))
+        raise UserError(
+            f"{len(names)} units have pictures with different labels, such as {', '.join(names[:3])}: "
+            "a unit is answered once; mend the labels, or name another column as unit"
+        )
+    return pooling.unit_of_row
 
 
 def draw_folds(data: Dataset, split: str, folds: int, seed: int) -> np.ndarray:
@@ -139,12 +191,35 @@ def draw_folds(data: Dataset, split: str, folds: int, seed: int) -> np.ndarray:
     plugin = registry.get("split", split)
     if not plugin.takes(data.target):
         raise UserError(f"split '{split}' isn't for {data.target.phrase}: leave it out")
+    if (own := own_folds(data)) is not None:
+        return own
     fold = plugin.function(data.target.strata(data.labels), groups, folds, seed)
     if sorted(set(fold.tolist())) != list(range(folds)):
         raise UserError(f"split '{split}' left a fold of {folds} empty; use fewer --folds")
     if groups is not None and len(np.unique(np.stack([groups, fold]), axis=1).T) > units:
         raise UserError(f"split '{split}' put one group into two folds")
     return fold
+
+
+def own_folds(data: Dataset) -> np.ndarray | None:
+    """The user's own fold of each row `[N]`, from 0 on in the order of their names; None without any."""
+    names = data.train.folds
+    if names is None:
+        return None
+    texts = sorted({*names}, key=lambda name: (len(name), name))
+    place = {name: index for index, name in enumerate(texts)}
+    return np.array([place[name] for name in names])
+
+
+def warn_parted(data: Dataset, folds: np.ndarray) -> list[str]:
+    """A sentence where the user's own folds part groups; none where all are whole."""
+    if data.groups is None or data.train.folds is None:
+        return []
+    parted = len(np.unique(np.stack([data.groups, folds]), axis=1).T) - (int(data.groups.max()) + 1)
+    return [
+        f"the table's own folds part {parted:,} groups, or near-duplicates of each other: scores may be "
+        'too high (fold = "" in automask.toml draws folds that hold them whole)'
+    ] * bool(parted)
 
 
 def warn_rare(data: Dataset, folds: int) -> list[str]:

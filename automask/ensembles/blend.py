@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from automask.ensembles import calibration, members, priors
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, Member, fit
 from automask.space import registry
 from automask.study.session import Session
+
+#: What an ensemble has of each train row, and of each test row.
+TRAIN_TABLES, TEST_TABLES = ("validation", "honest", "calibrated"), ("test", "undecided")
 
 
 def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
@@ -35,6 +38,8 @@ def fit_blend(
 ) -> Ensemble:
     """The same of given members under given views, the plain one first."""
     data = session.data
+    if data.pooling is not None:
+        return pooled(session, views, method, top)
     return fit(
         views,
         data.labels,
@@ -45,6 +50,33 @@ def fit_blend(
         top,
         target=data.target,
     )
+
+
+def pooled(
+    session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
+) -> Ensemble:
+    """The blend of units, whose members' predictions are means over their pictures.
+
+    Tables have a row a picture again, each with its unit's prediction.
+    """
+    data, train, test = session.data, session.data.pooling, session.data.test_pooling
+    assert train is not None
+
+    def pool(member: Member) -> Member:
+        return replace(
+            member,
+            validation=train.mean(member.validation),
+            test=lambda: member.test() if test is None else test.mean(member.test()),
+        )
+
+    units = {view: [pool(member) for member in members] for view, members in views.items()}
+    groups = None if data.groups is None else data.groups[train.first]
+    labels, folds = data.labels[train.first], session.folds[train.first]
+    blended = fit(units, labels, folds, groups, session.metric, method, top, target=data.target)
+    rows: dict[str, Any] = {name: train.spread(getattr(blended, name)) for name in TRAIN_TABLES}
+    if test is not None:
+        rows |= {name: test.spread(getattr(blended, name)) for name in TEST_TABLES}
+    return replace(blended, **rows)
 
 
 def candidate_views(

@@ -255,9 +255,10 @@ def used_packages(contents: Contents) -> list[str]:
 
 
 def rejection(session: Session, blended: Ensemble) -> parts.Rejection | None:
-    """How sure the right answers are, by rows that were predicted by blends chosen without them."""
+    """How sure the right answers are, by rows that were predicted by blends chosen without them; None
+    where rows aren't of one class, or were predicted together with others."""
     target = session.data.target
-    if not target.exclusive:
+    if not target.exclusive or session.data.units is not None:
         return None
     table = blended.honest if blended.temperature is None else blended.calibrated
     confidence, right = table.max(1), target.decide(table) == session.data.labels
@@ -279,15 +280,18 @@ def check(session: Session, blended: Ensemble, model: Model) -> float:
 
     Raises `UserError` where it is too large for the model to be the one that was scored.
     """
-    folds = session.folds
+    data, folds = session.data, session.folds
     rows = np.concatenate([np.flatnonzero(folds == k)[:ROWS] for k in np.unique(folds)])
-    tables = model.by_fold([session.data.train.paths[row] for row in rows.tolist()])
-    target = session.data.target
-    scale = target.scale if isinstance(target, Number) else 1.0
+    if data.units is not None:
+        rows = np.flatnonzero(np.isin(data.units, data.units[rows]))
+    tables = model.by_fold([data.train.paths[row] for row in rows.tolist()])
+    scale = data.target.scale if isinstance(data.target, Number) else 1.0
     worst = 0.0
     for part, table in zip(blended.parts, tables, strict=True):
-        now = table[folds[rows], np.arange(len(rows))]
-        difference = float(np.abs(now - part.member.validation[rows]).max()) / scale
+        _, now = data.scored(rows, table[folds[rows], np.arange(len(rows))])
+        places = rows if data.units is None else np.unique(data.units[rows])
+        stored = part.member.validation[places]
+        difference = float(np.abs(now - stored).max()) / scale
         if difference > TOLERANCE:
             raise UserError(
                 f"trial {part.member.number} predicts something else from its exported networks, by up "

@@ -78,7 +78,9 @@ def threshold(rejection: Rejection | None, share: float) -> float:
     if not 0 < share <= 1:
         raise UserError(f"--reject {share:g}: a share that is right, such as 0.95")
     if rejection is None:
-        raise UserError("--reject: this model has no out-of-fold rows to tell it by")
+        raise UserError(
+            "--reject: this model has no out-of-fold rows of single pictures to tell it by"
+        )
     reached = [
         c for c, p in zip(rejection.confidence, rejection.precision, strict=True) if p >= share
     ]

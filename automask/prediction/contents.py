@@ -39,10 +39,9 @@ class PluginName(Part):
 
 
 class Answers(Part):
-    """What is predicted: the target's kind with its own numbers, and the classes as attributes."""
+    """What is predicted: the target, as `automask.target` has it as JSON, and the classes."""
 
-    target: str
-    numbers: dict[str, float] = {}
+    target: dict[str, Any]
     names: list[str]
     values: list[list[str]]
     classes: list[list[int]]
@@ -50,8 +49,7 @@ class Answers(Part):
     @classmethod
     def of(cls, kind: Target, attributes: Attributes) -> Answers:
         return cls(
-            target=kind.name,
-            numbers=dict(vars(kind)),
+            target=target.to_json(kind),
             names=list(attributes.names),
             values=[list(values) for values in attributes.values],
             classes=attributes.classes.tolist(),
@@ -59,10 +57,7 @@ class Answers(Part):
 
     @property
     def kind(self) -> Target:
-        kinds: dict[str, type[Target]] = {
-            kind.name: kind for kind in (Target, target.Ordered, target.Multi, target.Number)
-        }
-        return kinds[self.target](**self.numbers)
+        return target.from_json(self.target)
 
     @property
     def attributes(self) -> Attributes:

@@ -11,6 +11,7 @@ import numpy as np
 
 from automask.errors import UserError
 from automask.space.kinds import Plugin
+from automask.target import Target, from_json, to_json
 
 
 def fields_of(value: Any) -> tuple[str, dict[str, Any], dict[str, np.ndarray]]:
@@ -28,6 +29,8 @@ def fields_of(value: Any) -> tuple[str, dict[str, Any], dict[str, np.ndarray]]:
         content = getattr(value, field.name)
         if isinstance(content, np.ndarray):
             arrays[field.name] = np.ascontiguousarray(content)
+        elif isinstance(content, Target):
+            plain[field.name] = to_json(content)
         elif isinstance(content, str | int | float | bool | None):
             plain[field.name] = content
         else:
@@ -54,7 +57,8 @@ def make(name: str, fields: Mapping[str, Any], plugin: Plugin) -> Any:
         raise refused from error
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise refused
+    targets = {k: from_json(v) for k, v in fields.items() if isinstance(v, Mapping) and "name" in v}
     try:
-        return kind(**fields)
+        return kind(**{**fields, **targets})
     except TypeError as error:
         raise UserError(f"{name}: {error}") from error

@@ -118,7 +118,11 @@ def _tested(session: Session) -> list[str]:
         else "no groups were declared: images of the same person, place or moment may be on both sides",
         "not tested on images that show none of the classes: it answers one of them all the same",
         "not tested for how it treats groups of people, nor against images made to mislead it",
-        *session.notes,
+        *(
+            ["scored on things with all of their pictures together; it answers each picture alone"]
+            if session.data.units is not None
+            else []
+        ),
     ]
 
 

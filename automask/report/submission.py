@@ -13,6 +13,16 @@ from automask.errors import UserError
 from automask.storage.files import atomic_write
 
 
+def answered_rows(data: Dataset, prediction: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The ids that a submission answers, and their predictions among those of the test rows `[M, C]`:
+    a row each or, of several pictures of a thing, a row a thing."""
+    assert data.test is not None
+    if data.test_pooling is None or data.test.units is None:
+        return data.test.ids, prediction
+    first = data.test_pooling.first
+    return [data.test.units[row] for row in first], prediction[first]
+
+
 def table(data: Dataset, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
     """The likeliest class of each row `[M, C]` in the columns that the competition wants.
 

@@ -6,6 +6,12 @@ declares it in its decorator, ``@loss(per_row=True)``; one that says nothing is 
 answer. What is promised here `automask plugins check` tries out.
 
 N and M count rows, n and B those of a part and of a batch, C classes, S and size edges in pixels.
+
+`target`, an ability of all kinds that see labels, names what they work with: "single" (where nothing is
+said: a class a row, grades too), "ordered" (grades alone), "multi" (any number of labels a row),
+"number", several of these in a tuple, or "any". Labels of rows are whole numbers `[N]`, for "multi" 0
+and 1 `[N, C]`, for "number" floats `[N]`; predictions are `[N, C]`, C being 1 for a number
+(`automask.target`).
 """
 
 from __future__ import annotations
@@ -41,7 +47,8 @@ class ReaderPlugin(Protocol):
 class SplitPlugin(Protocol):
     """The fold of each row, int `[N]` from 0 to `folds` - 1, each of which has rows.
 
-    `labels` are classes `[N]`; rows of one of the `groups` `[N]`, where there are any, are never on
+    `labels` are classes `[N]`, for "multi" label sets `[N, C]`, and for "number" the bands `[N]` that
+    the numbers lie in, from 0; rows of one of the `groups` `[N]`, where there are any, are never on
     two sides. The same `seed` gives the same folds.
     """
 
@@ -68,7 +75,9 @@ class BackbonePlugin(Protocol):
 class HeadPlugin(Protocol):
     """A module from features `[B, D]` to joint logits `[B, C]`.
 
-    The C classes are the combinations of the attributes' values that occur in train.
+    The C classes, `len(attributes.classes)`, are the combinations of the attributes' values that occur
+    in train; for "ordered" the grades from the lowest up, for "multi" the labels, each with a logit of
+    its own, and for "number" there is one output, the number in standard deviations from the mean.
 
     `per_row`, True or False (where nothing is said): it computes along the last dimension alone, so
     that features of any other dimensions before it give the same. Heads of several folds whose
@@ -100,6 +109,10 @@ class LossPlugin(Protocol):
     Logits may be log-probabilities already (the head `factored` gives such), so that a loss asks
     only what adding a constant to a row doesn't change: its softmax. Its gradient is finite, and so
     is it where logits are large.
+
+    For "multi" the target is a probability each label, the logits are those of sigmoids, and the counts
+    are the rows that have a label. For "number" both are `[B, 1]` in standard deviations from the mean,
+    and the count is that of the rows.
 
     `per_row`, True or False (where nothing is said): it gives each row the same value so as by
     itself, and reduces nothing but the last dimension. The batches of several folds then come at
@@ -157,10 +170,11 @@ class SamplingPlugin(Protocol):
     """The rows of one epoch: their indices, or (indices, partners, weights), each of the same
     length.
 
-    `labels` `[n]` are those of a fold's training part, and the indices point into it. With
-    partners, of the same class each, row i is ``(1 - weights[i]) * inputs[indices[i]] + weights[i]
-    * inputs[partners[i]]``, weights from 0 to 1: of features where those are cached, of uint8
-    pixels before augmentation elsewhere. All chance comes from `rng`.
+    `labels` `[n]`, for "multi" `[n, C]`, are those of a fold's training part, and the indices point
+    into it. With partners, of the same class or labels each, row i is
+    ``(1 - weights[i]) * inputs[indices[i]] + weights[i] * inputs[partners[i]]``, weights from 0 to 1:
+    of features where those are cached, of uint8 pixels before augmentation elsewhere. All chance
+    comes from `rng`.
 
     `reads_features`, True (where nothing is said) or False: it may call `features`, which gives
     `[n, D]`, computed then. What a trial costs is guessed without: as if its epochs were of n rows.
@@ -205,9 +219,9 @@ class MixPlugin(Protocol):
     """Inputs and targets of a whole batch, mixed, before it is split up.
 
     `inputs` are uint8 pixels `[B, 3, S, S]` after augmentation or, where features are cached, float
-    features `[B, D]`; `target` `[B, C]` are probabilities, which go into whatever loss was chosen.
-    Both are left as they are: what comes back is new, pixels as uint8 or as floats from 0 to 255,
-    targets that sum to 1. All chance comes from `rng`.
+    features `[B, D]`; `target` `[B, C]` is what the loss gets (`LossPlugin`). Both are left as they
+    are: what comes back is new, pixels as uint8 or as floats from 0 to 255, targets as weighted means of
+    those given, so that those of "single" go on summing to 1. All chance comes from `rng`.
 
     `takes`, "both" (where nothing is said) or "pixels": one that takes pixels is never given
     features. It gets pixels also while only the head trains, and isn't had with a freeze that
@@ -244,18 +258,21 @@ class MetricPlugin(Protocol):
     """A score, finite also for a single row; higher is better.
 
     `target` `[N]` holds class indices, `probability` is `[N, C]`. A mean over classes is over those
-    that occur in `target`.
+    that occur in `target`. For "multi" `target` is `[N, C]` of 0 and 1, and a label is said where its
+    probability is above a half. For "number" `target` `[N]` are floats and `probability` `[N, 1]` are
+    the predicted numbers.
     """
 
     def __call__(self, target: np.ndarray, probability: np.ndarray) -> float: ...
 
 
 class EnsemblePlugin(Protocol):
-    """A blend of members: ``blend([T, M, C]) -> [M, C]``, on any rows, each of which sums to 1.
+    """A blend of members: ``blend([T, M, C]) -> [M, C]``, on any rows, predictions as the members' are.
 
-    `probability` `[T, N, C]` are the members' of rows whose class `target` `[N]` tells, and
-    `metric` is to be raised. Where the blend is a weighted mean it has `weights` `[T]`. All chance
-    comes from `rng`.
+    Those of "single" sum to 1 a row, those of "multi" lie from 0 to 1, a label being said above a half.
+    `probability` `[T, N, C]` are the members' of rows whose labels `target` tells, and `metric` is to be
+    raised (`MetricPlugin`). Where the blend is a weighted mean it has `weights` `[T]`. All chance comes
+    from `rng`.
     """
 
     def __call__(

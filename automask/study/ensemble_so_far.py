@@ -53,5 +53,8 @@ def _score(session: Session, trials: Sequence[FrozenTrial]) -> float:
         return float("-inf")
     table, rng = np.stack(tables), np.random.default_rng(0)
     greedy = registry.get("ensemble", "greedy").function
-    blend = greedy(table, session.data.labels, session.metric, rng, size=SIZE, share=1.0)
-    return float(session.metric(session.data.labels, blend(table)))
+    labels, pooling = session.data.labels, session.data.pooling
+    if pooling is not None:
+        table, labels = np.stack([pooling.mean(one) for one in table]), labels[pooling.first]
+    blend = greedy(table, labels, session.metric, rng, size=SIZE, share=1.0)
+    return float(session.metric(labels, blend(table)))

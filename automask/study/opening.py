@@ -44,7 +44,7 @@ def begin(options: Options) -> Session:
     if options.pseudo and options.folds is None and taken is not None:
         config = override(config, Options(folds=int(taken.max()) + 1))
     ready = _ready(config, options, store, source)
-    chosen, folds = ready.space, ready.folds
+    config, chosen, folds = ready.config, ready.space, ready.folds
     assert chosen is not None
     test_key = dataset.test_fingerprint(ready.data)
     made = (
@@ -145,6 +145,7 @@ def _ready(
     needed = adaptation.map_bytes(chosen, data, config.search.folds, 1, largest)
     if needed > (left := room.left()):
         raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
+    config = with_own_folds(config, data, options)
     if source is None:
         data, folds, joined = _folds(config, data, store, options)
         notes += joined
@@ -165,6 +166,24 @@ def _ready(
         tuple(notes),
         cap,
     )
+
+
+def with_own_folds(config: Config, data: Dataset, options: Options) -> Config:
+    """The configuration with as many folds as the table has, where it has some.
+
+    Raises `UserError` where the command line asks for another number.
+    """
+    own = dataset.own_folds(data)
+    if own is None:
+        return config
+    count = dataset.fold_count(own)
+    if count < 2 or options.folds not in (None, count):
+        raise UserError(
+            f"the table has a column of {count} folds of its own"
+            + ("" if count < 2 else f", and --folds says {options.folds}")
+            + ': fold = "" in automask.toml draws others'
+        )
+    return override(config, replace(options, folds=count))
 
 
 def _source(options: Options, store: StudyStore) -> Session | None:
@@ -204,7 +223,8 @@ def _folds(
         )
         data = replace(data, groups=joined.groups)
         folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
-        return data, folds, groups.describe_joined(joined, data.train.groups is not None)
+        lines = groups.describe_joined(joined, data.train.groups is not None)
+        return data, folds, [*lines, *dataset.warn_parted(data, folds)]
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
         raise UserError(

@@ -40,7 +40,7 @@ def fit_fold(
         if trainer.micro_batch.halved:
             step = replace(step, micro_batch=trainer.micro_batch.rows)
         if epoch + 1 in rungs and epoch + 1 < epochs:
-            score = task.score(task.data.labels[scored], trainer.predict(scored))
+            score = task.score(scored, trainer.predict(scored))
             step = replace(step, score=score, rung=rungs.index(epoch + 1))
         report(step)
     return FoldResult(

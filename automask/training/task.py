@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,9 +36,10 @@ class Task:
     device: torch.device
     pseudo: Pseudo | None = None
 
-    @cached_property
-    def score(self) -> Callable[[np.ndarray, np.ndarray], float]:
-        return registry.get("metric", self.metric).function
+    def score(self, rows: np.ndarray, prediction: np.ndarray) -> float:
+        """The metric of predictions `[n, C]` of train rows."""
+        metric = registry.get("metric", self.metric).function
+        return float(metric(*self.data.scored(rows, prediction)))
 
     @cached_property
     def test_key(self) -> str:

@@ -36,14 +36,14 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
             if not store.has(fold):
                 store.save(fold, _finite(fit_fold(task, recipe, features, fold, report)))
             _, rows = task.fold_rows(fold)
-            score = task.score(task.data.labels[rows], store.load(fold).validation)
+            score = task.score(rows, store.load(fold).validation)
             final = at_once or fold == count - 1
             report(Step(fold, epochs, epochs, math.nan, score, final=final))
     except Exception as error:
         if not out_of_memory(error):
             raise
         raise TrialError("out of memory", str(error).splitlines()[0]) from error
-    value = task.score(task.data.labels, store.out_of_fold(task.folds))
+    value = task.score(np.arange(len(task.folds)), store.out_of_fold(task.folds))
     if not math.isfinite(value):
         raise TrialError("not-a-number", f"the metric {task.metric} is {value}")
     return value

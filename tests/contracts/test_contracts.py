@@ -4,6 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import automask as package
@@ -226,6 +227,35 @@ def mirroring(images):
     return [images.flip(3)]
 
 
+def share_right(target, probability):
+    """Counts likeliest classes."""
+    return float((probability.argmax(1) == target).mean())
+
+
+def two_attributes(D, attributes):
+    """Knows attributes by their places."""
+    from torch import nn
+
+    assert len(attributes.names) == 2, "where is the other attribute?"
+    return nn.Linear(D, len(attributes.classes))
+
+
+def normalised(inputs, target, rng):
+    """Makes targets sum to 1, as if they had to."""
+    mixed = (target + target.roll(1, 0)) / 2
+    return inputs, mixed / mixed.sum(1, keepdim=True)
+
+
+def by_class(labels, features, rng):
+    """As many rows of each class."""
+    return np.concatenate([rng.permutation(np.flatnonzero(labels == k)) for k in range(3)])
+
+
+def likeliest(probability, target, metric, rng):
+    """Certain of the first member's likeliest class, of as many as the target names."""
+    return lambda table: np.eye(int(target.max()) + 1)[table[0].argmax(1)]
+
+
 @pytest.mark.parametrize(
     ("kind", "declared", "function", "sentence"),
     [
@@ -241,6 +271,12 @@ def mirroring(images):
         ("sampling", {"reads_features": False}, peeking, "say @sampling(reads_features=True)"),
         ("preprocessing", {"fitted": False}, looking, "say @preprocessing(fitted=True)"),
         ("tta", {"mirrors": False}, mirroring, "say @tta(mirrors=True)"),
+        ("metric", {"target": "any"}, share_right, "(with any number of labels a row)"),
+        ("metric", {"target": ("single", "number")}, share_right, "(with a number a row)"),
+        ("head", {"target": "any"}, two_attributes, "(with one grade a row, in order)"),
+        ("mix", {"target": "multi"}, normalised, "no weighted mean of those given"),
+        ("sampling", {"target": "multi"}, by_class, "(with any number of labels a row)"),
+        ("ensemble", {"target": ("single", "number")}, likeliest, "(with a number a row)"),
     ],
 )
 def test_the_check_holds_a_plugin_to_what_it_declares(kind, declared, function, sentence):

@@ -94,6 +94,30 @@ def test_a_tied_vote_goes_to_the_better_member():
     assert (blend_of("hard_vote", table, target)(table).argmax(1) == table[1].argmax(1)).all()
 
 
+def test_a_vote_on_labels_is_the_share_of_members_that_say_each():
+    target = np.array([[1, 0], [0, 1], [1, 1]])
+    good = target * 0.6 + 0.2
+    table = np.stack([good, good, 1 - good])
+    macro = registry.get("metric", "macro_f1").function
+    out = blend_of("hard_vote", table, target, macro)(table)
+    np.testing.assert_allclose(out, [[2 / 3, 1 / 3], [1 / 3, 2 / 3], [2 / 3, 2 / 3]], atol=0.1)
+    for pair in ([1, 2], [2, 1]):
+        tied = blend_of("hard_vote", table[pair], target, macro)(table[pair])
+        assert ((tied > 0.5) == target).all()
+
+
+@pytest.mark.parametrize("name", ["mean", "greedy", "cma"])
+def test_a_blend_of_numbers_is_nearer_than_its_members(name):
+    if name == "cma":
+        pytest.importorskip("cmaes")
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=200)
+    table = target[:, None] + rng.normal(size=(4, 200, 1))
+    rmse = registry.get("metric", "rmse").function
+    reached = rmse(target, blend_of(name, table, target, rmse)(table))
+    assert reached > max(rmse(target, member) for member in table) + 0.3
+
+
 def test_stack_learns_that_two_classes_are_swapped():
     target, table = crowd(400, 3, [2.0, 2.0])
     table[1] = table[1][:, [1, 0, 2]]

@@ -6,15 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
+    average_precision_score,
     cohen_kappa_score,
     f1_score,
+    fbeta_score,
+    label_ranking_average_precision_score,
     log_loss,
+    mean_absolute_error,
+    r2_score,
     recall_score,
     roc_auc_score,
+    root_mean_squared_error,
     top_k_accuracy_score,
 )
 
 from automask.space import registry
+from automask.target import MULTI, ORDERED, SINGLE, Number
 
 CLASSES = 5
 labellings = st.lists(st.integers(0, CLASSES - 1), min_size=1, max_size=40).map(np.array)
@@ -106,16 +113,54 @@ def test_weighted_f1_goes_by_rows_where_macro_f1_goes_by_classes():
     assert metric("macro_f1", target, said) < 0.5 < 0.8 < metric("weighted_f1", target, said)
 
 
-@pytest.mark.parametrize("plugin", registry.plugins("metric").values(), ids=lambda p: p.name)
-def test_none_depends_on_the_order_of_rows_or_on_columns_of_absent_classes(plugin):
-    target = np.array([0, 1, 1, 3, 0, 3, 3, 1, 0, 0])
-    probability = np.random.default_rng(0).dirichlet(np.ones(6), 10)
+EVERY = [
+    (plugin, target)
+    for plugin in registry.plugins("metric").values()
+    for target in (SINGLE, ORDERED, MULTI, Number())
+    if plugin.takes(target)
+]
+
+
+def rows_of(target, rows=10, columns=6):
+    """Labels of which some occur, and drawn predictions."""
+    rng = np.random.default_rng(0)
+    classes = np.array([0, 1, 1, 3, 0, 3, 3, 1, 0, 0])
+    if target == MULTI:
+        labels = np.eye(columns, dtype=int)[classes] | np.eye(columns, dtype=int)[classes[::-1]]
+        return labels, rng.random((rows, columns))
+    if isinstance(target, Number):
+        return rng.normal(size=rows), rng.normal(size=(rows, 1))
+    return classes, rng.dirichlet(np.ones(columns), rows)
+
+
+@pytest.mark.parametrize(("plugin", "target"), EVERY, ids=[f"{p.name}-{t.name}" for p, t in EVERY])
+def test_none_depends_on_the_order_of_rows_or_on_how_exact_predictions_are(plugin, target):
+    labels, prediction = rows_of(target)
     order = np.random.default_rng(1).permutation(10)
-    value = plugin.function(target, probability)
-    assert plugin.function(target[order], probability[order]) == pytest.approx(value)
+    value = plugin.function(labels, prediction)
+    assert isinstance(value, float)
+    assert plugin.function(labels[order], prediction[order]) == pytest.approx(value)
+    assert plugin.function(labels, prediction.astype(np.float32)) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("plugin", "target"), EVERY, ids=[f"{p.name}-{t.name}" for p, t in EVERY])
+def test_any_is_finite_on_rows_that_are_all_alike(plugin, target):
+    for row in range(10):
+        labels, prediction = (table[[row, row]] for table in rows_of(target))
+        assert np.isfinite(plugin.function(labels, prediction))
+        assert np.isfinite(plugin.function(labels * 0, prediction * 0))
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [plugin for plugin, target in EVERY if target == SINGLE],
+    ids=lambda p: p.name,
+)
+def test_none_depends_on_columns_of_absent_classes(plugin):
+    target, probability = rows_of(SINGLE)
     wider = np.hstack([probability, np.zeros((10, 2))])
-    assert plugin.function(target, wider) == pytest.approx(value)
-    assert plugin.function(target, probability.astype(np.float32)) == pytest.approx(value)
+    wanted = pytest.approx(plugin.function(target, probability))
+    assert plugin.function(target, wider) == wanted
 
 
 def test_top_5_counts_the_five_likeliest_of_more_and_not_all_of_five():
@@ -144,3 +189,63 @@ def test_metrics_are_those_of_scikit_learn(labels):
     assert ours("balanced_accuracy") == pytest.approx(recall)
     wanted = -log_loss(labels, probability, labels=np.arange(5))
     assert ours("log_loss") == pytest.approx(wanted)
+
+
+label_sets = st.integers(1, 40).flatmap(
+    lambda rows: st.lists(
+        st.lists(st.integers(0, 1), min_size=CLASSES, max_size=CLASSES),
+        min_size=rows,
+        max_size=rows,
+    ).map(np.array)
+)
+
+
+@settings(max_examples=60)
+@given(label_sets, seeds, st.booleans())
+def test_metrics_of_labels_are_those_of_scikit_learn(target, seed, tied):
+    p = np.random.default_rng(seed).random(target.shape)
+    p = p.round(1).clip(0.1, 0.9) if tied else p
+    said, present = p > 0.5, target.any(0)
+    mixed = present & ~target.all(0)
+
+    def of_columns(score, columns, otherwise):
+        values = [score(target[:, k], p[:, k]) for k in np.flatnonzero(columns)]
+        return np.mean(values) if values else otherwise
+
+    f1 = [f1_score(target[:, k], said[:, k], zero_division=0) for k in np.flatnonzero(present)]
+    wanted = {
+        "macro_f1": np.mean(f1) if f1 else 0,
+        "micro_f1": f1_score(target, said, average="micro", zero_division=0),
+        "f2": fbeta_score(target, said, beta=2, average="samples", zero_division=1),
+        "exact_match": accuracy_score(target, said),
+        "roc_auc": of_columns(roc_auc_score, mixed, 0.5),
+        "mean_average_precision": of_columns(average_precision_score, present, 0),
+        "log_loss": -log_loss(target.ravel(), p.ravel(), labels=[0, 1]),
+    }
+    for name, value in wanted.items():
+        assert metric(name, target, p) == pytest.approx(value), name
+
+
+@settings(max_examples=60)
+@given(labellings, seeds)
+def test_map_5_is_the_mean_reciprocal_place_up_to_the_fifth(target, seed):
+    probability = np.random.default_rng(seed).dirichlet(np.ones(9), len(target))
+    # With one label a row, average precision by ranking is the reciprocal of its place.
+    reciprocal = label_ranking_average_precision_score(np.eye(9)[target], probability)
+    places = (probability > probability[np.arange(len(target)), target][:, None]).sum(1)
+    wanted = reciprocal - np.where(places < 5, 0, 1 / (places + 1)).mean()
+    assert metric("map_5", target, probability) == pytest.approx(wanted)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.floats(-100, 100, allow_subnormal=False), min_size=2, max_size=30), seeds)
+def test_metrics_of_numbers_are_those_of_scikit_learn(numbers, seed):
+    target = np.array(numbers)
+    prediction = np.random.default_rng(seed).normal(size=(len(target), 1))
+    wanted = -root_mean_squared_error(target, prediction[:, 0])
+    assert metric("rmse", target, prediction) == pytest.approx(wanted)
+    wanted = -mean_absolute_error(target, prediction[:, 0])
+    assert metric("mae", target, prediction) == pytest.approx(wanted)
+    if target.std() > 1e-3:
+        wanted = r2_score(target, prediction[:, 0])
+        assert metric("r2", target, prediction) == pytest.approx(wanted)
