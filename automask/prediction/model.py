@@ -87,6 +87,7 @@ class Model:
             raise UserError("no images to predict")
         values = np.full((len(pictures), len(self.classes)), np.nan)
         unreadable: dict[int, str] = {}
+        done = 0
         with machine.restored():
             machine.setup_process()
             for rows, squares, errors in self._chunks(pictures):
@@ -95,7 +96,8 @@ class Model:
                     raise UserError("\n".join(list(errors.values())[:SHOWN]))
                 if len(rows):
                     values[rows] = self._blending(self._networks.predict(squares, self.device))
-                progress("predicting", int(rows[-1]) + 1 if len(rows) else 0, len(pictures))
+                done += len(rows) + len(errors)
+                progress("predicting", done, len(pictures))
         if unreadable:
             _tell(unreadable, len(pictures))
         return Predictions(values, unreadable)
