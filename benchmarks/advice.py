@@ -22,6 +22,7 @@ from automask.data import dataset
 from automask.data.config import Config, DataSection, SearchSection, read
 from automask.data.dataset import Dataset
 from automask.data.description import find_reader
+from automask.data.folds import draw_folds
 from automask.data.images import Images
 from automask.diagnostics import advice, linear_probe, transfer_matrix
 from automask.machine import setup_process
@@ -95,7 +96,7 @@ def task(folder: Path, cache: Path) -> Task:
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", FOLDS, SEED),
+        folds=draw_folds(data, "stratified", FOLDS, SEED),
         metric="macro_f1",
         seed=SEED,
         images=Images(data.paths, 96, resizes, cache),

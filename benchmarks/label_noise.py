@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from automask.data import dataset
+from automask.data.folds import draw_folds
 from automask.data.images import Images
 from automask.diagnostics import label_errors
 from automask.machine import setup_process
@@ -57,7 +58,7 @@ def read(name: str) -> Task:
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", FOLDS, 0),
+        folds=draw_folds(data, "stratified", FOLDS, 0),
         metric="macro_f1",
         seed=0,
         images=Images(data.paths, SIZE, resizes, CACHE),

@@ -15,6 +15,7 @@ import torch
 from filelock import FileLock
 
 from automask.data import dataset
+from automask.data.folds import draw_folds
 from automask.data.images import Images
 from automask.data.synthetic.competition import draw_table
 from automask.data.tables import Rows, Tables
@@ -117,7 +118,7 @@ def task(
     resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
     return Task(
         data=data,
-        folds=dataset.draw_folds(data, "stratified", folds, seed),
+        folds=draw_folds(data, "stratified", folds, seed),
         metric="macro_f1",
         seed=seed,
         images=Images(data.paths, largest, resizes, cache),

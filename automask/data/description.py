@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from automask.data import dataset
+from automask.data.folds import warn_rare
 from automask.data.tables import Tables
 from automask.errors import UserError
 from automask.space import registry
@@ -32,4 +33,4 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
 def describe_tables(tables: Tables) -> list[str]:
     """What was understood, what was guessed, and what to mind."""
     data = dataset.prepare(tables, tables.metric or dataset.METRIC)
-    return [*dataset.describe(data), *tables.notes, *dataset.warn_rare(data, FOLDS)]
+    return [*dataset.describe(data), *tables.notes, *warn_rare(data, FOLDS)]

@@ -10,6 +10,7 @@ import numpy as np
 from automask.data import boxes, corrections, dataset
 from automask.data.config import Config, load, read
 from automask.data.dataset import Dataset
+from automask.data.folds import draw_folds, own_folds, warn_parted, warn_rare
 from automask.diagnostics import groups, near_duplicates
 from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes
@@ -151,7 +152,7 @@ def _ready(
         notes += joined
     else:
         data, folds = with_study_groups(data, source.store), source.folds
-    notes += dataset.warn_rare(data, config.search.folds)
+    notes += warn_rare(data, config.search.folds)
     notes += corrections.correction_notes(project.corrections)
     return Session(
         config,
@@ -173,7 +174,7 @@ def with_own_folds(config: Config, data: Dataset, options: Options) -> Config:
 
     Raises `UserError` where the command line asks for another number.
     """
-    own = dataset.own_folds(data)
+    own = own_folds(data)
     if own is None:
         return config
     count = dataset.fold_count(own)
@@ -222,9 +223,9 @@ def _folds(
             data.groups, len(data.labels), near_duplicates.cached_pairs(data.paths, store), count
         )
         data = replace(data, groups=joined.groups)
-        folds = dataset.draw_folds(data, config.search.split, count, config.search.seed)
+        folds = draw_folds(data, config.search.split, count, config.search.seed)
         lines = groups.describe_joined(joined, data.train.groups is not None)
-        return data, folds, [*lines, *dataset.warn_parted(data, folds)]
+        return data, folds, [*lines, *warn_parted(data, folds)]
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
         raise UserError(

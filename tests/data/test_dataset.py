@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from automask.data import dataset
+from automask.data.folds import draw_folds, warn_rare
 from automask.data.tables import Rows
 from automask.errors import UserError
 from automask.space import registry
@@ -24,7 +25,7 @@ def test_folds_cover_every_row_once_and_never_part_a_group(drawn):
     assume(len(set(labels.tolist())) > 1 and (not grouped or len(set(groups.tolist())) >= folds))
     prepared = dataset.prepare(made)
     try:
-        fold = dataset.draw_folds(prepared, "stratified", folds, 0)
+        fold = draw_folds(prepared, "stratified", folds, 0)
     except UserError as error:
         # A few large groups can't always fill every fold.
         assert "no class has as many rows" in str(error) or (grouped and "empty" in str(error))
@@ -32,14 +33,14 @@ def test_folds_cover_every_row_once_and_never_part_a_group(drawn):
     assert set(fold.tolist()) == set(range(folds))
     if grouped:
         assert all(len(set(fold[groups == group])) == 1 for group in set(groups.tolist()))
-    again = dataset.draw_folds(prepared, "stratified", folds, 0)
+    again = draw_folds(prepared, "stratified", folds, 0)
     assert (fold == again).all()
 
 
 def test_folds_are_stratified():
     labels = ["a"] * 80 + ["b"] * 20
     prepared = dataset.prepare(tables(labels))
-    fold = dataset.draw_folds(prepared, "stratified", 5, 0)
+    fold = draw_folds(prepared, "stratified", 5, 0)
     for k in range(5):
         assert np.bincount(prepared.labels[fold == k]).tolist() == [16, 4]
 
@@ -47,14 +48,14 @@ def test_folds_are_stratified():
 def test_fewer_groups_than_folds_is_refused():
     prepared = dataset.prepare(tables(["a", "b"] * 10, [0, 1, 2] * 6 + [0, 1]))
     with pytest.raises(UserError, match="5 folds of 3 groups: use --folds 3 or fewer"):
-        dataset.draw_folds(prepared, "stratified", 5, 0)
+        draw_folds(prepared, "stratified", 5, 0)
 
 
 def test_rare_classes_are_named():
     prepared = dataset.prepare(tables(["a"] * 10 + ["b"] * 10 + ["c"] * 2))
-    (warning,) = dataset.warn_rare(prepared, 5)
+    (warning,) = warn_rare(prepared, 5)
     assert "c (2)" in warning and "a (" not in warning
-    assert dataset.warn_rare(prepared, 2) == []
+    assert warn_rare(prepared, 2) == []
 
 
 def test_the_class_is_the_combination_of_the_attributes():

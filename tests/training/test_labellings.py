@@ -225,8 +225,8 @@ def test_training_sees_its_own_labels_and_scoring_the_true_ones(
         monkeypatch.setattr(stacked, "__call__", spy)
         monkeypatch.setattr(stacked, "_losses", spy_losses)
 
-    def score(target, probability):
-        scored.append(target.copy())
+    def score(rows, prediction):
+        scored.append(task.data.scored(rows, prediction)[0].copy())
         return 0.5
 
     told = replace(task)

@@ -15,6 +15,7 @@ from automask.space import registry, space_file
 from automask.storage.trial_store import TrialStore
 from automask.study import opening
 from automask.study.session import Options
+from automask.target import SINGLE
 from automask.training import batches, flops, heads, mixing, network, trial
 from automask.training.features import Features
 from automask.training.fold import FoldTrainer
@@ -442,7 +443,10 @@ def test_smote_trains_on_both_roads_and_repeats_to_the_bit(task, tmp_path, freez
     np.testing.assert_array_equal(*outs)
 
 
-@pytest.mark.parametrize("sampling", sorted(registry.plugins("sampling")))
+SAMPLINGS = [name for name, one in registry.plugins("sampling").items() if one.takes(SINGLE)]
+
+
+@pytest.mark.parametrize("sampling", sorted(SAMPLINGS))
 def test_no_sampling_reads_a_row_that_its_fold_is_scored_on(task, monkeypatch, sampling):
     """Scored rows are marked, in pixels and in features: no batch may show the mark, not even faintly.
 
