@@ -39,7 +39,7 @@ class Writer:
 
     def write(self) -> Contents:
         """Everything but the card and the requirements."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         session, blended = self.session, self.blended
         made = [self._member(place) for place in range(len(blended.parts))]
@@ -48,7 +48,7 @@ class Writer:
             # Members without weight are no parts of it.
             arrays["weights"] = arrays["weights"][arrays["weights"] > 0]
         if arrays:
-            save_file(arrays, self.store.blend)
+            self.store.blend.write_bytes(save(arrays))
         contents = Contents(
             format=parts.FORMAT,
             automask=version("automask"),
