@@ -14,6 +14,18 @@ class DiskError(UserError):
     """The disk is full, or what may be taken of it: no other trial would mend it."""
 
 
+class OtherStudyError(UserError):
+    """A study that was begun with something else."""
+
+
+class UnfitError(UserError):
+    """Stored weights that aren't of the recipe with that `hash`, whose trial can predict nothing new."""
+
+    def __init__(self, hash_: str, message: str) -> None:
+        super().__init__(message)
+        self.hash = hash_
+
+
 class PluginError(UserError):
     """A plugin that can't be accepted; the text names its file."""
 

@@ -19,6 +19,8 @@ its pipe. Where nobody listens, notes go to the log named ``automask``.
 from __future__ import annotations
 
 import logging
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -72,3 +74,25 @@ def progress(task: str, done: int, total: int) -> None:
 def publish(event: Any) -> None:
     """Say what happened in a search."""
     _listener.get().publish(event)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Inside the block, what libraries warn of doesn't stand between what work says.
+
+    Warnings go to the log named ``py.warnings``, unless Python was told to show them, as by
+    ``PYTHONWARNINGS=default``; what is logged goes where somebody sends it, and errors to standard
+    error.
+    """
+    before, last = warnings.showwarning, logging.lastResort
+    if not sys.warnoptions:
+        logging.captureWarnings(True)
+    logging.lastResort = logging.StreamHandler()
+    logging.lastResort.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.lastResort = last
+        # Of blocks in one another the outer one ends it.
+        if warnings.showwarning is not before:
+            logging.captureWarnings(False)

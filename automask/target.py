@@ -73,6 +73,12 @@ class Target:
         """bool `[N]`: where two tables of answers differ; numbers do by a tenth of a deviation."""
         return answers != others
 
+    def misfit(self, labels: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+        """`[N]` how little each row's labels fit what is predicted: only their order has a meaning."""
+        import numpy as np
+
+        return -prediction[np.arange(len(labels)), labels]
+
     def decide(self, prediction: np.ndarray) -> np.ndarray:
         """The answers, as labels are, from predictions `[N, C]`."""
         return prediction.argmax(1)
@@ -126,6 +132,11 @@ class Multi(Target):
     def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
         return (answers != others).any(1)
 
+    def misfit(self, labels: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        return -np.where(labels > 0, prediction, 1 - prediction).min(1)
+
     def decide(self, prediction: np.ndarray) -> np.ndarray:
         import numpy as np
 
@@ -176,6 +187,9 @@ class Number(Target):
 
     def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
         return abs(answers - others) > self.scale / 10
+
+    def misfit(self, labels: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+        return abs(labels - prediction[:, 0])
 
     def decide(self, prediction: np.ndarray) -> np.ndarray:
         return prediction[:, 0]

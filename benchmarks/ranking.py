@@ -89,7 +89,8 @@ def measure(name: str, cache: Path) -> None:
 
 def searched(task: Task) -> Space:
     """The default space with the shared weights, at these sizes and epochs."""
-    chosen, _ = adaptation.drop_unavailable(space_file.load("default"), dict(task.weights), {})
+    chosen, _ = adaptation.for_target(space_file.load("default"), task.data.target)
+    chosen, _ = adaptation.drop_unavailable(chosen, dict(task.weights), {})
     chosen, _ = adaptation.adapt(chosen, task.data, dict(task.weights), task.device.type)
     return chosen.with_training(
         image_size=Categorical(*SIZES), epochs=Int(4, 20), batch_size=Categorical(BATCH)

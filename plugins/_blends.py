@@ -30,13 +30,33 @@ class RankMean:
     reference: np.ndarray
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
+        total = _total_ranks(self.reference, probability)
+        return total / total.sum(1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class QuantileMean:
+    """What has that mean rank, as the members have it on average: a probability a label."""
+
+    reference: np.ndarray
+
+    def __call__(self, probability: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        total = np.zeros(probability.shape[1:])
-        for own, member in zip(self.reference, probability, strict=True):
-            sides = [np.searchsorted(own, member, side) for side in ("left", "right")]
-            total += sum(sides) + 1
-        return total / total.sum(1, keepdims=True)
+        members, count = self.reference.shape
+        ranks = _total_ranks(self.reference, probability) / (2 * members)
+        return np.interp(ranks, np.arange(1, count + 1), self.reference.mean(0))
+
+
+def _total_ranks(reference: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """`[M, C]` twice the sum of the members' ranks, from 1 at the least of the reference."""
+    import numpy as np
+
+    total = np.zeros(probability.shape[1:])
+    for own, member in zip(reference, probability, strict=True):
+        sides = [np.searchsorted(own, member, side) for side in ("left", "right")]
+        total += sum(sides) + 1
+    return total
 
 
 @dataclass(frozen=True)

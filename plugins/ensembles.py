@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automask import Float, Int, ensemble
-from automask.plugins._blends import RankMean, Stacked, Vote, WeightedMean, centred_logs
+from automask.plugins._blends import (
+    QuantileMean,
+    RankMean,
+    Stacked,
+    Vote,
+    WeightedMean,
+    centred_logs,
+)
 from automask.target import MULTI, SINGLE
 
 if TYPE_CHECKING:
@@ -58,7 +65,7 @@ def mean(
     return WeightedMean(np.full(len(probability), 1 / len(probability)))
 
 
-@ensemble()
+@ensemble(target=("single", "multi"))
 def rank_mean(
     probability: np.ndarray,
     target: np.ndarray,
@@ -69,12 +76,14 @@ def rank_mean(
 
     A probability counts by its rank among all that the member gave to the rows seen, over rows and
     classes together, so that a member's own order of the classes stays. Nothing changes where a member
-    is rescaled by a rising function.
+    is rescaled by a rising function; of labels no order does, and probabilities become again what the
+    members have at a rank on average.
     When to use: members that are sure to very different degrees (other losses, label smoothing).
     """
     import numpy as np
 
-    return RankMean(np.sort(probability.reshape(len(probability), -1)))
+    blend = RankMean if target.ndim == 1 else QuantileMean
+    return blend(np.sort(probability.reshape(len(probability), -1)))
 
 
 @ensemble(target=("single", "multi"))

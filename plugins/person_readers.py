@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from automask import reader
 from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
 from automask.data.image_files import Images, image_names
-from automask.data.sample import check_sample
+from automask.data.sample import check_ids
 from automask.errors import UserError
 
 from .readers import has_train_csv
-from .table_reader import only_ids
 
 if TYPE_CHECKING:
     from automask.data.tables import Tables
@@ -40,6 +39,7 @@ def person_folders(folder: Path) -> Tables | None:
     import numpy as np
     import pandas as pd
 
+    from automask.data.table_rows import only_ids
     from automask.data.tables import Numeric, Rows, Tables
 
     people = None if has_train_csv(folder) else _people(folder / "train" / "train.csv")
@@ -77,7 +77,7 @@ def person_folders(folder: Path) -> Tables | None:
         info = read_csv(folder / "eval" / "info.csv")
         images = Images(folder / "eval" / "images")
         test = only_ids(info, "ImageID", images)
-        notes += check_sample(info, "ImageID", test.ids, ["ans"])
+        check_ids(info, "ImageID", test.ids)
     return Tables(
         train=train,
         test=test,

@@ -1,105 +1,213 @@
-"""Readers: how a data folder becomes the tables of train, test and the sample submission."""
+"""Readers of labels that folders or file names tell, without a table."""
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from automask import reader
+from automask import Text, reader
+from automask.data.class_folders import find_layout, inner, is_test, tests_of, unsure
 from automask.data.columns import sample_id_column
-from automask.data.csv_file import find_csv, normalize_name, quoted, read_csv, shorten_list
-from automask.data.image_files import folder_names, is_image_folder, walk_images
-from automask.data.sample import check_sample
+from automask.data.csv_file import find_csv, normalize_name, read_csv
+from automask.data.folder_kinds import is_image_folder, split_names
+from automask.data.forms import STYLES, read_form
+from automask.data.image_files import folder_names, image_names, walk_images
+from automask.data.sample import check_ids
 from automask.errors import UserError
 
 if TYPE_CHECKING:
     from automask.data.tables import Tables
 
+#: A file name that begins with its class: cat.0, american_bulldog_12, dog (3).
+NUMBERED = re.compile(r"(?=.*[^\W\d_])(.+?)[\s._-]*\(?\d+\)?")
+#: What cameras and people call any picture.
+ANY_PICTURE = re.compile(
+    r"(img|image|pic|picture|photo|foto|dscn?|dscf|sdc|p|pict|scan|frame|file|screenshot|capture|wp|vid|"
+    r"untitled|unnamed|download|sample|example|item|row|data|train|test|val|valid)s?\W*"
+)
 
-@reader()
-def folders(folder: Path) -> Tables | None:
+
+@reader(
+    train=Text(), validation=Text(many=True), test=Text(), answers=Text(*STYLES), positive=Text()
+)
+def folders(
+    folder: Path,
+    *,
+    train: str | None = None,
+    validation: str | Sequence[str] | None = "",
+    test: str | None = "test",
+    answers: str | None = None,
+    positive: str | None = None,
+) -> Tables | None:
     """A folder a class: DATA/CLASS/*.jpg, or DATA/train/CLASS/*.jpg and DATA/test/*.jpg.
+
+    `train` names the folder of the class folders ("" for DATA itself), `test` that of the test images,
+    `validation` further ones with the same class folders, whose images are trained on as well. What is
+    None is guessed and noted; "" says that there is no `validation` or `test`.
 
     A train image's id is its path below the folder of the classes, its label the class folder's
     name; a test image's id is its name, without the extension where the sample submission has it
-    so. None where the folder has a train CSV or no class folders; raises `UserError` where a class
-    has no images, there is only one, or the sample doesn't fit.
+    so. `answers` is how a submission says them (labels, probabilities, one_hot, top), and `positive`
+    the class of two whose probability it has, where the sample can't tell. None where the folder has a
+    train CSV or no class folders; raises `UserError` where a class has no images, there is only one,
+    parts of a split can't be told, or the sample doesn't fit.
     """
+    layout = None if has_train_csv(folder) else find_layout(folder, train)
+    if layout is None:
+        return None
+    root = folder / layout.root
+    pairs = [(f"{c}/{path}", c) for c in layout.classes for path in walk_images(root / c)]
+    images = [(name, root / name, label) for name, label in pairs]
+    notes = [
+        f"labels: the names of the {len(layout.classes)} folders in {root}{unsure(folder, layout)}"
+    ]
+    if validation is None:
+        validation = list(layout.validation)
+    parts = [validation] if isinstance(validation, str) else validation
+    for part in filter(None, parts):
+        more = _read_part(folder, part)
+        images += more
+        notes.append(
+            f"{len(more)} images in {part}/ are trained on, by folds, like those of the other folder "
+            '(validation = "" leaves them alone)'
+        )
+    if test is None:
+        test = next(iter(layout.tests), "")
+    elif test == "test":
+        test = next(filter(is_test, layout.tests), "")
+    if test and inner(folder / test) and not image_names(folder / test):
+        notes.append(
+            f"{test}/ holds test images: they are predicted, its folders' names aren't read"
+        )
+    arguments: dict[str, Any] = {}
+    if normalize_name(layout.root) not in (".", "train", "training") or train == "":
+        arguments["train"] = layout.root.removeprefix(".")
+    if parts := [*filter(None, parts)]:
+        arguments["validation"] = parts if len(parts) > 1 else parts[0]
+    if test and not is_test(test):
+        arguments["test"] = test
+    return _make_tables(folder, images, test, notes, arguments, answers, positive)
+
+
+@reader(answers=Text(*STYLES), positive=Text())
+def file_names(
+    folder: Path, *, answers: str | None = None, positive: str | None = None
+) -> Tables | None:
+    """File names that begin with the class: DATA/train/cat.0.jpg and DATA/test/1.jpg.
+
+    The label is what stands before the number that ends each name; `answers` and `positive` are as for
+    `folders`. None where the folder has a train
+    CSV, where a name has no number or only one that any camera gives, and where a class has one image.
+    """
+    if has_train_csv(folder):
+        return None
+    roles = split_names(folder_names(folder))
+    homes = [name for name, role in roles.items() if role == "train"]
+    if not homes and not image_names(folder):
+        homes = [n for n in folder_names(folder) if is_image_folder(n) and n not in roles]
+    home = homes[0] if len(homes) == 1 else ""
+    if home and not image_names(folder / home) and len(deeper := inner(folder / home)) == 1:
+        home = f"{home}/{deeper[0]}"
+    names = image_names(folder / home)
+    matches = [NUMBERED.fullmatch(os.path.splitext(name)[0]) for name in names]
+    labels = [match[1] for match in matches if match]
+    counts = Counter(labels)
+    if (
+        len(labels) < len(names)
+        or len(counts) < 2
+        or min(counts.values()) < 2
+        or any(ANY_PICTURE.fullmatch(label.lower()) for label in counts)
+    ):
+        return None
+    images = [(n, folder / home / n, c) for n, c in zip(names, labels, strict=True)]
+    note = (
+        f"labels: the beginnings of the file names in {folder / home}, {len(counts)} of them, such as "
+        f"'{labels[0]}' of {names[0]}"
+    )
+    return _make_tables(
+        folder, images, next(iter(tests_of(folder)), ""), [note], {}, answers, positive
+    )
+
+
+def _read_part(folder: Path, part: str) -> list[tuple[str, Path, str]]:
+    """The images of further class folders, with the part's name in their ids."""
+    paths = [
+        (f"{part}/{label}/{path}", label)
+        for label in inner(folder / part)
+        for path in walk_images(folder / part / label)
+    ]
+    if not paths:
+        raise UserError(f"{folder / part}: no class folders with images for validation = '{part}'")
+    return [(path, folder / path, label) for path, label in paths]
+
+
+def _make_tables(
+    folder: Path,
+    images: Sequence[tuple[str, Path, str]],
+    test: str,
+    notes: Sequence[str],
+    arguments: Mapping[str, Any],
+    answers: str | None,
+    positive: str | None,
+) -> Tables:
+    """The tables of labelled images (id, path, label) and of those in the folder `test`."""
     import pandas as pd
 
     from automask.data.tables import Rows, Tables
 
-    tree = _classes(folder)
-    if tree is None or has_train_csv(folder):
-        return None
-    root, classes = tree
-    images = {name: list(walk_images(root / name)) for name in classes}
-    if empty := [name for name in classes if not images[name]]:
-        raise UserError(
-            f"{root}: no images in the class folder {shorten_list(quoted(empty))}; add some or "
-            "remove the folder"
-        )
-    if len(classes) < 2:
-        raise UserError(f"{root} has only one class folder, '{classes[0]}'; it takes at least two")
-    pairs = [(name, f"{name}/{path}") for name in classes for path in images[name]]
-    notes = [f"labels: the names of the {len(classes)} folders in {root}"]
-    others = [name for name in folder_names(folder) if root != folder and name != root.name]
-    if others := [f"{name}/" for name in others if not _is_test(name)]:
-        notes.append(f"left alone: {shorten_list(others)}")
-    train = Rows(
-        ids=[path for _, path in pairs],
-        paths=[root / path for _, path in pairs],
-        attributes=pd.DataFrame({"label": [name for name, _ in pairs]}, dtype=str),
-    )
-    test_name = next((name for name in folder_names(folder) if _is_test(name)), "test")
-    files = list(walk_images(folder / test_name))
+    files = list(walk_images(folder / test)) if test else []
+    if test and not files:
+        raise UserError(f"{folder / test}: no images for test = '{test}'")
     name, note = find_csv(folder, "sample")
     sample = read_csv(folder / name) if name else None
     id_column, ids = "id", files
     if sample:
         id_column = sample_id_column(sample, "id")
-        ids = _match_form(sample[id_column], files, test_name)
-        notes += check_sample(sample, id_column, ids, ["label"])
+        ids = _match_form(sample[id_column], files, test)
+    train_ids, paths, labels = zip(*images, strict=True)
+    if {*train_ids} & {*ids}:  # other pictures of the same names
+        train_ids = tuple(path.relative_to(folder).as_posix() for path in paths)
+    if {*train_ids} & {*ids}:
+        train_ids = tuple(f"train/{name}" for name in train_ids)
+    train = Rows(list(train_ids), list(paths), pd.DataFrame({"label": labels}, dtype=str))
+    if sample:
+        check_ids(sample, id_column, ids)
+    reply = read_form(sample, id_column, train.attributes, style=answers, positive=positive)
     return Tables(
         train=train,
-        test=Rows(ids=ids, paths=[folder / test_name / file for file in files]) if files else None,
+        test=Rows(ids=ids, paths=[folder / test / file for file in files]) if files else None,
         sample=sample.frame(sample.columns) if sample else None,
         id_column=id_column,
-        notes=tuple(filter(None, [*notes, note])),
+        form=reply.form,
+        metric=reply.metric,
+        arguments={**arguments, **reply.arguments},
+        notes=tuple(filter(None, [*notes, *reply.notes, note])),
     )
-
-
-def _classes(folder: Path) -> tuple[Path, list[str]] | None:
-    """The folder of the class folders and their names, if it looks as if there were any."""
-    names = folder_names(folder)
-    inside = [name for name in names if normalize_name(name) in ("train", "training")]
-    root = folder / inside[0] if inside else folder
-    classes = [name for name in folder_names(root) if inside or not _is_test(name)]
-    if any(map(is_image_folder, classes)):
-        return None
-    looks = (itertools.islice(walk_images(root / name, most=100), 1) for name in classes)
-    return (root, classes) if any(map(list, looks)) else None
-
-
-def _is_test(name: str) -> bool:
-    return normalize_name(name) in ("test", "testing")
 
 
 def _match_form(sample_ids: Sequence[str], files: list[str], folder: str) -> list[str]:
     """The ids of test files in the form that the sample has: name, stem, or below the folder."""
-    forms = [files, [os.path.splitext(file)[0] for file in files], [f"{folder}/{f}" for f in files]]
+    names = [os.path.basename(file) for file in files]
+    stems = [[os.path.splitext(name)[0] for name in form] for form in (files, names)]
+    forms = [files, stems[0], [f"{folder}/{file}" for file in files], names, stems[1]]
+    forms = [form for form in forms if len({*form}) == len(files)]
     return max(forms, key=lambda form: len({*sample_ids} & {*form}))
 
 
 def has_train_csv(folder: Path) -> bool:
-    """Whether the folder has a CSV that tells what its images show."""
+    """Whether the folder has a table named as train's; `labels.csv` may tell what class folders mean."""
     name, _ = find_csv(folder, "train")
-    return name is not None and not is_class_map(folder, name)
+    is_labels = name is not None and normalize_name(Path(name).stem) == "labels"
+    return name is not None and not (is_labels and has_class_folders(folder))
 
 
-def is_class_map(folder: Path, name: str) -> bool:
-    """Whether a labels.csv tells what class folders mean, rather than what images show."""
-    return normalize_name(Path(name).stem) == "labels" and _classes(folder) is not None
+def has_class_folders(folder: Path) -> bool:
+    """Whether the folder has folders that look like classes."""
+    try:
+        return find_layout(folder) is not None
+    except UserError:
+        return True

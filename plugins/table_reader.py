@@ -2,134 +2,202 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automask import Text, reader
 from automask.data.bins import read_limits
 from automask.data.columns import Columns, guess_columns, sample_id_column
-from automask.data.csv_file import Csv, find_csv, quoted, read_csv, shorten_list
+from automask.data.csv_file import Csv, quoted, shorten_list
+from automask.data.embedded_images import number_by_sample
+from automask.data.forms import STYLES, read_form
+from automask.data.held_out import find_held_out
 from automask.data.image_files import Images, probe
-from automask.data.sample import check_sample
+from automask.data.sample import check_ids
+from automask.data.table_files import class_columns, find_tables, read_tables, unused_tables
+from automask.data.target_kinds import KINDS
 from automask.errors import UserError
 
-from .readers import is_class_map
+from .readers import has_class_folders
 
 if TYPE_CHECKING:
-    from automask.data.tables import Rows, Tables
+    from automask.data.tables import Tables
 
 FILES = {"train": "train.csv", "test": "test.csv", "sample": "sample_submission.csv"}
 
 
 @reader(
-    train=Text(),
-    test=Text(),
+    train=Text(many=True),
+    test=Text(many=True),
     sample=Text(),
     id=Text(),
     image=Text(),
     target=Text(many=True),
     group=Text(),
     limits=Text("age: 30, 60", many=True),
+    unit=Text(),
+    folds=Text(),
+    held_out=Text("split: test"),
+    kind=Text(*KINDS),
+    separator=Text(" "),
+    merge=Text("old = 'new'", pairs=True),
+    answers=Text(*STYLES),
+    positive=Text(),
 )
 def table(
     folder: Path,
     *,
-    train: str | None = None,
-    test: str | None = None,
+    train: str | Sequence[str] | None = None,
+    test: str | Sequence[str] | None = None,
     sample: str | None = None,
     id: str | None = None,
     image: str | None = None,
     target: str | Sequence[str] | None = None,
     group: str | None = None,
     limits: str | Sequence[str] | None = None,
+    unit: str | None = None,
+    folds: str | None = None,
+    held_out: str | None = None,
+    kind: str | None = None,
+    separator: str | None = None,
+    merge: Mapping[str, str] | None = None,
+    answers: str | None = None,
+    positive: str | None = None,
 ) -> Tables | None:
     """A CSV with a row an image: train.csv, and test.csv and sample_submission.csv if any.
 
-    `train`, `test` and `sample` name the files; `id`, `image`, `target` (one or a list) and `group`
-    name columns of train. What is None is guessed and noted; "" says that there is no `test`,
-    `sample` or `group`. `limits` such as "age: 30, 60" make classes of a target that is a number: <30,
-    30-59 and >=60, which the submission then answers. None where the folder has no such CSV; raises
-    `UserError` where a CSV is broken, a row has no image or no label, or the tables don't fit each
-    other.
+    `train`, `test` and `sample` name the files (several of train or test are read as one); `id`,
+    `image`, `target` (one or a list) and `group` name columns of train. What is None is guessed and
+    noted; "" says that there is no `test`, `sample` or `group`. `limits` such as "age: 30, 60" make
+    classes of a target that is a number: <30, 30-59 and >=60, which the submission then answers.
+
+    `unit` is a column of what several rows are pictures of, and is predicted once; `folds` one of the
+    user's own folds; `held_out` such as "split: test" names a column and the values of rows that aren't
+    trained on. `kind` says that each target is a column of ``classes``, that they are ``one_hot`` or
+    ``multi`` (a column a class, or a label), or that it is a ``number``; `separator` is what stands
+    between several labels in a cell; `merge` maps labels to others. `answers` is how a submission says
+    them (labels, probabilities, one_hot, sets, top, numbers), and `positive` the class of two whose
+    probability it has, where the sample can't tell.
+
+    None where the folder has no such table; raises `UserError` where a table is broken, a row has no
+    image or no label, or the tables don't fit each other.
     """
+    from automask.data.table_rows import left_alone, only_ids, test_rows, train_rows
     from automask.data.tables import Tables
+    from automask.data.truth import Wording, read_truth
 
-    roles = {"train": train, "test": test, "sample": sample}
-    choices = {role: find_csv(folder, role, name) for role, name in roles.items()}
-    names = {role: name for role, (name, _) in choices.items() if name is not None}
-    if not names.get("train") or (train is None and is_class_map(folder, names["train"])):
+    choices = {"train": train, "test": test, "sample": sample}
+    names, notes = find_tables(folder, has_class_folders(folder), choices)
+    if not names.get("train"):
         return None
-    csvs = {role: read_csv(folder / name) for role, name in names.items() if name}
-    images = Images(folder)
-    targets = [target] if isinstance(target, str) else target or []
-    columns, guesses = guess_columns(csvs, images, id=id, image=image, targets=targets, group=group)
-    notes = [note for _, note in choices.values() if note] + guesses
-    train_rows = _rows(csvs["train"], images, "train", columns)
+    csvs = {role: read_tables(folder, files, role) for role, files in names.items() if files}
+    if "test" in csvs and "sample" in csvs:
+        csvs["test"] = number_by_sample(csvs["test"], csvs["sample"])
+    common = Images(folder)
+    places = {role: Images(csv.pictures) for role, csv in csvs.items() if csv.pictures}
+    images = places.get("train", common)
+    notes += [note for csv in csvs.values() for note in csv.notes]
+    notes += unused_tables(folder, itertools.chain(*names.values()), notes)
+    targets = [target] if isinstance(target, str) else target or class_columns(csvs["train"])
     limits = [limits] if isinstance(limits, str) else limits or []
-    numbers = read_limits(csvs["train"], columns.targets, limits)
+    whole, asked = csvs["train"], csvs.get("sample")
+    parts = find_held_out(whole, held_out, {*targets, id, image, group, unit, folds})
+    columns, guesses = guess_columns(
+        csvs,
+        images,
+        id=id,
+        image=image,
+        targets=targets,
+        group=group,
+        unit=unit or "",
+        folds=folds,
+        others=[parts.column],
+    )
+    learnt, rest = parts.rows(whole)
+    wording = Wording(
+        kind,
+        separator,
+        merge or {},
+        [line.rpartition(":")[0].strip() for line in limits],
+        bool(target),
+    )
+    truth = read_truth(whole.take(learnt), columns.targets, wording, _answers(asked, columns))
+    training = train_rows(
+        whole.take(learnt),
+        images,
+        columns,
+        truth,
+        (csvs.get("test"), None if unit == "" else asked),
+    )
+    columns, train_table = training.columns, training.table
+    notes += [*parts.notes, *guesses, *truth.notes, *training.notes]
+    notes += left_alone(whole, columns, [parts.column])
+    numbers = read_limits(train_table, columns.targets, limits)
     banded = {name: numeric.texts for name, numeric in numbers.items()}
-    train_rows = replace(train_rows, attributes=train_rows.attributes.assign(**banded))
-    test_rows, id_column, answers = None, columns.id, csvs.get("sample")
-    if answers:
-        id_column = sample_id_column(answers, columns.id)
+    rows = replace(training.rows, attributes=training.rows.attributes.assign(**banded))
+    tested, id_column = None, columns.id
+    if asked:
+        id_column = sample_id_column(asked, columns.unit or columns.id)
+    held = whole.take(rest)
     if "test" in csvs:
-        test_rows = _rows(csvs["test"], images, "test", _columns_of_test(csvs["test"], columns))
-    elif answers:
-        _refuse_no_test(answers, id_column, images)
-        test_rows = only_ids(answers, id_column, images)
-        notes.append(f"no test table: the ids of {names['sample']} name the test images")
-    if test_rows:
-        _refuse_shared(folder, train_rows, test_rows)
-    if answers and test_rows:
-        notes += check_sample(answers, id_column, test_rows.ids, columns.targets)
-    chosen = {role: name for role, name in names.items() if name != FILES[role]}
+        tested = test_rows(csvs["test"], places.get("test", common), columns)
+    elif rest and (not asked or {*held[columns.unit or columns.id]} == {*asked[id_column]}):
+        tested, rest = test_rows(held, images, columns), []
+    elif asked:
+        _refuse_no_test(asked, id_column, common)
+        tested = only_ids(asked, id_column, common)
+        notes.append(f"no test table: the ids of {asked.path.name} name the test images")
+    if rest:
+        notes.append(f"the {len(rest):,} rows held out aren't predicted: other test images are")
+    if asked and tested:
+        ids = list(dict.fromkeys(tested.units or tested.ids))
+        check_ids(asked, id_column, ids)
+    reply = read_form(
+        asked,
+        id_column,
+        rows.attributes,
+        truth.kind,
+        style=answers,
+        positive=positive,
+        separator=truth.arguments.get("separator") or " ",
+    )
+    notes += reply.notes
+    named = {role: files if files[1:] else "".join(files) for role, files in names.items()}
+    chosen: dict[str, Any] = {role: name for role, name in named.items() if name != FILES[role]}
     chosen |= {"id": columns.id, "image": columns.image}
-    chosen |= {"group": columns.group} if columns.group or group == "" else {}
-    more_said = {"limits": limits} if limits else {}
     one, *more = columns.targets
+    optional = {"group": (columns.group, group), "unit": (columns.unit, unit)}
+    optional |= {"folds": (columns.folds, folds), "held_out": (parts.line, held_out)}
+    chosen |= {key: text for key, (text, given) in optional.items() if text or given == ""}
     return Tables(
-        train=train_rows,
-        test=test_rows,
-        sample=answers.frame(answers.columns) if answers else None,
+        train=rows,
+        test=tested,
+        sample=asked.frame(asked.columns) if asked else None,
         id_column=id_column,
-        arguments={**chosen, "target": [one, *more] if more else one, **more_said},
+        kind=truth.kind,
+        form=reply.form,
+        metric=truth.metric or reply.metric,
+        arguments={
+            **chosen,
+            "target": [one, *more] if more else one,
+            **({"limits": limits} if limits else {}),
+            **truth.arguments,
+            **reply.arguments,
+        },
         numbers=numbers,
-        notes=tuple(notes),
+        notes=tuple(notes + images.notes),
     )
 
 
-def _columns_of_test(test: Csv, columns: Columns) -> Columns:
-    """Those of train, where an image that isn't told is the id's."""
-    image = columns.image if columns.image in test.columns else columns.id
-    group = columns.group if columns.group in test.columns else ""
-    return Columns(columns.id, image, group=group)
-
-
-def _rows(csv: Csv, images: Images, role: str, columns: Columns) -> Rows:
-    from automask.data.tables import Rows
-
-    csv.refuse_empty(dict.fromkeys([columns.id, columns.image, *columns.targets]))
-    csv.refuse_repeats(columns.id)
-    ids, used = csv[columns.id], {columns.id, columns.image, columns.group, *columns.targets}
-    # A row that names no group is one of its own, not of the group of all that name none.
-    groups = (
-        [g or i for g, i in zip(csv[columns.group], ids, strict=True)] if columns.group else None
-    )
-    return Rows(
-        ids=ids,
-        paths=images.resolve(csv, columns.image, role),
-        attributes=csv.frame(columns.targets),
-        groups=groups,
-        extra=csv.frame(column for column in csv.columns if column not in used),
-    )
-
-
-def only_ids(sample: Csv, id_column: str, images: Images) -> Rows:
-    """The test images that a sample submission asks for."""
-    ids = replace(sample, columns={id_column: sample[id_column]})
-    return _rows(ids, images, "test", Columns(id_column, id_column))
+def _answers(sample: Csv | None, columns: Columns) -> list[str]:
+    """The cells of a sample's only answer."""
+    if sample is None:
+        return []
+    _, *answers = sample.columns
+    return sample[answers[0]] if len(answers) == 1 else []
 
 
 def _refuse_no_test(sample: Csv, id_column: str, images: Images) -> None:
@@ -139,12 +207,4 @@ def _refuse_no_test(sample: Csv, id_column: str, images: Images) -> None:
         raise UserError(
             f"{sample.path} asks for {shorten_list(quoted(ids))}, but there is neither a test table nor "
             'images so named; add test.csv or the images, or say sample = "" to do without'
-        )
-
-
-def _refuse_shared(folder: Path, train: Rows, test: Rows) -> None:
-    if shared := sorted({*train.ids} & {*test.ids}):
-        raise UserError(
-            f"{folder}: train and test share {len(shared)} ids ({shorten_list(quoted(shared))}); "
-            "take them out of one"
         )

@@ -39,5 +39,5 @@ def declared_packages(*extras):
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
-    optional = declared_packages("cma", "report") - declared_packages()
+    optional = declared_packages("cma", "parquet", "report") - declared_packages()
     assert imported_packages() - optional == declared_packages()

@@ -4,6 +4,7 @@ train first."""
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from automask.api.projects import Folder, Project, open_project
 from automask.api.surroundings import working
 from automask.data import config, description
+from automask.data.data_place import only_folder
 from automask.diagnostics.advice import Advice
 from automask.diagnostics.audit import Finding, find_all, save
 from automask.errors import UserError
@@ -37,8 +39,8 @@ class Description:
 def init(data: str | Path, *, folder: Folder = ".", force: bool = False) -> Description:
     """Look at a folder of images and tables, and write `automask.toml`, which makes `folder` a project.
 
-    Raises `UserError` where no reader knows the layout, and
-    where an `automask.toml` is there that `force` doesn't replace.
+    `data` may name a table instead, which is train's and has its images around it. Raises `UserError`
+    where no reader knows the layout, and where an `automask.toml` is there that `force` doesn't replace.
     """
     project = open_project(folder)
     if project.config.exists() and not force:
@@ -49,11 +51,15 @@ def init(data: str | Path, *, folder: Folder = ".", force: bool = False) -> Desc
 def describe(data: str, project: Project) -> Description:
     """The same with a path as the file is to have it, relative to the project."""
     with working(project):
-        reader, tables = description.find_reader(project.path(data))
-        lines = description.describe_tables(tables)
+        layout = description.find_layout(project.path(data))
+        lines = description.describe_tables(layout.tables)
+        # Relative as `data` is, which may be its table or above it.
+        folder = os.path.relpath(layout.folder, project.path(data))
+        path = data if folder == "." else os.path.normpath(Path(data) / folder)
         with atomic_write(project.config) as beside:
-            beside.write_text(config.render(data, reader, tables), encoding="utf-8")
-    return Description(reader, lines, project.config)
+            text = config.render(path, layout.reader, layout.tables)
+            beside.write_text(text, encoding="utf-8")
+    return Description(layout.reader, lines, project.config)
 
 
 def use_data(data: str | Path, project: Project) -> None:
@@ -65,8 +71,9 @@ def use_data(data: str | Path, project: Project) -> None:
         for line in init(data, folder=project).lines:
             note(line)
         return
-    own = project.path(config.load(project).data.path)
-    if own.resolve() != Path(data).resolve():
+    own, data = project.path(config.load(project).data.path), Path(data)
+    named = data.parent if data.is_file() else only_folder(data)
+    if own.resolve() not in (data.resolve(), named.resolve()):
         raise UserError(
             f"{project.config} names the data {own}, not {data}: leave data out, or give "
             "another folder"
@@ -79,10 +86,10 @@ def _named(data: str | Path, project: Project) -> str:
     The command line's project is where it is called, so that a path is as it was typed.
     """
     if not project.folder.is_absolute():
-        return str(data)
+        return Path(data).as_posix()
     path = Path(data).absolute()
     inside = path.is_relative_to(project.folder)
-    return str(path.relative_to(project.folder) if inside else path)
+    return (path.relative_to(project.folder) if inside else path).as_posix()
 
 
 def advise(

@@ -17,10 +17,12 @@ from automask.ensembles import blend, calibration, corrected_scores
 from automask.ensembles.calibration import Calibration
 from automask.ensembles.corrected_scores import OtherScore
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble
+from automask.listener import note
 from automask.report import evaluation, submission
 from automask.report.evaluation import ClassTable
 from automask.scoring import Score, by_attribute
 from automask.storage.disk import TOP
+from automask.study import bad_images
 from automask.study.session import Options, Session, open_session
 from automask.units import bytes_of
 
@@ -241,5 +243,9 @@ def session_ensemble(
     output: str | Path | None = None,
 ) -> EnsembleResult:
     """The same of an open study."""
+    for text in bad_images.describe_test(
+        session.bad_images, session.data, session.store.bad_images
+    ):
+        note(text)
     result = EnsembleResult(session, blend.blend(session, method, tta, top or TOP))
     return result if output is None else replace(result, file=result.write(output))

@@ -39,6 +39,7 @@ def search(
     sampler: str | None = None,
     patience: int | None = None,
     warm_start: Sequence[str] = (),
+    on_bad_image: str = "stop",
     storage: str | None = None,
     listener: Listener | None = None,
 ) -> Study:
@@ -49,7 +50,8 @@ def search(
     `timeout` (seconds, or ``"90m"``). `space` is default, quick, full or a TOML file, and `workers`
     train side by side. Paths of `space` and `weights` begin at `folder`. `disk` is the most that caches
     and weights may take (bytes, or ``"20GB"``). What is None stands in `automask.toml` or is chosen by
-    automask. A study of that name goes on.
+    automask. A study of that name goes on. `on_bad_image` is what a train image that can't be read does
+    to a new study: stop it, or have it skip the row; ``bad_images.csv`` lists them.
 
     Progress is printed unless a `listener` hears it. Ctrl-C is raised again once the study is in order:
     what is finished is kept, and the same call goes on. Raises `UserError` for what you can mend: the
@@ -73,6 +75,7 @@ def search(
         pseudo=pseudo,
         pruner=pruner,
         sampler=sampler,
+        on_bad_image=on_bad_image,
         project=project,
     )
     if data is not None:

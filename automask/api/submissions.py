@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from automask.api.projects import Folder, open_project
+from automask.errors import UserError
 from automask.listener import note
 from automask.report import answers, archive, comparison, expected_gain, submission, votes
 from automask.report.archive import Submission, Submissions
@@ -49,11 +50,15 @@ class ComparisonResult:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The rows that differ: the id, the class in A and in B and, with a study, the probability
-        of each."""
-        form, (a, b) = self.comparison.form, self.comparison.classes.rows
+        """The rows that differ: the id, the class (or number) in A and in B and, with a study, the
+        probability of each."""
+        layout, (a, b) = self.comparison.layout, self.comparison.classes.rows
         rows = np.flatnonzero(self.comparison.differs)
-        columns: dict[str, object] = {form.id: form.ids[rows]}
+        columns: dict[str, object] = {layout.id: layout.ids[rows]}
+        if layout.style == "numbers":
+            for name, frame in zip(("a", "b"), self.comparison.frames, strict=True):
+                columns |= {f"{name} {c}": frame[c][rows].astype(float) for c in layout.columns}
+            return pd.DataFrame(columns)
         for name, labels in (("a", a), ("b", b)):
             columns[name] = [self.comparison.describe(label) for label in labels[rows].tolist()]
         if self.probability is not None:
@@ -129,7 +134,14 @@ def compare(
     first, second = (archive.path(project.submissions, name) for name in names)
     result = comparison.compare(first, second, data)
     source, probability, gain = None, None, None
-    if ensemble := archive.ensemble(project, result.paths, study, data):
+    ensemble = archive.ensemble(project, result.paths, study, data)
+    if ensemble and data and not data.target.exclusive:
+        if study is not None:
+            raise UserError(
+                f"--study {study}: it tells how sure it is of classes, not of {data.target.phrase}"
+            )
+        ensemble = None
+    if ensemble:
         source = f"study '{ensemble.facts()['study']}'"
         probability = comparison.probability(result, ensemble)
         gain = expected_gain.estimate(result, ensemble, source)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from automask import machine
 from automask.hpo.optuna_study import quiet_optuna
-from automask.listener import Listener, listening
+from automask.listener import Listener, listening, quiet_libraries
 from automask.space import registry
 from automask.storage.project import Project
 
@@ -16,10 +16,12 @@ from automask.storage.project import Project
 def working(project: Project, listener: Listener | None = None) -> Iterator[None]:
     """Inside the block the project's plugins are loaded, and `listener`, if any, hears of the work.
 
-    What work changes of the process, such as numbers of threads, is as before after the block.
+    Warnings of libraries aren't shown. What work changes of the process, such as numbers of threads, is
+    as before after the block.
     """
     registry.load(project)
     with ExitStack() as stack:
+        stack.enter_context(quiet_libraries())
         stack.enter_context(quiet_optuna())
         stack.enter_context(machine.restored())
         if listener is not None:

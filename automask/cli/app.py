@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,11 @@ from automask.cli.options import (
     Weights,
     terminal,
 )
+from automask.cli.streams import prepare_streams
 from automask.errors import UserError
+
+#: What libraries that are imported later, also by workers, take as the level of what they say.
+QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR", "HF_HUB_VERBOSITY": "error"}
 
 app = typer.Typer(
     help="AutoML search for image classification: init, search, ensemble.",
@@ -35,6 +40,9 @@ app = typer.Typer(
 
 def main() -> None:
     """The `automask` command: 0 where all went well, 2 for what the user can mend, 130 for Ctrl-C."""
+    prepare_streams()
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         app()
     except UserError as error:
@@ -65,7 +73,9 @@ def _fail(text: str) -> None:
 
 @app.command("init")
 def describe_data(
-    data: Annotated[Path, typer.Argument(help="The folder with the images and tables.")],
+    data: Annotated[
+        Path, typer.Argument(help="The folder with the images and tables, or its table.")
+    ],
     force: Annotated[bool, typer.Option(help="Replace an automask.toml that is here.")] = False,
 ) -> None:
     """Look at DATA, write automask.toml, say what was understood."""
@@ -123,6 +133,13 @@ def search(
             "may be given several times.",
         ),
     ] = None,
+    on_bad_image: Annotated[
+        str,
+        typer.Option(
+            metavar="stop|skip",
+            help="Of a train image that can't be read; skip leaves out its row.",
+        ),
+    ] = "stop",
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     from automask.api import searches
@@ -149,6 +166,7 @@ def search(
                 sampler=sampler,
                 patience=patience,
                 warm_start=warm_start or (),
+                on_bad_image=on_bad_image,
                 storage=storage,
                 listener=display,
             )

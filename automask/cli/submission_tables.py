@@ -25,7 +25,9 @@ def show_comparison(result: ComparisonResult, console: Console) -> None:
     console.print(f"A  {result.names[0]}\nB  {result.names[1]}", markup=False)
     share = f"{result.differ:,} ({result.differ / result.rows:.1%})"
     console.print(f"{share} of {result.rows:,} rows differ")
-    if result.differ:
+    if result.comparison.distances:
+        _show_distances(result.comparison, console)
+    if result.differ and result.comparison.layout.style != "numbers":
         _show_differences(result.comparison, console)
     if result.source is not None:
         _show_confidence(result.bands, result.source, console)
@@ -33,8 +35,20 @@ def show_comparison(result: ComparisonResult, console: Console) -> None:
         show_expected_gain(result.gain, console)
 
 
+def _show_distances(comparison: Comparison, console: Console) -> None:
+    """Print how far numbers or probabilities are apart, the farthest columns first."""
+    table = _table("column", "mean |A − B|", "largest", "correlation")
+    distances = sorted(comparison.distances, key=lambda one: -one.mean)
+    for name, mean, largest, correlation in distances[:FLOWS]:
+        same = "" if correlation is None else f"{correlation:.4f}"
+        table.add_row(Text(name), f"{mean:.4g}", f"{largest:.4g}", same)
+    if rest := distances[FLOWS:]:
+        table.add_row(f"{len(rest)} others", style="dim")
+    _print("by column", table, console)
+
+
 def _show_differences(comparison: Comparison, console: Console) -> None:
-    if len(comparison.form.attributes) > 1:
+    if len(comparison.layout.attributes) > 1:
         _print("by attribute", _attributes(comparison), console)
     table = _table("class", "A", "B", "both", "only A", "only B")
     for name, a, b, both in comparison.class_counts:

@@ -113,16 +113,19 @@ def vote(
 ) -> None:
     """Take the majority of several submissions, row by row.
 
-    Of classes with as many votes the one of the earliest file wins.
+    Of classes with as many votes the one of the earliest file wins. Probabilities and numbers are
+    averaged, and of several labels a row each is voted on.
     """
     from automask.api import submissions
     from automask.api.projects import Project
 
     numbers = _numbers(weights) if weights is not None else None
     result = submissions.vote(files, weights=numbers, folder=Project(), output=output)
+    tied = f", {result.tied:,} tied and left to the earliest file"
+    mean = f", the mean of {len(files)} files"
     terminal().print(
-        f"wrote {output}: {len(result.frame):,} rows, {result.unanimous:,} unanimous, "
-        f"{result.tied:,} tied and left to the earliest file",
+        f"wrote {output}: {len(result.frame):,} rows, {result.unanimous:,} unanimous"
+        f"{mean if result.method == 'mean' else tied}",
         markup=False,
         soft_wrap=True,
     )

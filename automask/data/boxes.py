@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automask.data.csv_file import normalize_name
+from automask.data.decoding import image_size
 from automask.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,23 +72,11 @@ def read(rows: Rows) -> np.ndarray | None:
     if normalize_name(names[2]).endswith(("width", "w")):
         boxes[:, 2:] += boxes[:, :2]
     if boxes.max() > 1:
-        boxes /= np.array([_size(path) * 2 for path in rows.paths])
+        boxes /= np.array([image_size(path) * 2 for path in rows.paths])
     _refuse(boxes[:, 2:] <= boxes[:, :2], "is upside down or empty", subject, rows)
     boxes = boxes.clip(0, 1)
     _refuse(boxes[:, 2:] <= boxes[:, :2], "lies beside its image", subject, rows)
     return boxes
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """The width and height in pixels of an image file, upright by its EXIF orientation."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            return (height, width) if image.getexif().get(0x0112, 1) >= 5 else (width, height)
-    except Exception as error:  # Pillow's decoders raise nearly everything.
-        raise UserError(f"{path}: can't be read as an image: {error}") from error
 
 
 def _refuse(wrong: Any, what: str, subject: str, rows: Rows) -> None:

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from automask.data import boxes
 from automask.data.csv_file import Csv, normalize_name, quoted, repeats, shorten_list
-from automask.data.image_files import Images, is_image, probe
+from automask.data.file_kinds import is_image
+from automask.data.image_files import Images, probe
+from automask.data.label_texts import NUMBER
+from automask.data.row_columns import LABEL, fold_column, goes_with, group_column, group_rank, is_id
+from automask.data.target_kinds import are_flags
 from automask.errors import UserError
 
-LABEL = re.compile(r"(labels?|targets?|class(es)?|categor(y|ies))(name|id)?|y")
-GROUP = re.compile(r"groups?|groupid")
-PEOPLE = re.compile(
-    r"(person|people|patient|subject|user|sender|participant|individual|owner|author)s?(id)?"
+#: In the name of a target that is called more than that.
+WORD = re.compile(
+    r"(?i)(?:^|[_\W])(labels?|class(es)?|targets?|categor(y|ies)|diagnosis)(?:$|[_\W])"
 )
-NO_GROUP = re.compile(r"id|agegroup|bloodgroup|ethnicgroup")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table are the id, the image, the targets and the group ("" for none)."""
+    """Which columns of a table are what: the id, the image and the targets, and those of the group, the
+    unit and the folds ("" for none)."""
 
     id: str
     image: str
     targets: tuple[str, ...] = ()
     group: str = ""
+    unit: str = ""
+    folds: str = ""
 
 
 def guess_columns(
@@ -37,33 +42,42 @@ def guess_columns(
     image: str | None,
     targets: Sequence[str],
     group: str | None,
+    unit: str = "",
+    folds: str | None = None,
+    others: Collection[str] = (),
 ) -> tuple[Columns, list[str]]:
     """The columns of the train table, guessed where they aren't given, and a note on each guess.
 
-    Raises `UserError` where a given column isn't there or stands for two things, and where an image
-    or target column can't be told.
+    `others` are columns that are something else. Raises `UserError` where a given column isn't there or
+    stands for two things, and where an image or target column can't be told.
     """
     train, notes = tables["train"], []
-    for column in (*targets, *filter(None, (id, image, group))):
+    for column in (*targets, *filter(None, (id, image, group, unit, folds))):
         train[column]
     if image is None:
-        image, note = _image_column(train, images, skip={*targets, group})
+        image, note = _image_column(train, images, skip={*targets, group, folds, *others})
         notes.append(note)
     if id is None:
-        id, note = _id_column(tables, image, skip={*targets, group})
+        id, note = _id_column(tables, image, skip={*targets, group, unit, folds, *others})
+        notes.append(note)
+    if folds is None:
+        folds, note = fold_column(train, skip={id, image, *targets, group, unit, *others})
         notes.append(note)
     if not targets:
-        targets, note = _target_columns(tables, skip={id, image, group})
+        skip = {id, image, group, unit, folds, *others}
+        targets, note = _target_columns(tables, skip)
         notes.append(note)
     if group is None:
-        group, note = _group_column(train, skip={id, image, *targets})
-        notes.append(note)
-    if clash := sorted({*targets} & {id, image, group}) or repeats(targets):
+        group, more = group_column(train, targets, skip={id, image, *targets, unit, folds, *others})
+        notes += more
+    roles = [*dict.fromkeys(filter(None, (id, image, group, unit))), folds]
+    if clash := sorted({*targets} & {*roles} - {""}) or repeats(targets):
         raise UserError(
             f"{train.path}: column '{clash[0]}' is named twice; a column is a target, the id, the "
-            "image or the group"
+            "image, the group, the unit or the folds"
         )
-    return Columns(id, image, tuple(targets), group), list(filter(None, notes))
+    columns = Columns(id, image, tuple(targets), group, unit, folds)
+    return columns, list(filter(None, notes))
 
 
 def sample_id_column(sample: Csv, id: str) -> str:
@@ -76,6 +90,10 @@ def _image_column(train: Csv, images: Images, skip: Container[str | None]) -> tu
     scores = {column: _image_score(train[column], images) for column in options}
     best = max(options, key=lambda column: scores[column], default="")
     if not best or scores[best][0] < 0.5:
+        near = {column: images.near_hits(probe(train[column])) for column in options}
+        nearest = max(options, key=lambda column: near[column], default="")
+        if nearest and near[nearest] > len(set(probe(train[nearest]))) / 2:
+            return nearest, f"image column '{nearest}': its names come near those of the files"
         # Files that are missing still have names.
         named = [column for column in options if all(map(is_image, probe(train[column])))]
         if not named:
@@ -110,13 +128,21 @@ def _id_column(
     first = next(iter(sample.columns)) if sample else ""
     if first in options:
         return first, f"id column '{first}': the first of the sample submission"
+    labels = [column for column in train.columns if LABEL.fullmatch(normalize_name(column))]
     for column in options:
-        if normalize_name(column) == "id":
+        if normalize_name(column) == "id" and not _is_label_id(train, column, labels):
             return column, f"id column '{column}', by its name"
     for column in options:
-        if _is_id(column) and column != image and not repeats(train[column]):
+        if is_id(column) and column != image and not repeats(train[column]):
             return column, f"id column '{column}' (unsure, guessed by its name and distinct values)"
     return image, f"id column '{image}': an image's id is its name, for want of an id column"
+
+
+def _is_label_id(train: Csv, column: str, labels: Sequence[str]) -> bool:
+    """Whether a column that goes by id numbers the labels rather than the rows."""
+    return bool(repeats(train[column])) and any(
+        goes_with(train[column], train[label]) for label in labels if label != column
+    )
 
 
 def _target_columns(
@@ -126,16 +152,26 @@ def _target_columns(
     options = [column for column in train.columns if column not in skip]
     if in_sample := [column for column in options if sample and column in sample.columns]:
         return in_sample, f"target {_phrase(in_sample)}: the sample submission asks for it"
+    if sample and len(answering := _answering(train, options, sample)) == 1:
+        return (
+            answering,
+            f"target {_phrase(answering)}: its values are the sample submission's answers",
+        )
     # A box's y is none of the labels that go by this name.
     inside = boxes.columns(options)
     options = [column for column in options if column not in inside]
     named = [column for column in options if LABEL.fullmatch(normalize_name(column))]
+    if not named and len(alike := [c for c in options if WORD.search(c)]) == 1:
+        return alike, f"target {_phrase(alike)} (unsure, guessed by its name)"
     if named:
         named.sort(key=lambda column: normalize_name(column).endswith(("name", "id")))
         others = f" (unsure: {_phrase(named[1:])} could be it)" if named[1:] else ", by its name"
         return named[:1], f"target column '{named[0]}'{others}"
-    rest = [c for c in options if _group_rank(c) is None and not (test and c in test.columns)]
+    rest = [c for c in options if group_rank(c) is None and not (test and c in test.columns)]
     repeating = [c for c in rest if 1 < len(set(train[c])) <= len(train) / 2]
+    flags = [column for column in rest if are_flags(train, [column])]
+    if len(flags) > 1 and {*repeating} <= {*flags}:
+        return flags, f"target {_phrase(flags)} (unsure: the ones left that hold 0 and 1)"
     if len(repeating) != 1:
         raise UserError(
             f"{train.path}: can't tell which column is the target"
@@ -146,40 +182,14 @@ def _target_columns(
     )
 
 
-def _group_column(train: Csv, skip: Container[str | None]) -> tuple[str, str]:
-    """The group column, by its name only; "" where there is none that joins some rows."""
-    named = {
-        column: rank
-        for column in train.columns
-        if column not in skip and (rank := _group_rank(column)) is not None
-    }
-    joins = [c for c in named if named[c] == 0 or 1 < len(set(train[c])) < len(train)]
-    if not joins:
-        return "", ""
-    group = min(joins, key=lambda column: named[column])
-    unsure = ' (unsure, guessed by its name; group = "" says there is none)'
-    return group, (
-        f"group column '{group}': rows that share it stay on one side of a split"
-        f"{unsure if named[group] else ''}"
-    )
-
-
-def _group_rank(column: str) -> int | None:
-    """How surely a column's name says group: 0 for surely, None for not at all."""
-    name = normalize_name(column)
-    if LABEL.fullmatch(name) or NO_GROUP.fullmatch(name):
-        return None
-    if GROUP.fullmatch(name):
-        return 0
-    if PEOPLE.fullmatch(name):
-        return 1
-    return 2 if name.endswith("group") else 3 if _is_id(column) else None
-
-
-def _is_id(column: str) -> bool:
-    """Named id, image_id or ImageID, but not paid."""
-    return bool(re.search(r"(?:^|[_\W])[iI][dD]$|[a-z]I[dD]$", column))
+def _answering(train: Csv, options: Sequence[str], sample: Csv) -> list[str]:
+    """The columns that have most of the words that a sample answers with, in its cells or as columns."""
+    _, *answers = sample.columns
+    words = {word for name in answers for cell in probe(sample[name]) for word in cell.split()}
+    words = {word for word in {*answers, *words} if not NUMBER.fullmatch(word)}
+    shares = {c: len(words & {*train[c]}) / max(1, len(words)) for c in options}
+    return [column for column in options if shares[column] > 0.5]
 
 
 def _phrase(columns: Sequence[str]) -> str:
-    return f"column{'s' if len(columns) > 1 else ''} {', '.join(quoted(columns))}"
+    return f"column{'s' if len(columns) > 1 else ''} {shorten_list(quoted(columns), most=6)}"

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from automask.data import corrections
 from automask.data.dataset import METRIC
+from automask.data.file_names import check_names
 from automask.data.tables import Tables
 from automask.errors import UserError, collect, did_you_mean
 from automask.space import registry
 from automask.storage.project import Project
+from automask.storage.text_file import check_path, parse_toml, read_text
 
 SEEDS = 2**31 - 1
+PathText = Annotated[str, AfterValidator(check_path)]
 
 
 class DataSection(BaseModel):
     """Where the images and tables are; further keys are the reader's own."""
 
     model_config = ConfigDict(extra="allow", strict=True)
-    path: str
+    path: PathText
     reader: str
 
 
@@ -33,9 +35,9 @@ class SearchSection(BaseModel):
     metric: str = METRIC
     folds: int = Field(default=5, ge=2, le=100)
     split: str = "stratified"
-    space: str = "default"
+    space: PathText = "default"
     seed: int = Field(default=0, ge=0, le=SEEDS)
-    weights: str | None = None
+    weights: PathText | None = None
     pruner: str = "two_stage"
     sampler: str = "tpe"
 
@@ -57,10 +59,7 @@ def load(project: Project) -> Config:
     if not file.is_file():
         raise UserError(f"no {file} here: run 'automask init DATA' first, DATA being your folder")
     registry.load(project)
-    try:
-        table = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: isn't TOML: {error}") from error
+    table = parse_toml(read_text(file), str(file))
     errors: list[str] = []
     config = None
     try:
@@ -76,6 +75,7 @@ def load(project: Project) -> Config:
 def read(config: Config, project: Project, corrected: Path | None) -> Tables:
     """The data folder, read as the file says, with the labels in the file `corrected`, if any."""
     arguments = config.data.model_extra or {}
+    check_names(project.path(config.data.path))
     tables = registry.get("reader", config.data.reader).function(
         project.path(config.data.path), **arguments
     )
@@ -139,4 +139,6 @@ def _sentence(mistake: dict[str, Any]) -> str:
         return f"{where}: unknown{did_you_mean(str(mistake['loc'][-1]), model.model_fields)}"
     if mistake["type"] == "missing":
         return f"{where}: is missing"
+    if mistake["type"] == "value_error":
+        return f"{where}: {mistake['ctx']['error']}"
     return f"{where}: {mistake['msg'][0].lower()}{mistake['msg'][1:]}, not {mistake['input']!r}"

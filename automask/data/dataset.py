@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from automask.data.depth import Depth
+from automask.data.forms import suit
 from automask.data.labels import Attributes, encode, find_target
 from automask.data.pooling import Pooling
+from automask.data.shared_rows import refuse_shared
 from automask.data.tables import Form, Numeric, Rows, Tables
 from automask.errors import PluginError, UserError
-from automask.storage.files import short_hash
+from automask.space import registry
+from automask.storage.files import content_digest, short_hash
 from automask.target import MULTI, SINGLE, Number, Target
 
 #: What counts where nothing else is said.
@@ -29,7 +33,8 @@ class Dataset:
 
     Rows of one of the `units` `[N]` are pictures of one thing (None where each is its own). A study's
     groups are the declared ones, which hold units whole, joined where near-duplicates are in both.
-    `numbers` are those behind the attributes whose values are bands of a number.
+    `numbers` are those behind the attributes whose values are bands of a number, `depth` is how
+    deep images are scaled.
     """
 
     train: Rows
@@ -44,6 +49,7 @@ class Dataset:
     target: Target = SINGLE
     form: Form = field(default_factory=Form)
     units: np.ndarray | None = None
+    depth: Depth = field(default_factory=Depth)
 
     @cached_property
     def pooling(self) -> Pooling | None:
@@ -74,13 +80,11 @@ class Dataset:
         """A class for each row, int `[N]`, for what can tell single classes apart alone."""
         return self.target.single_classes(self.labels)
 
-    def answer(self, row: int) -> str:
-        """What a train row is, in words."""
+    def describe_answer(self, answer: Any) -> str:
+        """In words what stands in a row of `labels`, or of answers like them."""
         if isinstance(self.target, Number):
-            return f"{self.labels[row]:g}"
-        labels = (
-            np.flatnonzero(self.has_label[row]) if self.labels.ndim == 2 else [self.labels[row]]
-        )
+            return f"{answer:.6g}"
+        labels = np.flatnonzero(answer) if np.ndim(answer) else [answer]
         return ", ".join(self.attributes.describe(int(label)) for label in labels) or "no label"
 
     @property
@@ -105,7 +109,7 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
     """The tables with their labels and groups as numbers, for a search by that metric.
 
     Classes that are numbers are in their order; `as_text` has them in that of their texts, as studies of
-    early versions do. Raises `UserError` where train has a single class or shares rows with test, or
+    early versions do. Raises `UserError` where train has a single class or shares images with test, or
     where the metric isn't for such a target, `PluginError` where the numbers behind a target aren't
     those of its classes.
     """
@@ -116,12 +120,7 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
     target = find_target(tables, metric)
     attributes, labels = encode(tables, target, as_text)
     if tables.test is not None:
-        shared = sorted(set(tables.train.ids) & set(tables.test.ids))
-        if shared:
-            raise UserError(
-                f"train and test share {len(shared)} ids, such as {', '.join(shared[:3])}: a test "
-                "row that is also trained on has no honest score; remove it from one of them"
-            )
+        refuse_shared(tables.train, tables.test)
     return Dataset(
         train=tables.train,
         test=tables.test,
@@ -133,7 +132,7 @@ def prepare(tables: Tables, metric: str = METRIC, as_text: bool = False) -> Data
         codes=dict(tables.codes) if tables.codes else None,
         numbers=dict(tables.numbers),
         target=target,
-        form=tables.form,
+        form=suit(tables.form, target, registry.get("metric", metric).function),
         units=_units(tables.train, labels),
     )
 
@@ -175,10 +174,12 @@ def fingerprint(data: Dataset, folds: np.ndarray) -> dict[str, str]:
     """What must stay the same while a study goes on, as short hashes by what they cover.
 
     Groups count as they were declared: which copies join them is found once and kept with the folds.
+    Of earlier studies the contents of the images aren't known.
     """
     sizes = [path.stat().st_size for path in data.train.paths]
     return {
         "data": _hash(zip(data.train.ids, sizes, strict=True)),
+        "images": _hash(map(content_digest, data.train.paths)),
         "labels": labels_fingerprint(data),
         "rows in folds": _hash(folds.tolist()),
     }
@@ -198,7 +199,9 @@ def test_fingerprint(data: Dataset) -> str:
     """What identifies the test rows; empty where there are none."""
     if data.test is None:
         return ""
-    return _hash((i, p.stat().st_size) for i, p in zip(data.test.ids, data.test.paths, strict=True))
+    rows = list(zip(data.test.ids, data.test.paths, strict=True))
+    contents = _hash(content_digest(path) for _, path in rows)
+    return f"{_hash((name, path.stat().st_size) for name, path in rows)}-{contents}"
 
 
 def describe(data: Dataset) -> list[str]:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from automask.data.decoding import decode
+from automask.data.decoding import GREY, decode_partly
+from automask.data.depth import Depth
 from automask.errors import UserError
 from automask.listener import progress
 from automask.machine import cores, one_thread_an_image
@@ -19,7 +20,7 @@ from automask.space import registry
 from automask.storage.arrays import open_array, write_array
 from automask.storage.cache import Cache
 from automask.storage.disk import DiskBudget
-from automask.storage.files import short_hash
+from automask.storage.files import file_facts, short_hash
 
 #: How many pixels a side of a JPEG are decoded at least for each that is kept.
 ENOUGH = 1.3
@@ -30,7 +31,8 @@ class Images:
 
     Files are decoded once a way of resizing and preprocessing, at the largest size; smaller sizes are
     made from that map. `resizes` gives the function of each name. A map is shared by whoever opens it,
-    and one that is open isn't removed from the `room` that there is.
+    and one that is open isn't removed from the `room` that there is. The first `whole` files must be
+    readable to their end, the others as far as they go; `depth` scales deep ones.
     """
 
     def __init__(
@@ -40,13 +42,15 @@ class Images:
         resizes: dict[str, Callable[[np.ndarray, int], np.ndarray]],
         folder: Path,
         room: DiskBudget = DiskBudget(),
+        depth: Depth = Depth(),
+        whole: int | None = None,
     ) -> None:
         self.paths, self.largest, self.resizes = list(paths), largest, resizes
         self.folder, self.room = folder, room
         self.reading: tuple[Path, np.ndarray] | None = None
-        facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
-        self.facts = facts
-        self.key = short_hash(repr(facts))
+        self.depth, self.whole = depth, len(paths) if whole is None else whole
+        self.facts = [(*file_facts(path), depth.key) for path in paths]
+        self.key = short_hash(repr(self.facts))
 
     def at(self, resize: str, size: int, prepared: Prepared | None = None) -> np.ndarray:
         """The map of that size, of images that went through a preprocessing, made if it isn't there."""
@@ -93,8 +97,11 @@ class Images:
         def fill(array: Any) -> None:
             def row(index: int) -> str | None:
                 path = self.paths[index]
+                image, problem = decode_partly(path, enough, self.depth)
+                if problem and index < self.whole:
+                    return problem
                 try:
-                    array[index] = square(decode(path, enough), str(path))
+                    array[index] = square(GREY if image is None else image, str(path))
                 except UserError as error:
                     return str(error)
                 return None

@@ -16,6 +16,7 @@ import numpy as np
 from automask.data import boxes
 from automask.data.dataset import Dataset
 from automask.data.decoding import decode
+from automask.data.depth import Depth
 from automask.data.images import Images, Prepared
 from automask.data.tables import Rows
 from automask.errors import PluginError
@@ -30,13 +31,13 @@ from automask.storage.json_cache import get_or_compute
 class TrainingPart:
     """What a fitted preprocessing may look at: a fold's training part, read when it is asked for."""
 
-    def __init__(self, table: Rows, rows: np.ndarray) -> None:
-        self._table, self._rows = table, rows
+    def __init__(self, table: Rows, rows: np.ndarray, depth: Depth = Depth()) -> None:
+        self._table, self._rows, self._depth = table, rows, depth
 
     def images(self, most: int | None = None) -> Iterator[np.ndarray]:
         """The decoded images, uint8 `[H, W, 3]` each; at most so many, from all over the rows."""
         rows = self._rows[:: -(-len(self._rows) // most) if most else 1]
-        return (decode(self._table.paths[row]) for row in rows.tolist())
+        return (decode(self._table.paths[row], depth=self._depth) for row in rows.tolist())
 
     @cached_property
     def boxes(self) -> np.ndarray | None:
@@ -76,7 +77,7 @@ def prepare(
         extra = data.train.extra.iloc[rows].to_dict("list") if len(data.train.extra) else {}
         facts = [images.facts[row] for row in rows.tolist()]
         key = short_hash(repr((choice.name, sorted(choice.params.items()), digest, facts, extra)))
-        part = TrainingPart(data.train, rows)
+        part = TrainingPart(data.train, rows, data.depth)
         file = Cache(cache).preprocessings
         transform = from_json(get_or_compute(file, key, lambda: to_json(function(part))))
     else:

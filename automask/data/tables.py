@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,19 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def take(self, rows: Sequence[int]) -> Rows:
+        """Some of the rows, in that order."""
+
+        def some(column: list[Any] | None) -> Any:
+            return None if column is None else [column[row] for row in rows]
+
+        def part(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame.iloc[list(rows)].reset_index(drop=True) if len(frame) else frame
+
+        lists = {name: some(getattr(self, name)) for name in ("groups", "units", "folds")}
+        frames = part(self.attributes), part(self.extra)
+        return Rows(some(self.ids), some(self.paths), frames[0], **lists, extra=frames[1])
 
 
 @dataclass(frozen=True)
@@ -102,3 +115,9 @@ class Tables:
     numbers: Mapping[str, Numeric] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def without(self, ids: Collection[str]) -> Tables:
+        """The same without those train rows."""
+        rows = [row for row, name in enumerate(self.train.ids) if name not in ids]
+        numbers = {k: replace(n, values=n.values[rows]) for k, n in self.numbers.items()}
+        return replace(self, train=self.train.take(rows), numbers=numbers)

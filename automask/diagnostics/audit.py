@@ -49,7 +49,7 @@ def findings(session: Session) -> list[Finding] | None:
 
 def find_all(session: Session) -> list[Finding]:
     """Look for everything; nothing is kept."""
-    pairs = near_duplicates.cached_pairs(session.data.paths, session.store)
+    pairs = near_duplicates.cached_pairs(session.data.paths, session.store, session.data.depth)
     return [*copies(session, pairs), *_label_leaks(session), *_gaps(session)]
 
 
@@ -180,7 +180,7 @@ def _row(session: Session, row: int) -> dict[str, Any]:
     """An image of train or, after them, of test."""
     data, count = session.data, len(session.data.labels)
     if row < count:
-        path, label = str(data.train.paths[row]), data.answer(row)
+        path, label = str(data.train.paths[row]), data.describe_answer(data.labels[row])
         return {"table": "train", "id": data.train.ids[row], "path": path, "label": label}
     assert data.test is not None
     test = row - count
@@ -261,7 +261,9 @@ def _features(session: Session, rows: np.ndarray) -> tuple[np.ndarray, str]:
                 # Weights that can't be had: the pixels are at hand.
                 if isinstance(error, DiskError) or out_of_space(error) is not None:
                     raise
-    small = near_duplicates.thumbnails([session.data.train.paths[row] for row in rows])
+    small = near_duplicates.thumbnails(
+        [session.data.train.paths[row] for row in rows], session.data.depth
+    )
     side = COARSE
     blocks = small.reshape(len(rows), side, -1, side, small.shape[2] // side, 3)
     pixels = blocks.mean((2, 4), dtype=np.float32).reshape(len(rows), -1)

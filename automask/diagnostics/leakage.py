@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automask.data.dataset import one_hot
+from automask.data.decoding import image_size
 from automask.data.tables import Rows
 from automask.diagnostics.linear_probe import (
     discriminants,
@@ -15,6 +16,7 @@ from automask.diagnostics.linear_probe import (
     shuffle_units,
     softmax,
 )
+from automask.errors import UserError
 from automask.scoring import resample_groups
 from automask.space import registry
 
@@ -43,14 +45,11 @@ class Leak:
 
 def sources(train: Rows) -> dict[str, np.ndarray]:
     """Numbers `[N, F]` of each row that have nothing to do with what its image shows."""
-    from PIL import Image
-
     sizes = []
     for path in train.paths:
         try:
-            with Image.open(path) as image:
-                sizes.append(image.size)
-        except Exception:
+            sizes.append(image_size(path))
+        except UserError:
             # Whoever trains on it will tell.
             sizes.append((1, 1))
     size = np.array(sizes, float).reshape(-1, 2)

@@ -9,22 +9,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask.data.decoding import decode
+from automask.data.decoding import decode_partly
+from automask.data.depth import Depth
 from automask.diagnostics import image_matching
-from automask.errors import UserError
+from automask.listener import progress
 from automask.machine import cores, one_thread_an_image
-from automask.storage.files import short_hash
+from automask.storage.files import file_facts, short_hash
 
 if TYPE_CHECKING:
     from automask.storage.study_store import StudyStore
 
 
+#: What a problem ends in where nothing of the file can be read.
+UNREADABLE = " (nothing can be read)"
 #: The edge of the thumbnails that are compared, in pixels.
 SIDE = 64
 #: Standard deviation of grey values from 0 to 255 below which an image shows nothing to compare.
@@ -59,7 +62,8 @@ class Pairs:
     `rows` [P, 2] ascending; `similarity` [P], the correlation of their fine detail; `mirrored` and
     `exact` [P]: the other way round, and the same in each pixel of the thumbnail. Of several that are
     exactly alike each is paired with the first. `blank` are the rows that show nothing to compare,
-    which are in no pair.
+    which are in no pair. `problems` [N] tell why a file can't be read to its end, and end in
+    `UNREADABLE` where nothing of it can; they are empty where all is well.
     """
 
     rows: np.ndarray
@@ -67,6 +71,7 @@ class Pairs:
     mirrored: np.ndarray
     exact: np.ndarray
     blank: np.ndarray
+    problems: np.ndarray = field(default_factory=lambda: np.zeros(0, str))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -78,39 +83,45 @@ class Pairs:
 
     def take(self, which: np.ndarray) -> Pairs:
         """Some of the pairs."""
-        parts = {k: part[which] for k, part in self.arrays.items() if k != "blank"}
-        return Pairs(**parts, blank=self.blank)
+        whole = {"blank": self.blank, "problems": self.problems}
+        return Pairs(**{k: p[which] for k, p in self.arrays.items() if k not in whole}, **whole)
 
 
-def cached_pairs(paths: Sequence[Path], store: StudyStore) -> Pairs:
+def cached_pairs(paths: Sequence[Path], store: StudyStore, depth: Depth = Depth()) -> Pairs:
     """The near-duplicates among image files, found once and kept beside the maps."""
-    facts = [(str(p.absolute()), s.st_size, s.st_mtime_ns) for p in paths for s in [p.stat()]]
+    facts = [(*file_facts(path), depth.key) for path in paths]
     key = short_hash(repr((facts, RULES)))
     arrays = store.load_pairs(key)
     if arrays is None or arrays.keys() != {part.name for part in fields(Pairs)}:
-        pairs = find_pairs(thumbnails(paths))
+        images, problems = read_thumbnails(paths, depth)
+        pairs = replace(find_pairs(images), problems=np.array(problems, str))
         store.save_pairs(key, pairs.arrays)
         return pairs
     return Pairs(**arrays)
 
 
-def thumbnails(paths: Sequence[Path]) -> np.ndarray:
+def thumbnails(paths: Sequence[Path], depth: Depth = Depth()) -> np.ndarray:
     """uint8 RGB `[N, SIDE, SIDE, 3]`, proportions given up; black where a file can't be read."""
+    return read_thumbnails(paths, depth)[0]
+
+
+def read_thumbnails(paths: Sequence[Path], depth: Depth) -> tuple[np.ndarray, list[str]]:
+    """The same with what is wrong with each file, as `problems` of `Pairs`."""
     import cv2
 
-    def one(path: Path) -> np.ndarray:
-        try:
-            image = decode(path, 2 * SIDE)
-        except UserError:
-            # Whoever trains on it will tell.
-            return np.zeros((SIDE, SIDE, 3), np.uint8)
-        return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    def one(path: Path) -> tuple[np.ndarray, str]:
+        image, problem = decode_partly(path, 2 * SIDE, depth)
+        if image is None:
+            return np.zeros((SIDE, SIDE, 3), np.uint8), f"{problem}{UNREADABLE}"
+        return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA), problem
 
-    out = np.empty((len(paths), SIDE, SIDE, 3), np.uint8)
+    out, problems = np.empty((len(paths), SIDE, SIDE, 3), np.uint8), []
     with one_thread_an_image(), ThreadPoolExecutor(cores()) as pool:
-        for index, thumbnail in enumerate(pool.map(one, paths)):
+        for index, (thumbnail, problem) in enumerate(pool.map(one, paths)):
             out[index] = thumbnail
-    return out
+            problems.append(problem)
+            progress("reading images", index + 1, len(paths))
+    return out, problems
 
 
 def find_pairs(images: np.ndarray) -> Pairs:

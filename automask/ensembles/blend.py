@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +12,10 @@ from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
 from automask.ensembles import calibration, members, priors
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, Member, fit
+from automask.errors import UnfitError, UserError
+from automask.hpo.attributes import TrialAttributes
+from automask.hpo.trials import complete_trials
+from automask.listener import note
 from automask.space import registry
 from automask.study.session import Session
 
@@ -22,24 +26,39 @@ TRAIN_TABLES, TEST_TABLES = ("validation", "honest", "calibrated"), ("test", "un
 def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
     """Blend the `top` best trials of a study by an ensemble plugin, or by the best of them (`auto`).
 
-    `tta` is a view that competes with the plain one, or `auto` for all of them. Raises `UserError` for
-    an unknown name, and where no trial is complete.
+    `tta` is a view that competes with the plain one, or `auto` for all of them. Trials whose stored
+    weights don't fit are told and left out. Raises `UserError` for an unknown name, and where no trial
+    is complete, or none is left.
     """
     registry.load(session.options.project)
     if method != AUTO:
         registry.get("ensemble", method)
     if tta != AUTO:
         registry.get("tta", tta)
-    return fit_blend(session, candidate_views(session, tta, top), method, top)
+    unfit: set[str] = set()
+    while True:
+        try:
+            return fit_members(session, candidate_views(session, tta, top, unfit), method, top)
+        except UnfitError as error:
+            unfit.add(error.hash)
+            numbers = [
+                str(trial.number)
+                for trial in complete_trials(session.study)
+                if TrialAttributes.read(trial).hash == error.hash
+            ]
+            note(
+                f"trial {', '.join(numbers)} is left out: {error}; to train it again, write its recipe "
+                f"by automask show {numbers[0]} --toml FILE, and train that in another study"
+            )
 
 
-def fit_blend(
+def fit_members(
     session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
 ) -> Ensemble:
-    """The same of given members under given views, the plain one first."""
+    """The blend of these members, a row a picture; `views` as `ensemble.fit` takes them."""
     data = session.data
     if data.pooling is not None:
-        return pooled(session, views, method, top)
+        return _fit_units(session, views, method, top)
     return fit(
         views,
         data.labels,
@@ -52,7 +71,7 @@ def fit_blend(
     )
 
 
-def pooled(
+def _fit_units(
     session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
 ) -> Ensemble:
     """The blend of units, whose members' predictions are means over their pictures.
@@ -80,14 +99,24 @@ def pooled(
 
 
 def candidate_views(
-    session: Session, tta: str, top: int, plain: list[Member] | None = None
+    session: Session,
+    tta: str,
+    top: int,
+    unfit: Set[str] = frozenset(),
+    among: Sequence[Member] | None = None,
 ) -> dict[str, list[Member]]:
     """The members as they are, the best first, and under the views that compete.
 
-    They are all complete trials, or the `plain` ones given. Where there are views only the `top` best
-    stand for choice, as each costs its predictions.
+    They are all complete trials or those `among` which to choose; whose recipe's hash is among the
+    `unfit` is left out. Where there are views only the `top`
+    best stand for choice, as each costs its predictions.
     """
-    plain = members.load_members(session) if plain is None else plain
+    among = members.load_members(session) if among is None else among
+    plain = [member for member in among if member.recipe.hash not in unfit]
+    if not any(member.able for member in plain):
+        raise UserError(
+            "no trial is left whose stored weights fit: run automask search --study NAME"
+        )
     if tta == PLAIN:
         return {PLAIN: plain}
     from automask.ensembles.tta import candidates, member_views

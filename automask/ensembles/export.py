@@ -59,8 +59,8 @@ def choose(
         registry.get("ensemble", method)
 
     def blended(among: Sequence[Member]) -> Ensemble:
-        views = blends.candidate_views(session, tta, top, list(among))
-        return blends.fit_blend(session, views, method, top)
+        views = blends.candidate_views(session, tta, top, among=among)
+        return blends.fit_members(session, views, method, top)
 
     if size is None:
         return blended(plain)

@@ -10,7 +10,7 @@ import numpy as np
 
 from automask.data import dataset
 from automask.ensembles.ensemble import Member
-from automask.errors import UserError
+from automask.errors import UnfitError, UserError
 from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.hpo.trials import complete_trials
 from automask.listener import note
@@ -81,7 +81,7 @@ def _test(session: Session, number: int, recipe: Recipe, store: TrialStore) -> n
 def _has_new_rows(session: Session, store: TrialStore) -> bool:
     """Are there test rows now that the stored probabilities aren't of?"""
     key, folds = dataset.test_fingerprint(session.data), range(dataset.fold_count(session.folds))
-    return session.data.test is not None and any(store.test_key(fold) != key for fold in folds)
+    return session.data.test is not None and not all(store.holds(fold, key) for fold in folds)
 
 
 def explain_other_weights(session: Session) -> str:
@@ -98,12 +98,33 @@ def explain_other_weights(session: Session) -> str:
 
 def rebuild_network(task: Task, recipe: Recipe, state: dict[str, Tensor], fold: int) -> Network:
     """A fold's network as it was stored: whole or, where only the head trained, with the recipe's own
-    backbone."""
+    backbone. Raises `UnfitError` where the state is of another network."""
     from automask.training.network import build
 
     network = build(recipe, task.data.attributes, task.weights, task.seed, fold)
-    network.load_state_dict(state, strict=not is_head_alone(state))
+    try:
+        if is_head_alone(state):
+            own = {name.removeprefix("head."): tensor for name, tensor in state.items()}
+            network.head.load_state_dict(own)
+        else:
+            network.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UnfitError(
+            recipe.hash, f"fold {fold}'s weights don't fit its recipe: {reason}"
+        ) from None
     return network.to(task.device)
+
+
+def load_state(recipe: Recipe, store: TrialStore, fold: int) -> dict[str, Tensor]:
+    """A fold's network as it was stored; raises `UnfitError` where it can't be read."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(store.weights(fold))
+    except (SafetensorError, OSError) as error:
+        raise UnfitError(recipe.hash, f"{store.weights(fold)} can't be read: {error}") from None
 
 
 def is_head_alone(names: Iterable[str]) -> bool:
@@ -113,13 +134,11 @@ def is_head_alone(names: Iterable[str]) -> bool:
 
 def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:
     """Replace the stored test probabilities of every fold by those of the present test rows."""
-    from safetensors.torch import load_file
-
     from automask.training.network import predict
 
     task = session.task()
     for fold in range(dataset.fold_count(session.folds)):
-        state = load_file(store.weights(fold))
+        state = load_state(recipe, store, fold)
         if is_head_alone(state) and (why := explain_other_weights(session)):
             raise UserError(f"new test rows can't be predicted: {why}")
         network = rebuild_network(task, recipe, state, fold)

@@ -55,6 +55,7 @@ class Writer:
             study=session.options.study,
             metric=session.config.search.metric,
             score=list(asdict(blended.nested).values()),
+            depth=session.data.depth.facts,
             answers=parts.Answers.of(session.data.target, session.data.attributes),
             inputs=[parts.Input.model_validate_json(text) for text in self.inputs],
             trunks=[parts.Trunk.model_validate_json(text) for text in self.trunks],
@@ -95,9 +96,7 @@ class Writer:
         )
 
     def _fold(self, recipe: Recipe, fold: int) -> parts.Fold:
-        from safetensors.torch import load_file
-
-        state = load_file(self.session.store.trial(recipe.hash).weights(fold))
+        state = members.load_state(recipe, self.session.store.trial(recipe.hash), fold)
         network = members.rebuild_network(self.task, recipe, state, fold)
         backbone: Any = network.backbone
         choice = recipe["backbone"]

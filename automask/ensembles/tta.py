@@ -11,12 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from automask.data.dataset import fold_count, test_fingerprint
 from automask.ensembles.ensemble import PLAIN, Member
-from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
+from automask.ensembles.members import (
+    explain_other_weights,
+    is_head_alone,
+    load_state,
+    rebuild_network,
+)
 from automask.listener import note, progress
 from automask.space import registry
 from automask.space.recipe import Recipe
@@ -157,7 +161,7 @@ def _predict_all(session: Session, jobs: Sequence[_Job]) -> None:
     # Heads of one backbone after one another: its features need not be held longer.
     by_backbone = sorted(jobs, key=lambda job: Features(task, job.recipe).shared_key)
     for done, job in enumerate(by_backbone, 1):
-        state = load_file(job.store.weights(job.fold))
+        state = load_state(job.recipe, job.store, job.fold)
         network = rebuild_network(task, job.recipe, state, job.fold)
         pixels, (_, scored) = task.pixels(job.recipe, job.fold), task.fold_rows(job.fold)
         for name in job.names:

@@ -37,6 +37,12 @@ def claim(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
     return optuna.Trial(study, trial._trial_id)
 
 
+def delete(study: optuna.Study) -> None:
+    """Take the study out of its storage, and leave that."""
+    study._storage.delete_study(study._study_id)
+    engine(study).dispose()
+
+
 def queued_params(trial: FrozenTrial) -> dict[str, Any] | None:
     """The parameters that a trial was queued with; None for one that was sampled."""
     return trial.system_attrs.get(QUEUED)

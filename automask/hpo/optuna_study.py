@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 
-from automask.errors import UserError
+from automask.errors import OtherStudyError, UserError
 from automask.hpo import pruners
 from automask.hpo.attributes import StudyAttributes
 from automask.hpo.sampler import DEFAULT, make_sampler
@@ -100,7 +100,7 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
 
 
 def check_identity(study: optuna.Study, hashes: dict[str, str], settings: dict[str, str]) -> None:
-    """Fix what the study is about, or refuse to go on with something else.
+    """Fix what the study is about, or raise `OtherStudyError` for something else.
 
     `hashes` cover the data, `settings` can be read by people. The space alone may change, which
     `automask.hpo.migration` follows.
@@ -110,7 +110,9 @@ def check_identity(study: optuna.Study, hashes: dict[str, str], settings: dict[s
     if identity is None:
         StudyAttributes(fingerprint=fingerprint).write(study)
         return
-    changed = [k for k in fingerprint if k != "space" and identity.get(k) != fingerprint[k]]
+    # What earlier versions didn't note of the data can't be compared.
+    noted = [k for k in fingerprint if k != "space" and (k in settings or k in identity)]
+    changed = [k for k in noted if identity.get(k) != fingerprint[k]]
     if changed:
         changes = ", ".join(
             f"{key} ({identity.get(key)} before, {fingerprint[key]} now)"
@@ -118,7 +120,7 @@ def check_identity(study: optuna.Study, hashes: dict[str, str], settings: dict[s
             else key
             for key in changed
         )
-        raise UserError(
+        raise OtherStudyError(
             f"study '{study.study_name}' was begun with other {changes}: scores would not compare. "
             "Go on with what it began with, or begin another with --study NAME"
         )

@@ -95,6 +95,14 @@ def trained(trial: FrozenTrial, folds: int) -> float:
     return (fold + ((*RUNGS, 1.0)[part])) / folds
 
 
+def has_trained(study: optuna.Study) -> bool:
+    """Has any trial finished a fold?"""
+    trials = study.get_trials(deepcopy=False)
+    return any(
+        t.state in (TrialState.COMPLETE, TrialState.PRUNED) or fold_scores(t) for t in trials
+    )
+
+
 def fold_scores(trial: FrozenTrial) -> dict[int, float]:
     """The scores of the folds that are finished, by fold."""
     values = trial.intermediate_values.items()

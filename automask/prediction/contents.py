@@ -134,6 +134,7 @@ class Contents(Part):
     metric: str
     score: list[float]
     answers: Answers
+    depth: dict[str, Any]
     inputs: list[Input]
     trunks: list[Trunk]
     members: list[MemberPart]

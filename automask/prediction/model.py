@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automask import machine
+from automask.data.depth import Depth
 from automask.errors import UserError
 from automask.listener import note, progress
 from automask.prediction import answers
@@ -44,6 +45,7 @@ class Model:
         self.card = store.card.read_text("utf-8")
         self.device = machine.device(device)
         self._readers = [make_reader(one, i) for i, one in enumerate(contents.inputs)]
+        self._depth = Depth.read(contents.depth)
         self._networks = Networks(contents, store).to(self.device)
         self._blending = read_blending(contents, store)
 
@@ -134,7 +136,7 @@ class Model:
 
         def read(place: int) -> str:
             try:
-                made = read_squares(pictures[rows[place]], self._readers)
+                made = read_squares(pictures[rows[place]], self._readers, self._depth)
             except UserError as error:
                 return str(error)
             for table, square in zip(squares, made, strict=True):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from automask.data.decoding import decode, to_rgb
+from automask.data.depth import Depth
 from automask.data.images import Prepared, enough_pixels, make_square, shrink
 from automask.errors import UserError
 from automask.prediction import states
@@ -71,30 +72,30 @@ def make_reader(source: Input, index: int) -> Reader:
     )
 
 
-def read_squares(picture: Picture, readers: Sequence[Reader]) -> list[np.ndarray]:
-    """The square of each reader. Raises `UserError` where the picture can't be read."""
+def read_squares(picture: Picture, readers: Sequence[Reader], depth: Depth) -> list[np.ndarray]:
+    """The square of each reader; `depth` scales deep images.
+
+    Raises `UserError` where the picture can't be read.
+    """
     images: dict[int, np.ndarray] = {}
     large: dict[tuple[Any, ...], np.ndarray] = {}
     squares = []
     for reader in readers:
         if reader.key not in large:
             if reader.enough not in images:
-                images[reader.enough] = to_array(picture, reader.enough)
+                images[reader.enough] = to_array(picture, reader.enough, depth)
             large[reader.key] = reader.make_large(images[reader.enough], describe(picture))
         square = large[reader.key]
         squares.append(square if reader.size >= reader.large else shrink(square, reader.size))
     return squares
 
 
-def to_array(picture: Picture, enough: int | None = None) -> np.ndarray:
+def to_array(picture: Picture, enough: int, depth: Depth) -> np.ndarray:
     """A picture as uint8 RGB `[H, W, 3]`, decoded where it is a path."""
     if isinstance(picture, str | Path):
-        return decode(Path(picture), enough)
+        return decode(Path(picture), enough, depth)
     if not isinstance(picture, np.ndarray):
-        try:
-            return to_rgb(picture)
-        except Exception as error:  # Pillow's decoders raise nearly everything.
-            raise UserError(f"{describe(picture)}: can't be read as an image: {error}") from error
+        return to_rgb(picture)
     image = np.repeat(picture[..., None], 3, 2) if picture.ndim == 2 else picture
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise UserError(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automask.data.image_files import is_image, probe, walk_images
+from automask.data.csv_file import is_image_name
+from automask.data.image_files import probe, walk_images
 from automask.errors import UserError, did_you_mean
 from automask.listener import note
 
@@ -109,7 +110,7 @@ def _path_column(file: Path, frame: pd.DataFrame) -> str:
 def _share(file: Path, values: Sequence[str]) -> tuple[float, float]:
     base = _base(file, values)
     files = [bool(value) and (base / value).is_file() for value in values]
-    return sum(files) / len(values), sum(map(is_image, values)) / len(values)
+    return sum(files) / len(values), sum(map(is_image_name, values)) / len(values)
 
 
 def _base(file: Path, values: Sequence[str]) -> Path:

@@ -17,7 +17,8 @@ import pandas as pd
 from automask.data.csv_file import read_csv
 from automask.data.dataset import Dataset
 from automask.errors import UserError, did_you_mean
-from automask.report import answers, submission
+from automask.report import answers, comparison, submission
+from automask.report.layout import layout_of_data, layout_of_files
 from automask.scoring import Score
 from automask.storage.files import file_digest
 from automask.storage.project import Project
@@ -134,9 +135,9 @@ def _facts_of(project: Project, file: Path, name: str | None) -> Facts:
 
 def _check(file: Path, data: Dataset | None) -> None:
     table = read_csv(file)
-    form = answers.form_of_data(data)
-    answers.align_answers(table, form or answers.form_of_file(table))
-    if data is None or not form:
+    layout = layout_of_data(data)
+    answers.align_answers(table, layout or layout_of_files([table]))
+    if data is None or not layout:
         return
     if mistakes := submission.mistakes(table.frame(table.columns), data):
         raise UserError(f"{file} isn't what the sample submission asks for: {'; '.join(mistakes)}")
@@ -201,16 +202,16 @@ def correlations(submissions: list[Facts]) -> dict[str, tuple[float, int]]:
 def differences(store: SubmissionStore, newest: str, others: list[str]) -> dict[str, float | None]:
     """The share of rows in which each differs from the newest; None where the ids or columns do."""
     tables = {name: read_csv(store.csv(name)) for name in [newest, *others]}
-    form = answers.form_of_file(tables[newest])
-    frame = answers.align_answers(tables[newest], form)[list(form.labels)]
     shares: dict[str, float | None] = {}
     for name in others:
+        pair = [tables[newest], tables[name]]
         try:
-            other = answers.align_answers(tables[name], form)[list(form.labels)]
+            layout = layout_of_files(pair)
+            frames = [answers.align_answers(table, layout) for table in pair]
         except UserError:
             shares[name] = None
         else:
-            shares[name] = float((other != frame).any(axis=1).mean())
+            shares[name] = float(comparison.differing(layout, frames).mean())
     return shares
 
 

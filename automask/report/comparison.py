@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,8 @@ import pandas as pd
 from automask.data.dataset import Dataset
 from automask.errors import UserError
 from automask.report import answers
-from automask.report.answers import Classes, Form
+from automask.report.answers import Classes
+from automask.report.layout import Layout
 from automask.storage.study_store import EnsembleFile
 
 BANDS = 5
@@ -46,27 +47,48 @@ class Band(NamedTuple):
     differ: int
 
 
+class Distance(NamedTuple):
+    """How far the numbers of a column are apart: the mean and the largest difference, and Pearson's
+    correlation (None where one side is constant)."""
+
+    column: str
+    mean: float
+    largest: float
+    correlation: float | None
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Files A and B, with their columns in one order of ids, and the class of each row in `classes`."""
 
     paths: tuple[Path, Path]
-    form: Form
+    layout: Layout
     frames: tuple[pd.DataFrame, pd.DataFrame]
     classes: Classes
 
     @cached_property
     def differs(self) -> np.ndarray:
-        """bool `[N]`: do they give the row another class?"""
-        return self.classes.rows[0] != self.classes.rows[1]
+        """bool `[N]`: do they give the row another class, or number?"""
+        return _differ(self.layout, self.frames, self.classes)
+
+    @property
+    def distances(self) -> list[Distance]:
+        """How far the numbers or probabilities of each column are apart; empty for files of labels."""
+        if not self.layout.is_numeric:
+            return []
+        a, b = (self.layout.values(frame) for frame in self.frames)
+        return [
+            Distance(name, *_distance(a[:, place], b[:, place]))
+            for place, name in enumerate(self.layout.columns)
+        ]
 
     def describe(self, label: int) -> str:
-        return self.form.describe(self.classes.cells[label])
+        return self.layout.describe(self.classes.cells[label])
 
     @cached_property
     def parts(self) -> np.ndarray:
         """`[K, attributes]`: the value of each attribute of each class, as text."""
-        return np.array([self.form.parts(cells) for cells in self.classes.cells], object)
+        return np.array([self.layout.parts(cells) for cells in self.classes.cells], object)
 
     @property
     def class_counts(self) -> list[ClassCounts]:
@@ -92,7 +114,7 @@ class Comparison:
         """The same by the values of each attribute."""
         a, b = self.classes.rows
         by_name = {}
-        for index, name in enumerate(self.form.attributes):
+        for index, name in enumerate(self.layout.attributes):
             values, texts = pd.factorize(self.parts[:, index])
             by_name[name] = [
                 Flow(texts[source], texts[target], rows)
@@ -103,9 +125,27 @@ class Comparison:
 
 def compare(a: Path, b: Path, data: Dataset | None) -> Comparison:
     """Read both; raises `UserError` where they don't fit each other or the data."""
-    form, (first, second) = answers.read([a, b], data)
-    classes = answers.classify_answers(form, [first, second])
-    return Comparison((a, b), form, (first, second), classes)
+    layout, (first, second) = answers.read([a, b], data)
+    classes = answers.classify_answers(layout, [first, second])
+    return Comparison((a, b), layout, (first, second), classes)
+
+
+def differing(layout: Layout, frames: Sequence[pd.DataFrame]) -> np.ndarray:
+    """bool `[N]`: in which rows do two files give another class, or number?"""
+    return _differ(layout, frames, answers.classify_answers(layout, frames))
+
+
+def _differ(layout: Layout, frames: Sequence[pd.DataFrame], classes: Classes) -> np.ndarray:
+    if layout.style != "numbers":
+        return classes.rows[0] != classes.rows[1]
+    a, b = (layout.values(frame) for frame in frames)
+    return ~np.isclose(a, b, rtol=1e-6, atol=0).all(1)
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float | None]:
+    apart, varied = np.abs(a - b), a.std() > 0 and b.std() > 0
+    correlation = float(np.corrcoef(a, b)[0, 1]) if varied else None
+    return float(apart.mean()), float(apart.max()), correlation
 
 
 def flows(a: np.ndarray, b: np.ndarray) -> list[tuple[int, int, int]]:
@@ -145,9 +185,9 @@ def probability(
     Raises `UserError` where they are of other rows or classes than the data have now.
     """
     ids, table = ensemble.probability()
-    form = compared.form
-    data = form.data
-    rows = pd.Index(ids).get_indexer(form.ids)
+    layout = compared.layout
+    data = layout.data
+    rows = pd.Index(ids).get_indexer(layout.ids)
     if data is None or (rows < 0).any() or table.shape[1] != len(data.attributes.classes):
         raise UserError(
             f"{ensemble.file}: that ensemble predicted other rows or classes than these"
@@ -156,7 +196,7 @@ def probability(
     out = np.zeros((len(rows), len(compared.classes.cells)), np.float32)
     index = {tuple(parts): label for label, parts in enumerate(compared.parts.tolist())}
     names = data.attributes.names
-    order = [names.index(name) if name in names else 0 for name in form.attributes]
+    order = [names.index(name) if name in names else 0 for name in layout.attributes]
     for label in range(table.shape[1]):
         combination = data.attributes.combination(label)
         out[:, index[tuple(combination[i] for i in order)]] += table[rows, label]

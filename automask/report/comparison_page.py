@@ -31,15 +31,17 @@ def write(
     `effects` are sentences on what B gains over A. Raises `UserError` where no data tell the pictures,
     or one can't be read.
     """
-    data = compared.form.data
+    data = compared.layout.data
     if data is None or data.test is None:
         raise UserError("--html: the pictures are found by an automask.toml with test images")
+    if compared.layout.is_numeric:
+        raise UserError("--html: its page is for choosing classes, and these files hold numbers")
     differ = np.flatnonzero(compared.differs)
     spread = np.linspace(0, len(differ) - 1, min(PICTURES, len(differ))).round().astype(int)
     rows = differ[spread].tolist()
     paths = dict(zip(data.test.ids, data.test.paths, strict=True))
     with ThreadPoolExecutor(cores()) as pool:
-        pictures = list(pool.map(thumbnail, [paths[compared.form.ids[row]] for row in rows]))
+        pictures = list(pool.map(thumbnail, [paths[compared.layout.ids[row]] for row in rows]))
     a, b = compared.classes.rows.tolist()
     frame = compared.frames[0]
     content = {
@@ -48,16 +50,20 @@ def write(
         "differ": len(differ),
         "effects": list(effects),
         "columns": list(frame.columns),
-        "answers": [frame.columns.get_loc(column) for column in compared.form.labels],
+        "answers": [frame.columns.get_loc(column) for column in compared.layout.columns],
         "cells": frame.to_numpy().tolist(),
         "classes": [
-            {"cells": cells, "parts": compared.form.parts(cells), "label": compared.describe(label)}
+            {
+                "cells": cells,
+                "parts": compared.layout.parts(cells),
+                "label": compared.describe(label),
+            }
             for label, cells in enumerate(compared.classes.cells)
         ],
         "rows": [
             {
                 "row": row,
-                "id": compared.form.ids[row],
+                "id": compared.layout.ids[row],
                 "a": a[row],
                 "b": b[row],
                 "image": picture,

@@ -9,6 +9,7 @@ import numpy as np
 
 from automask.data.dataset import Dataset
 from automask.scoring import ClassScore, by_class
+from automask.target import Target
 
 Facts = dict[str, Any]
 #: Of more values than these only the pairs most often confused are told, and the worst are listed.
@@ -73,13 +74,14 @@ def table(title: str, names: list[str], target: np.ndarray, predicted: np.ndarra
         row |= {key: None for key in ("precision", "recall", "f1") if np.isnan(row[key])}
     worst = sorted(rows, key=lambda row: (row["f1"] or 0.0, row["name"]))
     counts = np.zeros((len(names), len(names)), int)
-    np.add.at(counts, (target, predicted), 1)
+    if target.ndim == 1:
+        np.add.at(counts, (target, predicted), 1)
     return {
         "title": title,
         "classes": len(names),
         "rows": worst[: WORST if len(names) > MOST_NAMES else len(names)],
         "names": names,
-        "counts": counts.tolist() if len(names) <= MOST_NAMES else None,
+        "counts": counts.tolist() if counts.any() and len(names) <= MOST_NAMES else None,
         "pairs": [
             {"given": names[given], "said": names[other], "rows": rows}
             for given, other, rows in confusions(counts)
@@ -96,20 +98,20 @@ def confusions(counts: np.ndarray) -> list[tuple[int, int, int]]:
     return [(given, other, int(off[given, other])) for given, other in pairs if off[given, other]]
 
 
-def hardest_rows(target: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """The rows that were mistaken, those first whose given class was least likely."""
-    given = probability[np.arange(len(target)), target]
-    order = np.lexsort((-probability.max(1), given))
-    return order[probability.argmax(1)[order] != target[order]]
+def hardest_rows(target: Target, labels: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """The rows that were mistaken, those first whose given answer fits least."""
+    order = np.lexsort((-probability.max(1), -target.misfit(labels, probability)))
+    return order[target.differ(target.decide(probability), labels)[order]]
 
 
 def describe_row(data: Dataset, probability: np.ndarray, row: int) -> Facts:
-    """A train row with its given and likeliest class and the probability of each."""
-    given, likely = int(data.labels[row]), int(probability[row].argmax())
+    """A train row with its given and likeliest answer and, of classes, the probability of each."""
+    given, likely = data.labels[row], data.target.decide(probability[row : row + 1])[0]
+    has_one = data.target.exclusive
     return {
         "id": data.train.ids[row],
-        "given": data.attributes.describe(given),
-        "likely": data.attributes.describe(likely),
-        "given_probability": float(probability[row, given]),
-        "likely_probability": float(probability[row, likely]),
+        "given": data.describe_answer(given),
+        "likely": data.describe_answer(likely),
+        "given_probability": float(probability[row, given]) if has_one else None,
+        "likely_probability": float(probability[row, likely]) if has_one else None,
     }

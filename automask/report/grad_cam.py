@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from automask.target import Target
     from automask.training.network import Network
 
 
@@ -28,14 +29,15 @@ class Look:
     """One train row by the network of the fold that never saw it.
 
     `pixels` are what the network was given, uint8 `[S, S, 3]`; `heat` `[S, S]` is from 0 to 1, all 0
-    where nothing spoke for the class `predicted`; `probability` is that class's.
+    where nothing spoke for what is predicted; `answer` says that, and `probability` is the class's
+    where there is one.
     """
 
     row: int
     pixels: np.ndarray
     heat: np.ndarray
-    predicted: int
-    probability: float
+    answer: str
+    probability: float | None
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _look(
     import torch
     from safetensors.torch import load_file
 
-    task = session.task()
+    task, target = session.task(), session.data.target
     looks: dict[int, Look] = {}
     layer = ""
     for fold in np.unique(session.folds[rows]).tolist():
@@ -84,11 +86,12 @@ def _look(
                 f"{recipe.describe()}, the best trial with weights, ends in no map with places: a "
                 "transformer's tokens have none that Grad-CAM could colour"
             )
-        heat, probability = grad_cam(network, layer, images)
-        predicted = probability.argmax(1)
+        heat, prediction = grad_cam(network, layer, images, target)
+        answers = target.decide(prediction)
         for index, row in enumerate(own.tolist()):
-            sure = float(probability[index, predicted[index]])
-            looks[row] = Look(row, pixels[index], heat[index], int(predicted[index]), sure)
+            sure = float(prediction[index].max()) if target.exclusive else None
+            answer = session.data.describe_answer(answers[index])
+            looks[row] = Look(row, pixels[index], heat[index], answer, sure)
     return Looks(number, recipe, layer, tuple(looks[row] for row in rows.tolist()))
 
 
@@ -125,20 +128,22 @@ def spatial_layer(network: Network, images: torch.Tensor) -> str:
     return name
 
 
-def grad_cam(network: Network, layer: str, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """For each image what spoke for its likeliest class, float32 `[B, S, S]` from 0 to 1, and the
-    probabilities `[B, C]`."""
+def grad_cam(
+    network: Network, layer: str, images: torch.Tensor, target: Target
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each image what spoke for its likeliest class or label (of a number, for a larger one),
+    float32 `[B, S, S]` from 0 to 1, and the predictions `[B, C]`."""
     import torch
     from captum.attr import LayerAttribution, LayerGradCam
 
     with torch.no_grad():
-        probability = network(images).float().softmax(-1)
+        prediction = target.activate(network(images).float())
     cam = LayerGradCam(network, network.get_submodule(layer))
-    maps = cam.attribute(images, target=probability.argmax(1), relu_attributions=True).detach()
+    maps = cam.attribute(images, target=prediction.argmax(1), relu_attributions=True).detach()
     maps = LayerAttribution.interpolate(maps, images.shape[1:3], "bilinear")[:, 0]
     highest = maps.amax((1, 2), keepdim=True)
     heat = torch.where(highest > 0, maps / highest.clamp_min(1e-12), torch.zeros_like(maps))
-    return heat.float().cpu().numpy(), probability.cpu().numpy()
+    return heat.float().cpu().numpy(), prediction.cpu().numpy()
 
 
 def painted(look: Look, edge: int) -> np.ndarray:

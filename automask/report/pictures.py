@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from automask.data.decoding import decode
+from automask.data.decoding import GREY, decode_partly
 
 EDGE = 256
 
 
 def thumbnail(path: Path) -> str:
     """A JPEG of at most `EDGE` pixels a side, as base64."""
-    return jpeg(decode(path, 2 * EDGE))
+    image, _ = decode_partly(path, 2 * EDGE)
+    return jpeg(GREY if image is None else image)
 
 
 def jpeg(pixels: np.ndarray) -> str:

@@ -16,8 +16,8 @@ from automask.data import dataset
 from automask.data.dataset import Dataset, fold_count
 from automask.diagnostics.audit import findings
 from automask.diagnostics.suspects import find_suspects
-from automask.ensembles import ensemble, members
-from automask.ensembles.blend import blend_facts
+from automask.ensembles import members
+from automask.ensembles.blend import blend_facts, fit_members
 from automask.ensembles.ensemble import PLAIN
 from automask.hpo.attributes import recipe_of
 from automask.hpo.importance import LEAST, factors
@@ -61,7 +61,7 @@ def shown(facts: Facts) -> list[str]:
 def gather(session: Session) -> Facts:
     """Everything that the report says, as JSON would hold it; pictures by the ids of their rows."""
     data, (blend, honest, stored) = session.data, _blend(session)
-    hard = evaluation.hardest_rows(data.labels, honest)
+    hard = evaluation.hardest_rows(data.target, data.labels, honest)
     trials, folds = history(session), fold_count(session.folds)
     return {
         "study": session.options.study,
@@ -78,6 +78,8 @@ def gather(session: Session) -> Facts:
         "reliability": reliability(blend),
         "hardest": [evaluation.describe_row(data, honest, row) for row in hard[:HARDEST].tolist()],
         "looked": _looked(session, honest, hard),
+        "confusable": data.target.exclusive,
+        "judged": data.target.exclusive,
         "suspects": suspects(session, honest),
         "leaks": leaks(session),
     }
@@ -130,9 +132,11 @@ def pruning(trials: Sequence[Facts]) -> Facts:
     }
 
 
-def reliability(blend: Facts) -> Facts:
+def reliability(blend: Facts) -> Facts | None:
     """The blend's reliability table and errors as it predicts, and by how much its probabilities are
-    above the share that is right."""
+    above the share that is right; None where a row's don't sum to 1."""
+    if "calibration" not in blend:
+        return None
     table = blend["calibration"]["after" if blend["temperature"] else "before"]
     bins = table["reliability"]
     above = sum(row["count"] * (row["confidence"] - row["accuracy"]) for row in bins)
@@ -141,6 +145,8 @@ def reliability(blend: Facts) -> Facts:
 
 def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
     """The train rows whose label confident learning takes for wrong, the most suspect first."""
+    if not session.data.target.exclusive:
+        return []
     return [
         {
             "id": row.id,
@@ -187,15 +193,12 @@ def _blend(session: Session) -> tuple[Facts, np.ndarray, bool]:
     """
     if ensembles := session.store.ensembles():
         return ensembles[-1].facts(), ensembles[-1].honest(), True
-    data = session.data
     # Test rows take no part here, and rows that are new need not be predicted for a report.
     still = [
         replace(member, test=_first_row(member.validation))
         for member in members.load_members(session)
     ]
-    blended = ensemble.fit(
-        {PLAIN: still}, data.labels, session.folds, data.groups, session.metric, "greedy", TOP
-    )
+    blended = fit_members(session, {PLAIN: still}, "greedy", TOP)
     return blend_facts(session, blended), blended.honest, False
 
 
@@ -224,7 +227,7 @@ def _scores(session: Session, blend: Facts, honest: np.ndarray) -> list[Facts]:
         "Ensemble, out of fold": blend["cv"]["plain"],
         "Best single trial, out of fold": blend["single"],
     }
-    if len(data.attributes.names) > 1:
+    if len(data.attributes.names) > 1 and data.target.exclusive:
         scores = by_attribute(session.metric, data.labels, honest, data.attributes, data.groups)
         named |= {f"{name} alone": asdict(value) for name, value in scores.items()}
     return [{"name": name, **value} for name, value in named.items()]
@@ -233,9 +236,9 @@ def _scores(session: Session, blend: Facts, honest: np.ndarray) -> list[Facts]:
 def _looked(session: Session, probability: np.ndarray, hard: np.ndarray) -> Facts:
     """Maps of the first mistakes and of the surest right answers, one a class."""
     data = session.data
-    right = np.flatnonzero(probability.argmax(1) == data.labels)
+    right = np.flatnonzero(~data.target.differ(data.target.decide(probability), data.labels))
     right = right[np.argsort(-probability.max(1)[right], kind="stable")]
-    _, first = np.unique(data.labels[right], return_index=True)
+    _, first = np.unique(data.single_labels[right], return_index=True)
     rows = np.concatenate([hard[:LOOKED], right[np.sort(first)[:LOOKED]]])
     looks = grad_cam.look_at(session, rows) if len(rows) else "there are no rows to look at"
     if isinstance(looks, str):
@@ -248,8 +251,8 @@ def _looked(session: Session, probability: np.ndarray, hard: np.ndarray) -> Fact
         "rows": [
             {
                 "id": data.train.ids[look.row],
-                "given": data.attributes.describe(int(data.labels[look.row])),
-                "said": data.attributes.describe(look.predicted),
+                "given": data.describe_answer(data.labels[look.row]),
+                "said": look.answer,
                 "probability": look.probability,
                 "image": jpeg(grad_cam.painted(look, EDGE)),
             }

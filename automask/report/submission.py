@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from automask.data.dataset import Dataset
 from automask.errors import UserError
+from automask.report import cells
 from automask.storage.files import atomic_write
 
 
@@ -23,37 +24,50 @@ def answered_rows(data: Dataset, prediction: np.ndarray) -> tuple[list[str], np.
     return [data.test.units[row] for row in first], prediction[first]
 
 
-def table(data: Dataset, ids: list[str], probability: np.ndarray) -> pd.DataFrame:
-    """The likeliest class of each row `[M, C]` in the columns that the competition wants.
+def table(data: Dataset, ids: list[str], prediction: np.ndarray) -> pd.DataFrame:
+    """What is predicted of each row `[M, C]`, in the columns and the form that the competition wants.
 
-    These are the sample's, in its order; without a sample, the id and a column an attribute.
+    These are the sample's, in its order; without a sample, the id and the columns of the data's form.
     """
-    labels = probability.argmax(1)
+    if data.form.style != "labels":
+        return arrange(data, ids, cells.write_cells(data, prediction))
+    labels = data.target.decide(prediction)
     names = data.attributes.names
-    texts = [data.attributes.combination(label) for label in range(probability.shape[1])]
+    texts = [data.attributes.combination(label) for label in range(prediction.shape[1])]
     answers = {name: [texts[label][index] for label in labels] for index, name in enumerate(names)}
     return lay_out(data, ids, answers)
 
 
-def lay_out(data: Dataset, ids: list[str], answers: dict[str, list[str]]) -> pd.DataFrame:
-    """The rows as the competition wants them, from the answers of each attribute by name.
+def lay_out(
+    data: Dataset, ids: list[str], answers: Mapping[str, Sequence[str] | np.ndarray]
+) -> pd.DataFrame:
+    """The rows as the competition wants them, from the answers of each attribute by name, or of each
+    column in any other style than labels.
 
     Raises `UserError` where the sample asks for other ids, or for a combination that has no code.
     """
-    if data.sample is None:
-        return pd.DataFrame({data.id_column: ids, **answers})
-    wanted = [column for column in data.sample.columns if column != data.id_column]
     names = data.attributes.names
-    if data.codes is not None:
-        combined = list(zip(*(answers[name] for name in names), strict=True))
-        if uncoded := sorted(set(combined) - data.codes.keys()):
-            raise UserError(f"the competition has no class for {' × '.join(uncoded[0])}")
-        answers = {wanted[0]: [data.codes[texts] for texts in combined]}
-    elif len(wanted) == 1 and len(names) == 1:
-        answers = {wanted[0]: answers[names[0]]}
+    if data.form.style == "labels" and data.sample is not None:
+        wanted = [column for column in data.sample.columns if column != data.id_column]
+        if data.codes is not None:
+            combined = list(zip(*(answers[name] for name in names), strict=True))
+            if uncoded := sorted(set(combined) - data.codes.keys()):
+                raise UserError(f"the competition has no class for {' × '.join(uncoded[0])}")
+            answers = {wanted[0]: [data.codes[texts] for texts in combined]}
+        elif len(names) == 1:
+            answers = {cells.answer_name(data): answers[names[0]]}
+    return arrange(data, ids, answers)
+
+
+def arrange(
+    data: Dataset, ids: list[str], answers: Mapping[str, Sequence[str] | np.ndarray]
+) -> pd.DataFrame:
+    """The rows in the sample's order, with its columns; `UserError` where it asks for other ids."""
     frame = pd.DataFrame({data.id_column: ids, **answers})
+    if data.sample is None:
+        return frame
     order = pd.Index(frame[data.id_column])
-    extra = [column for column in wanted if column not in answers]
+    extra = [c for c in data.sample.columns if c != data.id_column and c not in answers]
     rows = order.get_indexer(pd.Index(data.sample[data.id_column]))
     if (rows < 0).any():
         missing = data.sample[data.id_column][rows < 0].tolist()
@@ -66,29 +80,22 @@ def lay_out(data: Dataset, ids: list[str], answers: dict[str, list[str]]) -> pd.
     return frame.assign(**data.sample[extra])[list(data.sample.columns)]
 
 
-def answer_columns(data: Dataset) -> dict[str, frozenset[str]]:
-    """The columns of a submission that answer, and the labels that each may hold."""
-    names = data.attributes.names
-    attributes = dict(zip(names, map(frozenset, data.attributes.values), strict=True))
-    if data.sample is None:
-        return attributes
-    wanted = [column for column in data.sample.columns if column != data.id_column]
-    if data.codes is not None:
-        return {wanted[0]: frozenset(data.codes.values())}
-    if len(wanted) == len(names) == 1:
-        return {wanted[0]: attributes[names[0]]}
-    return {column: attributes[column] for column in wanted if column in attributes}
-
-
-def out_of_fold(data: Dataset, probability: np.ndarray) -> pd.DataFrame:
-    """Each train row with its true and predicted attributes and the likeliest class's probability."""
-    labels = probability.argmax(1)
+def out_of_fold(data: Dataset, prediction: np.ndarray) -> pd.DataFrame:
+    """Each train row with what is true and predicted: attributes and the likeliest class's probability;
+    or labels of 0 and 1, each with its probability; or a number."""
+    answers = data.target.decide(prediction)
     columns: dict[str, object] = {data.id_column: data.train.ids}
-    for index, name in enumerate(data.attributes.names):
-        values = np.array(data.attributes.values[index])
-        columns[name] = values[data.attributes.classes[data.labels, index]]
-        columns[f"predicted_{name}"] = values[data.attributes.classes[labels, index]]
-    columns["probability"] = probability.max(1).round(4)
+    if data.target.exclusive:
+        for index, name in enumerate(data.attributes.names):
+            values = np.array(data.attributes.values[index])
+            columns[name] = values[data.attributes.classes[data.labels, index]]
+            columns[f"predicted_{name}"] = values[data.attributes.classes[answers, index]]
+        return pd.DataFrame(columns).assign(probability=prediction.max(1).round(4))
+    truth, answers = (table.reshape(len(table), -1) for table in (data.labels, answers))
+    for index, name in enumerate(cells.class_names(data)):
+        columns[name], columns[f"predicted_{name}"] = truth[:, index], answers[:, index]
+        if prediction.shape[1] > 1:
+            columns[f"probability_{name}"] = prediction[:, index].round(4)
     return pd.DataFrame(columns)
 
 
@@ -111,10 +118,16 @@ def mistakes(frame: pd.DataFrame, data: Dataset) -> list[str]:
             sentences.append(
                 f"ids differ from the sample's from row {int(differs.argmax()) + 2} on"
             )
-    for column, labels in answer_columns(data).items():
-        strange = sorted(set(frame.get(column, ())) - labels)
+    for name, column in cells.columns_of(data).items():
+        texts = list(map(str, frame[name])) if name in frame else []
+        read = column.read(texts)
+        strange = sorted({text for text, cell in zip(texts, read, strict=True) if cell is None})
         if strange:
-            sentences.append(f"column {column} has unknown labels: {', '.join(strange[:3])}")
+            sentences.append(
+                f"column {name} has what is {column.phrase} train: {', '.join(strange[:3])}"
+                if column.style != "labels"
+                else f"column {name} has unknown labels: {', '.join(strange[:3])}"
+            )
     return sentences
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,20 +14,27 @@ from automask.data.csv_file import Csv, read_csv
 from automask.data.dataset import Dataset
 from automask.errors import UserError
 from automask.report import answers, submission
+from automask.report.cells import DECIMALS, AnswerColumn, columns_of
+from automask.report.layout import Layout, layout_of_data, layout_of_files
 
 
 @dataclass(frozen=True)
 class Vote:
-    """The file that a majority makes, how many rows all agree on, and how many were tied."""
+    """The file that a vote makes, how many rows all agree on, and how many were tied.
+
+    It is a `method` "majority", or the "mean" of probabilities and numbers, which ties nothing.
+    """
 
     frame: pd.DataFrame
     unanimous: int
     tied: int
+    method: str = "majority"
 
 
 def vote(paths: Sequence[Path], weights: Sequence[float] | None, data: Dataset | None) -> Vote:
     """The class with most votes for each row; of tied ones that of the earliest file.
 
+    Of several labels a row each is voted on; probabilities and numbers are averaged.
     Columns that no target answers are the first file's. Raises `UserError` where the files don't
     fit each other, or the weights them.
     """
@@ -36,14 +43,42 @@ def vote(paths: Sequence[Path], weights: Sequence[float] | None, data: Dataset |
         raise UserError("automask vote A.csv B.csv C.csv: at least two files")
     if len(weights) != len(paths) or not all(0 < w < math.inf for w in weights):
         raise UserError(f"--weights: {len(paths)} files want {len(paths)} numbers above 0")
-    form, frames = answers.read(paths, data)
-    rows = answers.classify_answers(form, frames).rows
+    layout, frames = answers.read(paths, data)
+    rows = answers.classify_answers(layout, frames).rows
+    columns = list(layout.columns)
+    frame, shares = frames[0].copy(), np.array(weights) / sum(weights)
+    if layout.is_numeric:
+        values = np.stack([layout.values(table) for table in frames])
+        frame[columns] = np.tensordot(shares, values, 1).round(DECIMALS)
+        alike = (rows == rows[0]) if layout.style != "numbers" else (values == values[0]).all(2)
+        return Vote(frame, int(alike.all(0).sum()), 0, "mean")
+    if layout.style == "top":
+        raise UserError("a vote is on one answer a row, and these files list the likeliest classes")
+    if data is not None and not data.target.exclusive:
+        return _vote_labels(layout, frames, rows, shares)
     winner, tied = majority(rows, np.array(weights))
-    columns = list(form.labels)
-    cells = np.stack([frame[columns].to_numpy() for frame in frames])
-    frame = frames[0].copy()
+    cells = np.stack([table[columns].to_numpy() for table in frames])
     frame[columns] = cells[winner, np.arange(len(frame))]
     return Vote(frame, int((rows == rows[0]).all(0).sum()), int(tied.sum()))
+
+
+def _vote_labels(
+    layout: Layout, frames: Sequence[pd.DataFrame], rows: np.ndarray, shares: np.ndarray
+) -> Vote:
+    """Each label by itself: the earliest file counts where half are for it."""
+    columns, frame = list(layout.columns), frames[0].copy()
+    tables = [table[columns].itertuples(index=False, name=None) for table in frames]
+    parts = np.array([[layout.parts(cells) for cells in table] for table in tables]) == "1"
+    votes = np.tensordot(shares, parts.astype(float), 1).round(DECIMALS)
+    tied = votes == 0.5
+    has = np.where(tied, parts[0], votes > 0.5)
+    if layout.style == "sets":
+        [column] = layout.columns.values()
+        names = np.array(layout.attributes, object)
+        frame[column.name] = [column.join(sorted(names[row])) for row in has]
+    else:
+        frame[columns] = np.where(has, "1", "0")
+    return Vote(frame, int((rows == rows[0]).all(0).sum()), int(tied.any(1).sum()))
 
 
 def majority(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -63,26 +98,32 @@ def merge(paths: Sequence[Path], data: Dataset | None) -> pd.DataFrame:
     a file doesn't fit, or the attributes are not each answered once.
     """
     tables = [read_csv(path) for path in paths]
-    wanted = answers.form_of_data(data)
-    form = wanted or answers.form_of_file(tables[0])
-    values = {}
-    if data is not None and wanted:
-        values = dict(zip(data.attributes.names, data.attributes.values, strict=True))
-    columns: dict[str, list[str]] = {}
+    wanted = layout_of_data(data)
+    layout = wanted or layout_of_files(tables[:1])
+    columns = _parts(data) if data is not None and wanted else {}
+    cells: dict[str, list[str]] = {}
     answered: dict[str, Path] = {}
     for table in tables:
-        rows = answers.find_answers(table, form)
-        for column in _answers(table, form.id, values):
-            if column in answered:
-                raise UserError(f"{answered[column]} and {table.path} both answer '{column}'")
-            answered[column] = table.path
-            answers.refuse_odd(table, column, values.get(column))
-            columns[column] = np.array(table[column], object)[rows].tolist()
-    if missing := [name for name in values if name not in answered]:
+        rows = answers.find_answers(table, layout)
+        for name in _answers(table, layout.id, columns):
+            if name in answered:
+                raise UserError(f"{answered[name]} and {table.path} both answer '{name}'")
+            answered[name] = table.path
+            texts = answers.read_cells(table, columns.get(name) or AnswerColumn(name))
+            cells[name] = np.array(texts, object)[rows].tolist()
+    if missing := [name for name in columns if name not in answered]:
         raise UserError(f"no file answers '{missing[0]}': name one with a column '{missing[0]}'")
     if data is None or not wanted:
-        return pd.DataFrame({form.id: form.ids, **columns})
-    return submission.lay_out(data, form.ids.tolist(), columns)
+        return pd.DataFrame({layout.id: layout.ids, **cells})
+    return submission.lay_out(data, layout.ids.tolist(), cells)
+
+
+def _parts(data: Dataset) -> Mapping[str, AnswerColumn]:
+    """What files to be joined answer: the targets or, in other styles than labels, the columns."""
+    if data.form.style != "labels":
+        return columns_of(data)
+    values = zip(data.attributes.names, map(frozenset, data.attributes.values), strict=True)
+    return {name: AnswerColumn(name, labels=labels) for name, labels in values}
 
 
 def _answers(table: Csv, id: str, names: Collection[str]) -> list[str]:

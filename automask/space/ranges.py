@@ -78,7 +78,8 @@ class Categorical:
 class Text:
     """Open text such as a model's name; `examples` are what the contract check tries.
 
-    `many` allows a list of texts too, such as several target columns. With `tables` the text lists what
+    `many` allows a list of texts too, such as several target columns, `pairs` a table of them, such as
+    labels and what they become. With `tables` the text lists what
     takes hyperparameters of its own: a space has them in tables beside it, and the plugin takes them by
     ``**``, as ``TABLE.key``. Called with the plugin's ranges and those tables, it gives all ranges, and
     a sentence for each thing that is wrong.
@@ -86,14 +87,24 @@ class Text:
 
     examples: tuple[str, ...]
     many: bool
+    pairs: bool
     tables: Tables | None = field(repr=False, compare=False)
 
-    def __init__(self, *examples: str, many: bool = False, tables: Tables | None = None) -> None:
+    def __init__(
+        self,
+        *examples: str,
+        many: bool = False,
+        pairs: bool = False,
+        tables: Tables | None = None,
+    ) -> None:
         object.__setattr__(self, "examples", examples)
         object.__setattr__(self, "many", many)
+        object.__setattr__(self, "pairs", pairs)
         object.__setattr__(self, "tables", tables)
 
     def __contains__(self, value: Any) -> bool:
+        if isinstance(value, dict):
+            return self.pairs and _is_texts([*value, *value.values()])
         return value is None or isinstance(value, str) or (self.many and _is_texts(value))
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from automask.errors import UserError
 from automask.space import space_file
 from automask.space.recipe import Recipe
+from automask.storage.text_file import read_text
 
 
 def recipe_toml(recipe: Recipe) -> str:
@@ -40,11 +41,7 @@ def read_recipe(file: Path) -> Recipe:
     """
     if not file.is_file():
         raise UserError(f"{file}: no such file; automask show NUMBER --toml FILE writes one")
-    try:
-        content = file.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file}: isn't UTF-8 text: {error}") from error
-    return parse_recipe(content, str(file))
+    return parse_recipe(read_text(file), str(file))
 
 
 def parse_recipe(content: str, source: str) -> Recipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,6 +13,7 @@ from automask.space.kinds import DEFAULTS, Plugin, is_local
 from automask.space.ranges import Range, Text, narrow, text_tables
 from automask.space.recipe import TRAINING, TRAINING_DEFAULTS
 from automask.space.space import Space, competing_domains
+from automask.storage.text_file import parse_toml, read_text
 
 
 def shipped() -> list[str]:
@@ -33,10 +33,7 @@ def load(name: str, folder: Path = Path()) -> Space:
     file = folder / name
     if not file.is_file():
         raise UserError(f"no search space '{name}'{did_you_mean(name, shipped())}")
-    try:
-        return parse(file.read_text("utf-8"), name, adapts=False)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{name}: isn't UTF-8 text: {error}") from error
+    return parse(read_text(file, name), name, adapts=False)
 
 
 def parse(
@@ -49,10 +46,7 @@ def parse(
     """The space of a TOML text; `what` it is called in the `UserError` that tells its mistakes, those
     that `further` finds included.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{name}: isn't TOML: {error}") from error
+    table = parse_toml(text, name)
     errors: list[str] = []
     for key in table.keys() - DEFAULTS.keys() - {"training"}:
         kinds = [*DEFAULTS, "training"]

@@ -24,6 +24,10 @@ class Cache:
         """The near-duplicates among images."""
         return self.folder / f"pairs-{key}.npz"
 
+    def embedded(self, key: str) -> Path:
+        """The folder of the images that a table has in its cells."""
+        return self.folder / f"embedded-{key}"
+
     @property
     def preprocessings(self) -> Path:
         """The transforms that were fitted to a fold's training part."""

@@ -39,9 +39,9 @@ def _locked(file: Path) -> FileLock:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text()) if file.exists() else {}
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
 
 
 def _write(file: Path, values: dict[str, Any]) -> None:
     with atomic_write(file) as beside:
-        beside.write_text(json.dumps(values, indent=1))
+        beside.write_text(json.dumps(values, indent=1), "utf-8")

@@ -36,6 +36,11 @@ class Project:
         return self.folder / "corrections.csv"
 
     @property
+    def bad_images(self) -> Path:
+        """The rows whose images stopped a search."""
+        return self.runs / "bad_images.csv"
+
+    @property
     def plugins(self) -> Path:
         return self.folder / "plugins"
 
@@ -83,8 +88,10 @@ class Project:
         return StudyStore(self.runs / name)
 
     def path(self, text: str) -> Path:
-        """What a path in `automask.toml` or in a space means: it is relative to the project."""
-        return self.folder / text
+        """What a path in `automask.toml` or in a space means, also one of Windows: it is relative
+        to the project."""
+        path = self.folder / text
+        return path if path.exists() else self.folder / text.replace("\\", "/")
 
     def short(self, path: Path) -> Path:
         """An absolute path as people are told it: from the folder on, where it is in there."""

@@ -68,6 +68,11 @@ class StudyStore:
         """The corrected labels that the study was begun with; not there where none were."""
         return self.folder / "corrections.csv"
 
+    @property
+    def bad_images(self) -> Path:
+        """The rows whose images couldn't be read as the study began; not there where all could."""
+        return self.folder / "bad_images.csv"
+
     def keep_corrections(self, file: Path) -> None:
         """Keep the corrected labels of `file`, or that there are none."""
         if not file.is_file():
@@ -135,6 +140,10 @@ class StudyStore:
         for folder in (self.folder / "workers", self.folder / "trials", self.cache):
             _make(folder)
 
+    def remove(self) -> None:
+        """Remove the study's folder; caches, which it shares, stay."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def save_folds(
         self, ids: Sequence[str], folds: np.ndarray, groups: np.ndarray | None = None
     ) -> None:
@@ -142,7 +151,7 @@ class StudyStore:
         columns = {"id": ids, "fold": folds.tolist()}
         if groups is not None:
             columns["group"] = groups.tolist()
-        with atomic_write(self._folds) as beside, open(beside, "w", newline="") as file:
+        with atomic_write(self._folds) as beside, beside.open("w", -1, "utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
             writer.writerows(zip(*columns.values(), strict=True))
@@ -151,12 +160,12 @@ class StudyStore:
         """The fold of each train row, or None where none were drawn yet."""
         if not self.is_begun:
             return None
-        with open(self._folds, newline="") as opened:
+        with open(self._folds, newline="", encoding="utf-8") as opened:
             return np.array([int(row["fold"]) for row in csv.DictReader(opened)])
 
     def load_groups(self) -> np.ndarray | None:
         """The group that each train row's fold was drawn with, or None where none were kept."""
-        with open(self._folds, newline="") as opened:
+        with open(self._folds, newline="", encoding="utf-8") as opened:
             rows = list(csv.DictReader(opened))
         return np.array([int(row["group"]) for row in rows]) if "group" in rows[0] else None
 

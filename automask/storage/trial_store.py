@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def is_same_test(stored: str, key: str) -> bool:
+    """Are the test rows that were kept under one key those that another stands for now?
+
+    Keys of earlier versions have the rows and sizes alone, which come before the dash.
+    """
+    return stored in (key, key.partition("-")[0])
+
+
 @dataclass(frozen=True)
 class FoldResult:
     """A trained fold: probabilities of its scored rows `[n, C]` and of the test rows `[M, C]`, float32,
@@ -64,7 +72,7 @@ class TrialStore:
 
     def holds(self, fold: int, key: str) -> bool:
         """Is the fold there, with the probabilities of the test rows that `key` identifies?"""
-        return self.has(fold) and self.test_key(fold) == key
+        return self.has(fold) and is_same_test(self.test_key(fold), key)
 
     def test_key(self, fold: int) -> str:
         """What identifies the test rows that the fold's probabilities are of."""

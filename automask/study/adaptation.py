@@ -19,7 +19,7 @@ from automask.space.kinds import DEFAULTS, KINDS
 from automask.space.ranges import Categorical, Int, Range
 from automask.space.space import Space
 from automask.target import Target
-from automask.training.pretrained import Checkpoint, reachable
+from automask.training.pretrained import Checkpoint, drop_unfit, reachable
 
 
 def drop_unavailable(
@@ -28,7 +28,7 @@ def drop_unavailable(
     """The space with the pretrained models that are to be had, and what that leaves out.
 
     `attributes` are those of a study that goes on, which without a folder of weights keeps its
-    models.
+    models. Raises `UserError` where none is left.
     """
     if not may_be_pretrained(chosen):
         return chosen, []
@@ -37,12 +37,16 @@ def drop_unavailable(
         out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
         note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
         return chosen.with_models(left), [note] if out else []
-    here = [("timm", name) for name in checkpoints]
-    out = [model for pair in chosen.models() if pair not in here for model in pair[1:]]
-    notes = [f"pretrained candidates are the weights given: {', '.join(checkpoints)}"]
+    here, reasons = drop_unfit(checkpoints)
+    if not here:
+        raise UserError(f"no weights given fit: {'; '.join(reasons)}")
+    out = [model for lib, model in chosen.models() if lib != "timm" or model not in checkpoints]
+    notes = [f"pretrained candidates are the weights given: {', '.join(here)}"]
+    if reasons:
+        notes.append(f"left out: {'; '.join(reasons)}")
     if out:
         notes.append(f"left out, as there are no weights for them: {', '.join(out)}")
-    return chosen.with_models(here), notes
+    return chosen.with_models([("timm", name) for name in here]), notes
 
 
 def for_target(chosen: Space, target: Target) -> tuple[Space, list[str]]:

@@ -8,19 +8,19 @@ from typing import Any, cast
 import numpy as np
 
 from automask.data import boxes, corrections, dataset
-from automask.data.config import Config, load, read
+from automask.data.config import Config, load
 from automask.data.dataset import Dataset
 from automask.data.folds import draw_folds, own_folds, warn_parted, warn_rare
 from automask.diagnostics import groups, near_duplicates
-from automask.errors import UserError
+from automask.errors import OtherStudyError, UserError
 from automask.hpo.attributes import StudyAttributes
+from automask.listener import note
 from automask.space import space_file
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation, flips
+from automask.study import adaptation, bad_images, flips, study_data, untrained
 from automask.study.session import (
     Options,
     Session,
-    as_begun,
     open_session,
     open_study,
     override,
@@ -33,12 +33,25 @@ def begin(options: Options) -> Session:
     """Read and check everything a search needs before anything trains.
 
     Raises `UserError` for whatever the user can mend: the file, the data, the space, the weights,
-    the storage, or a study that was begun with something else.
+    the storage, or a study that was begun with something else and has trained by it.
     """
+    try:
+        return _begin(options)
+    except OtherStudyError:
+        if not untrained.forget(options):
+            raise
+    note(
+        f"study '{options.study}' was begun with something else and had trained nothing: begun anew"
+    )
+    return _begin(options)
+
+
+def _begin(options: Options) -> Session:
     from automask.hpo import migration
     from automask.hpo.optuna_study import check_identity
     from automask.study import pseudo_labels
 
+    bad_images.refuse_unknown(options.on_bad_image)
     config, store = override(load(options.project), options), options.store
     source = _source(options, store)
     taken = store.load_folds() if source is None else source.folds
@@ -73,12 +86,14 @@ def begin(options: Options) -> Session:
         pseudo_labels.save(store, made)
     store.save_folds(ready.data.train.ids, folds, ready.data.groups)
     store.keep_corrections(options.project.corrections)
+    bad_images.save(ready.bad_images, store.bad_images)
     downloads = adaptation.may_be_pretrained(chosen) and not ready.weights
     asked = space_file.load(config.search.space, options.project.folder)
     StudyAttributes(
         weights_folder=config.search.weights,
         largest=ready.largest,
         disk=ready.cap,
+        depth=ready.data.depth.facts,
         models=chosen.models() if downloads else None,
         models_asked=asked.models() if downloads else None,
     ).write(study)
@@ -127,8 +142,8 @@ def _ready(
     begun = open_study(config, options, store) if store.is_begun else None
     attributes = StudyAttributes.read(begun) if begun is not None else StudyAttributes()
     chosen, notes = adaptation.drop_unavailable(chosen, checkpoints, attributes)
-    tables = read(config, project, project.corrections)
-    data = as_begun(tables, config.search.metric, attributes)
+    data, bad, more = study_data.read(config, options, store, source, attributes)
+    notes += more
     chosen, more = adaptation.for_target(chosen, data.target)
     notes += more
     if chosen.adapts:
@@ -166,6 +181,7 @@ def _ready(
         chosen,
         tuple(notes),
         cap,
+        bad_images=bad,
     )
 
 
@@ -220,7 +236,10 @@ def _folds(
     count = config.search.folds
     if folds is None:
         joined = groups.join_groups(
-            data.groups, len(data.labels), near_duplicates.cached_pairs(data.paths, store), count
+            data.groups,
+            len(data.labels),
+            near_duplicates.cached_pairs(data.paths, store, data.depth),
+            count,
         )
         data = replace(data, groups=joined.groups)
         folds = draw_folds(data, config.search.split, count, config.search.seed)
@@ -228,12 +247,12 @@ def _folds(
         return data, folds, [*lines, *warn_parted(data, folds)]
     other = "; go on with what it began with, or begin another with --study NAME"
     if len(folds) != len(data.labels):
-        raise UserError(
+        raise OtherStudyError(
             f"study '{options.study}' was begun with {len(folds)} train rows, and there are "
             f"{len(data.labels)} now: scores would not compare{other}"
         )
     if folds.max() + 1 != count:
-        raise UserError(
+        raise OtherStudyError(
             f"study '{options.study}' was begun with {folds.max() + 1} folds, not {count}{other}"
         )
     return with_study_groups(data, store), folds, []

@@ -20,7 +20,7 @@ from automask.scoring import Metric, difference
 from automask.space import registry
 from automask.storage.disk import TOP
 from automask.storage.study_store import StudyStore
-from automask.storage.trial_store import TrialStore
+from automask.storage.trial_store import TrialStore, is_same_test
 from automask.training.task import Pseudo
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def load(store: StudyStore, test_key: str) -> Pseudo | None:
         confidence=arrays["confidence"],
         before=arrays["before"],
     )
-    if learned.test_key != test_key:
+    if not is_same_test(learned.test_key, test_key):
         raise UserError(
             f"study '{store.folder.name}' has pseudo-labels of other test rows than there are now: go "
             "on with those that it began with, or begin another with --study NAME"

@@ -27,7 +27,7 @@ from automask.hpo.trials import find_trial, finished_trials, last_failures, trai
 from automask.hpo.warm_start import Earlier, portfolio
 from automask.listener import note, publish
 from automask.space.recipe import Recipe
-from automask.study import flips, opening, pseudo_labels, workers
+from automask.study import flips, opening, pseudo_labels, untrained, workers
 from automask.study.session import Options, Session, options_of
 from automask.study.summary import Ended, Overview, ended_trial, overview
 
@@ -76,7 +76,7 @@ def search(
     measured, recipes of `earlier` studies queued, and trials trained by `count` workers.
 
     After Ctrl-C, too, the study is in order: a trial under way waits in the queue. Raises `UserError`
-    for what the user can mend.
+    for what the user can mend, after which a study in which nothing trained is gone.
     """
     started = datetime.now()
     for text in session.notes:
@@ -86,14 +86,15 @@ def search(
     publish(SearchStart(before, limits, count, folds, bool(before.ended)))
     interrupted, verdict = False, ""
     try:
-        with until(limits.deadline):
-            decode(session)
-            audit_new_study(session)
-            advise_new_study(session, limits.deadline)
-            if earlier:
-                note(queue_earlier(session, earlier))
-        ending = workers.run(session, limits, count)
-        verdict = pseudo_labels.verdict(session) if session.pseudo else ""
+        with untrained.forgotten_on_error(session):
+            with until(limits.deadline):
+                decode(session)
+                audit_new_study(session)
+                advise_new_study(session, limits.deadline)
+                if earlier:
+                    note(queue_earlier(session, earlier))
+            ending = workers.run(session, limits, count)
+            verdict = pseudo_labels.verdict(session) if session.pseudo else ""
     except TimeUp:
         ending = LATE
     except KeyboardInterrupt:
@@ -204,8 +205,9 @@ def train_recipe(session: Session, recipe: Recipe) -> FrozenTrial:
     limits = Limits(len(before.counted) + 1)
     publish(SearchStart(before, limits, 1, session.config.search.folds))
     try:
-        decode(session)
-        number = workers.run_one(flips.settle_flips(session), recipe)
+        with untrained.forgotten_on_error(session):
+            decode(session)
+            number = workers.run_one(flips.settle_flips(session), recipe)
     except KeyboardInterrupt:
         requeue_lost(session.study, session.store)
         raise

@@ -12,10 +12,9 @@ import numpy as np
 
 from automask import machine
 from automask.data import dataset
-from automask.data.config import Config, load, read
+from automask.data.config import Config, load
 from automask.data.dataset import Dataset
 from automask.data.images import Images
-from automask.data.tables import Tables
 from automask.errors import UserError, did_you_mean
 from automask.hpo.attributes import StudyAttributes, recipe_of
 from automask.hpo.warm_start import Earlier
@@ -24,7 +23,8 @@ from automask.space.space import Space
 from automask.storage.disk import DiskBudget
 from automask.storage.project import Project
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation
+from automask.study import adaptation, bad_images, study_data
+from automask.study.bad_images import BadImage
 from automask.training import pretrained
 from automask.training.pretrained import Checkpoint
 
@@ -55,6 +55,7 @@ class Options:
     pseudo: str | None = None
     pruner: str | None = None
     sampler: str | None = None
+    on_bad_image: str = bad_images.STOP
     project: Project = field(default_factory=Project)
 
     @property
@@ -75,7 +76,8 @@ class Session:
     `largest` is the edge in pixels at which images are decoded; `space` is None where nothing will be
     searched; `notes` are sentences for the user. Caches and weights may take `cap` bytes, and
     `workers` train side by side. Folds also train on the `pseudo`-labels of an earlier study, if any.
-    `declared` tells the space as the study has it, until somebody goes on with another.
+    `declared` tells the space as the study has it, until somebody goes on with another, and
+    `bad_images` the rows whose images can't be read to their end.
     """
 
     config: Config
@@ -92,6 +94,7 @@ class Session:
     workers: int = 1
     pseudo: Pseudo | None = None
     declared: str = ""
+    bad_images: tuple[BadImage, ...] = ()
 
     @property
     def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -124,7 +127,9 @@ class Session:
         """The images in the study's sizes; nothing is decoded before a map is asked for."""
         resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
         room = room or self.room()
-        return Images(self.data.paths, self.largest, resizes, self.store.cache, room)
+        data, cache = self.data, self.store.cache
+        whole = len(data.train)
+        return Images(data.paths, self.largest, resizes, cache, room, data.depth, whole)
 
     def task(self, room: DiskBudget | None = None) -> Task:
         """What training needs, with torch set up for this process."""
@@ -189,7 +194,7 @@ def open_session(options: Options) -> Session:
     metric, seed = noted.identity.get("metric"), int(noted.identity.get("seed", 0))
     begun = replace(options, metric=metric, seed=seed, folds=dataset.fold_count(folds))
     config = override(config, begun)
-    data = as_begun(read(config, project, store.corrections), config.search.metric, noted)
+    data, bad = study_data.read_begun(config, project, store, store.corrections, noted)
     check_identity(study, dataset.fingerprint(data, folds), {})
     data = with_study_groups(data, store)
     path = noted.weights_folder
@@ -198,17 +203,18 @@ def open_session(options: Options) -> Session:
     folder = project.path(path) if path else None
     checkpoints = pretrained.read_folder(folder) if folder and folder.is_dir() else {}
     cap = options.disk or noted.disk or store.default_cap()
-    return Session(config, options, data, folds, noted.largest, checkpoints, store, study, cap=cap)
-
-
-def as_begun(tables: Tables, metric: str, attributes: StudyAttributes) -> Dataset:
-    """The data with the classes in the order that the study has them in, if it was begun."""
-    data = dataset.prepare(tables, metric)
-    labels = attributes.identity.get("labels")
-    if labels in (None, dataset.labels_fingerprint(data)):
-        return data
-    earlier = dataset.prepare(tables, metric, as_text=True)
-    return earlier if labels == dataset.labels_fingerprint(earlier) else data
+    return Session(
+        config,
+        options,
+        data,
+        folds,
+        noted.largest,
+        checkpoints,
+        store,
+        study,
+        cap=cap,
+        bad_images=bad,
+    )
 
 
 def override(config: Config, options: Options) -> Config:

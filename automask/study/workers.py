@@ -23,7 +23,7 @@ from automask.errors import UserError
 from automask.hpo.optuna_study import quiet_optuna
 from automask.hpo.progress import Event
 from automask.hpo.searcher import LATE, Limits, Searcher
-from automask.listener import Listener, listening, note, publish
+from automask.listener import Listener, listening, note, publish, quiet_libraries
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
@@ -192,7 +192,7 @@ def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
     def search(session: Session) -> str:
         signal.signal(signal.SIGINT, interrupt)
         try:
-            with quiet_optuna(), listening(pipe):
+            with quiet_optuna(), quiet_libraries(), listening(pipe):
                 study = open_study(session.config, session.options, session.store)
                 return _searcher(replace(session, study=study), limits).run()
         finally:
@@ -201,8 +201,9 @@ def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
 
     message: object
     try:
-        registry.load(project)
-        message = search(pickle.loads(content))
+        with quiet_libraries():
+            registry.load(project)
+            message = search(pickle.loads(content))
     except KeyboardInterrupt:
         message = "interrupted"
     except UserError as error:

@@ -9,12 +9,13 @@ import socket
 import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automask.errors import UserError
+from automask.errors import UserError, did_you_mean
+from automask.storage.text_file import read_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,18 +43,28 @@ class Checkpoint:
         return {"file": self.file, **dict(self.facts)}
 
     def check(self, module: nn.Module) -> None:
-        """Raise `UserError` unless the file has every tensor of `module`.
+        """Raise `UserError` unless the file has every tensor of `module`, in its shape.
 
-        timm itself takes any file and would leave what is missing at random.
+        timm itself takes any file and would leave what is missing at random. What batch norms count is
+        no weight, and positions are fitted to the image size.
         """
         from safetensors import safe_open
 
+        wanted = {
+            name: list(tensor.shape)
+            for name, tensor in module.state_dict().items()
+            if not name.endswith("num_batches_tracked")
+        }
         with safe_open(self.file, framework="pt") as file:
-            missing = sorted(set(module.state_dict()) - set(file.keys()))
-        if missing:
+            shapes = {name: file.get_slice(name).get_shape() for name in list(file.keys())}
+        missing = sorted(wanted.keys() - shapes.keys())
+        other = [n for n in sorted(wanted.keys() & shapes.keys()) if wanted[n] != shapes[n]]
+        other = [name for name in other if "pos" not in name]
+        if missing or other:
+            how, names = ("it lacks", missing) if missing else ("other shapes have", other)
             raise UserError(
-                f"{self.file} doesn't fit timm's {Path(self.file).stem}: it lacks {len(missing)} "
-                f"of its tensors, such as {missing[0]}"
+                f"{self.file} doesn't fit timm's {Path(self.file).stem}: {how} {len(names)} of its "
+                f"tensors, such as {names[0]}"
             )
 
 
@@ -68,7 +79,7 @@ def read_folder(folder: Path) -> dict[str, Checkpoint]:
     for file in sorted(folder.glob("*.safetensors")):
         described = file.with_suffix(".json")
         try:
-            facts = json.loads(described.read_text()) if described.exists() else {}
+            facts = json.loads(read_text(described)) if described.exists() else {}
         except ValueError as error:
             raise UserError(f"{described}: isn't JSON: {error}") from error
         checkpoints[file.stem] = Checkpoint(
@@ -77,6 +88,26 @@ def read_folder(folder: Path) -> dict[str, Checkpoint]:
     if not checkpoints:
         raise UserError(f"{folder}: holds no <timm name>.safetensors")
     return checkpoints
+
+
+def drop_unfit(checkpoints: Mapping[str, Checkpoint]) -> tuple[dict[str, Checkpoint], list[str]]:
+    """The checkpoints that are of the timm models that they are named for, and why others aren't."""
+    import timm
+    import torch
+
+    left, reasons = {}, []
+    for name, checkpoint in checkpoints.items():
+        try:
+            if not timm.is_model(name):
+                near = did_you_mean(name, timm.list_models())[:200]
+                raise UserError(f"{checkpoint.file}: timm has no model '{name}'{near}")
+            # Without memory: names and shapes are all that is asked.
+            with torch.device("meta"):
+                checkpoint.check(timm.create_model(name, num_classes=0))
+            left[name] = checkpoint
+        except UserError as error:
+            reasons.append(str(error))
+    return left, reasons
 
 
 def describe_checkpoints(checkpoints: dict[str, Checkpoint]) -> str:

@@ -44,7 +44,8 @@ def cheap(of: Task) -> Space:
     """The full space, adapted to the task as a search does it, with `CHEAP` training and without what
     is `LEFT_OUT`."""
     checkpoints = dict(of.weights)
-    chosen, _ = adaptation.drop_unavailable(space_file.load("full"), checkpoints, None)
+    chosen, _ = adaptation.for_target(space_file.load("full"), of.data.target)
+    chosen, _ = adaptation.drop_unavailable(chosen, checkpoints, None)
     chosen, _ = adaptation.adapt(chosen, of.data, checkpoints, of.device.type)
     kind, out = LEFT_OUT
     kept = {name: ranges for name, ranges in chosen.competitors[kind].items() if name != out}

@@ -29,7 +29,7 @@ def rows_of(drawn, grouped=True):
         [Path(name) for name in names],
         pd.DataFrame([row[:2] for row in drawn], columns=["garment", "audience"], dtype=str),
         [str(row[2]) for row in drawn] if grouped else None,
-        pd.DataFrame({"age": [len(name) for name in names]}),
+        extra=pd.DataFrame({"age": [len(name) for name in names]}),
     )
 
 

@@ -1,5 +1,7 @@
 """Classes, folds and images: properties that must hold for any table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -67,10 +69,18 @@ def test_the_class_is_the_combination_of_the_attributes():
     np.testing.assert_allclose(prepared.attributes.marginal(joint, 1), [[0.8, 0.2]])
 
 
-def test_train_and_test_may_not_share_ids():
-    made = tables(["a", "b"], test=Rows(["r1", "x"], []))
-    with pytest.raises(UserError, match="share 1 ids, such as r1"):
+def test_train_and_test_may_share_ids_but_no_images(tmp_path):
+    files = [tmp_path / "train/1.png", tmp_path / "train/2.png", tmp_path / "test/1.png"]
+    for seed, file in enumerate(files):
+        draw(file, (90, 90, 90), seed)
+    made = tables(["a", "b"], test=Rows(["r1"], files[2:]))
+    made = replace(made, train=replace(made.train, paths=files[:2]))
+    assert dataset.prepare(made).test.ids == ["r1"]
+    files[2].write_bytes(files[1].read_bytes())
+    with pytest.raises(UserError, match="share 1 images, such as 'r1'"):
         dataset.prepare(made)
+    with pytest.raises(UserError, match="share 1 images, such as 'other'"):
+        dataset.prepare(replace(made, test=Rows(["other"], files[:1])))
 
 
 def test_a_single_class_is_refused():

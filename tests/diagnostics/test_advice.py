@@ -7,11 +7,13 @@ from automask.diagnostics import linear_probe
 from automask.diagnostics.advice import measure, probe_recipe
 from automask.diagnostics.linear_probe import Estimate, Probe, discriminants, shuffle_units
 from automask.diagnostics.transfer_matrix import CASES, MATTERS, Evidence, decide, recipes
+from automask.errors import UserError
 from automask.hpo import trials
 from automask.hpo.searcher import Limits, Searcher
 from automask.space import registry, space_file
-from automask.study import opening, run
+from automask.study import adaptation, opening, run
 from automask.study.session import Options
+from automask.training.pretrained import Checkpoint
 from helpers.commands import automask, refused
 from helpers.competition import SPACE
 from helpers.searches import pretend
@@ -210,9 +212,45 @@ def test_pretrained_weights_are_held_against_random_ones(inside):
     assert 1 <= len(advice.attributes.advice["recipes"]) <= 4
 
 
-def test_a_probe_that_fails_for_a_reason_stops_no_search(inside):
+def test_weights_that_do_not_fit_leave_the_space(inside):
+    import timm
+    from safetensors.torch import save_file
+
     (inside / "weights").mkdir()
-    # Weights of another model: the trials will tell so one by one.
+    state = timm.create_model("test_resnet").state_dict()
+    kept = {name: t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    assert len(kept) < len(state)
+    save_file(kept, inside / "weights/test_resnet.safetensors")
+    save_file(state, inside / "weights/test_vit.safetensors")
+    save_file(state, inside / "weights/test_resnett.safetensors")
+    (inside / "space.toml").write_text(SPACE.replace("pretrained = false", "pretrained = true"))
+    options = Options(space="space.toml", folds=3, weights="weights")
+    opened = opening.survey(options)
+    assert opened.space.models() == [("timm", "test_resnet")]
+    (note,) = (note for note in opened.notes if note.startswith("left out: "))
+    assert "test_vit.safetensors doesn't fit timm's test_vit: it lacks" in note
+    assert "timm has no model 'test_resnett': did you mean 'test_resnet'?" in note
+    assert not run.measure_advice(opened).lines[0].startswith("no advice")
+    (inside / "weights/test_resnet.safetensors").unlink()
+    with pytest.raises(UserError, match="no weights given fit"):
+        opening.survey(options)
+
+
+def test_a_checkpoint_of_other_shapes_is_refused(tmp_path):
+    import timm
+    from safetensors.torch import save_file
+
+    module = timm.create_model("test_resnet", num_classes=0)
+    state = module.state_dict()
+    name = next(name for name, tensor in state.items() if tensor.ndim == 4)
+    save_file({**state, name: state[name][:-1].contiguous()}, tmp_path / "test_resnet.safetensors")
+    with pytest.raises(UserError, match=f"other shapes have 1 of its tensors, such as {name}"):
+        Checkpoint(str(tmp_path / "test_resnet.safetensors")).check(module)
+
+
+def test_a_probe_that_fails_for_a_reason_stops_no_search(inside, monkeypatch):
+    (inside / "weights").mkdir()
+    monkeypatch.setattr(adaptation, "drop_unfit", lambda checkpoints: (checkpoints, []))
     import timm
     from safetensors.torch import save_file
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from automask.data.depth import Depth
 from automask.data.tables import Rows
 from automask.diagnostics import audit, image_matching, leakage, near_duplicates
 from automask.diagnostics.groups import describe_joined, join_groups
@@ -137,7 +138,9 @@ def test_no_image_and_one_image_have_no_pairs():
 
 def test_a_file_that_cannot_be_read_is_left_to_whoever_trains(tmp_path):
     (tmp_path / "bad.jpg").write_text("no image")
-    assert near_duplicates.thumbnails([tmp_path / "bad.jpg"]).max() == 0
+    images, (problem,) = near_duplicates.read_thumbnails([tmp_path / "bad.jpg"], Depth())
+    assert images.max() == 0
+    assert "bad.jpg" in problem and problem.endswith(near_duplicates.UNREADABLE)
 
 
 @settings(max_examples=200)

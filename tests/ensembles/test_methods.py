@@ -19,6 +19,7 @@ from helpers.probabilities import macro_f1, noisy
 
 accuracy = registry.get("metric", "accuracy").function
 log_loss = registry.get("metric", "log_loss").function
+roc_auc = registry.get("metric", "roc_auc").function
 QUICK = ("best", "mean", "greedy")
 
 
@@ -77,6 +78,28 @@ def test_rank_mean_does_not_change_where_a_member_is_rescaled_by_a_rising_functi
     np.testing.assert_allclose(plain, other)
     alone = blend_of("rank_mean", table[:1], target)(table[:1])
     assert (alone.argmax(1) == table[0].argmax(1)).all()
+
+
+@settings(max_examples=20)
+@given(power=st.floats(0.3, 3.0))
+def test_rank_mean_of_labels_orders_them_as_before_where_a_member_is_rescaled(power):
+    table = np.random.default_rng(0).random((3, 60, 4))
+    target = np.zeros((60, 4), int)
+    rescaled = table.copy()
+    rescaled[1] = table[1] ** power
+    plain, other = (blend_of("rank_mean", t, target, roc_auc)(t) for t in (table, rescaled))
+    # Ranks that sum to the same are ties in both.
+    assert (
+        np.sign(np.subtract.outer(plain, plain).round(9))
+        == np.sign(np.subtract.outer(other, other).round(9))
+    ).all()
+
+
+def test_rank_mean_of_labels_gives_a_member_alone_back():
+    table = np.random.default_rng(0).random((1, 60, 4))
+    blend = blend_of("rank_mean", table, np.zeros((60, 4), int), roc_auc)
+    np.testing.assert_allclose(blend(table), table[0])
+    assert blend(np.array([[[0.0, 1.0, 0.5, 0.5]]])).min() == pytest.approx(table.min())
 
 
 def test_hard_vote_ignores_confidence():

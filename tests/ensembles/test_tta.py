@@ -127,7 +127,7 @@ def test_heads_and_networks_average_the_views_alike_and_a_second_time_nothing_is
     task = begun.task()
     for place, made in enumerate(RECIPES[1:3]):
         for fold in range(3):
-            state = tta_module.load_file(begun.store.trial(made.hash).weights(fold))
+            state = members.load_state(made, begun.store.trial(made.hash), fold)
             network = members.rebuild_network(task, made, state, fold)
             _, rows = task.fold_rows(fold)
             pixels = task.pixels(made, fold)

@@ -305,7 +305,7 @@ def test_larger_images_are_decoded_and_smaller_ones_stay_as_they_were(inside):
 
 
 def test_other_changes_are_refused_still(inside):
-    opened(inside)
+    searcher(opened(inside), 1).run()
     (inside / "space.toml").write_text(WIDER)
     with pytest.raises(UserError, match=r"metric \(macro_f1 before, accuracy now\)") as refusal:
         opening.begin(Options(space="space.toml", folds=FOLDS, metric="accuracy"))

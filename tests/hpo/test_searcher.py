@@ -149,6 +149,7 @@ def test_a_deadline_stops_the_trial_under_way_and_keeps_it(study):
 
 
 def test_resuming_with_something_else_is_refused(study, inside):
+    searcher(study, 1).run()
     for options, word in [
         (Options(space="space.toml", folds=4), "begun with 3 folds, not 4"),
         (

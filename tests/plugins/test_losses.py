@@ -306,3 +306,17 @@ def test_soft_f1_sees_each_part_of_a_batch_by_itself():
     alone = [loss("soft_f1", logits[rows], target[rows]) for rows in (slice(0, 8), slice(8, 12))]
     torch.testing.assert_close(accumulated(8), (2 * alone[0] + alone[1]) / 3)
     assert (accumulated(8) - accumulated(12)).abs() > 0.01
+
+
+def test_losses_that_know_the_shares_ask_less_of_the_rare():
+    """What is asked of a logit falls by the log-share; with classes alike they are cross entropy."""
+    logits, target = drawn()
+    alike = torch.full((CLASSES,), 7.0)
+    plain = nn.functional.cross_entropy(logits, target, reduction="none")
+    shares = COUNTS.clamp(min=1) / COUNTS.clamp(min=1).sum()
+    for name in ("logit_adjusted", "balanced_softmax"):
+        torch.testing.assert_close(loss(name, logits, target, alike), plain)
+        weighted = shares * logits.exp()
+        asked = -((weighted / weighted.sum(-1, keepdim=True)).log() * target).sum(-1)
+        torch.testing.assert_close(loss(name, logits, target), asked)
+    torch.testing.assert_close(loss("logit_adjusted", logits, target, tau=0.0), plain)

@@ -2,6 +2,7 @@
 
 import csv
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from automask.data import config
+from automask.data.label_texts import strip_blanks
 from automask.data.synthetic.competition import draw_competition
 from automask.errors import UserError
 from automask.plugins.person_readers import person_folders
@@ -143,7 +145,6 @@ class TestTable:
         assert tables.test is None
         assert tables.sample is None
         assert tables.arguments["test"] == ""
-        assert table(task) is None
 
     @pytest.mark.parametrize(
         "place", [".", "images", "train", "train_images", "img", "data/images"]
@@ -162,7 +163,7 @@ class TestTable:
         tables = table(tmp_path)
         assert tables.train.paths[0].parent.name == "train"
         assert tables.test.paths[0].parent.name == "test"
-        assert any("unsure: also in test/" in note for note in tables.notes)
+        assert not any("unsure: also in" in note for note in tables.notes)
 
     def test_labels_that_name_images_by_chance_are_no_image_column(self, tmp_path):
         draw(*(tmp_path / "images" / f"{number}.jpg" for number in range(6)))
@@ -238,9 +239,14 @@ class TestTable:
         assert table(tmp_path / "absent") is None
 
     @settings(max_examples=60)
-    @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=5))
-    def test_label_text_survives(self, labels):
-        labels = [label for label in labels if label.strip()] or ["01"]
+    @given(
+        st.lists(
+            st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=1, max_size=5
+        )
+    )
+    def test_label_text_survives_but_for_blanks(self, labels):
+        # Equal numbers are one label where there are only numbers.
+        labels = [label for label in labels if strip_blanks(label)] + ["a label"]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             with (folder / "train.csv").open("w", newline="", encoding="utf-8") as file:
@@ -249,7 +255,9 @@ class TestTable:
                 for row, label in enumerate(labels):
                     (folder / f"image{row}.jpg").touch()
                     writer.writerow([f"image{row}", label])
-            assert table(folder).train.attributes["label"].tolist() == labels
+            read = table(folder, kind="classes").train.attributes["label"].tolist()
+            texts = [unicodedata.normalize("NFC", strip_blanks(label)) for label in labels]
+            assert [unicodedata.normalize("NFC", label) for label in read] == texts
 
 
 def test_automask_toml_keeps_any_name_and_its_comments(task, tmp_path):
@@ -315,10 +323,6 @@ class TestTableRefuses:
         write(task, train=TRAIN + "".join(f"{n},images/a.jpg,,x\n" for n in range(9)))
         assert "lines 5, 6, 7 and 6 more" in refused(table, task)
 
-    def test_ids_in_train_and_test(self, task):
-        write(task, test="id,path\na,images/d.jpg\n", sample_submission="id,label\na,1\n")
-        assert "share 1 ids ('a')" in refused(table, task)
-
     @pytest.mark.parametrize("argument", ["id", "image", "target", "group"])
     def test_a_column_that_is_not_there(self, task, argument):
         sentence = refused(table, task, **{argument: "lable"})
@@ -373,10 +377,6 @@ class TestTableRefuses:
         sentence = refused(table, task, target=["label", "audience"])
         assert "sample_submission.csv has no column for the target 'audience'" in sentence
 
-    def test_sample_with_a_column_a_class(self, task):
-        write(task, sample_submission="id,01,NA\nd,0.5,0.5\n")
-        assert "no column for the target 'label'" in refused(table, task)
-
     def test_sample_that_names_no_images_and_no_test_table(self, task):
         (task / "test.csv").unlink()
         (task / "images" / "d.jpg").unlink()
@@ -427,10 +427,6 @@ class TestFolders:
         assert tables.id_column == "name"
         assert tables.sample["name"].tolist() == [y, x]
         assert "'answer' of sample_submission.csv takes the answers of 'label'" in tables.notes
-
-    def test_what_is_left_alone_is_noted(self, classes):
-        draw(classes / "val" / "01" / "a.jpg")
-        assert "left alone: val/" in folders(classes).notes
 
     def test_labels_csv_may_tell_what_the_classes_mean(self, classes):
         write(classes, labels="ClassId,Name\n01,one\n02,two\n")

@@ -20,6 +20,7 @@ from automask.ensembles import calibration
 from automask.report import charts, evaluation, grad_cam, study_report
 from automask.space.recipe import Choice, Recipe
 from automask.study.session import Options, open_session
+from automask.target import SINGLE
 from automask.training.network import Backbone, Network, build
 from helpers.commands import automask, refused
 from helpers.competition import SPACE, draw_table
@@ -154,7 +155,7 @@ def test_the_map_is_the_last_one_with_places(model):
     made = network(model)
     images = torch.rand(2, 64, 64, 3) * 255
     layer = grad_cam.spatial_layer(made, images)
-    heat, probability = grad_cam.grad_cam(made, layer, images)
+    heat, probability = grad_cam.grad_cam(made, layer, images, SINGLE)
     assert heat.shape == (2, 64, 64) and heat.min() >= 0 and heat.max() <= 1
     assert probability.sum(1) == pytest.approx(1, abs=1e-5)
 
@@ -175,7 +176,7 @@ def test_the_heat_lies_on_what_the_class_was_said_for():
     images[0, :8, :8] = 255
     images[1, 24:, 16:24] = 255
     layer = grad_cam.spatial_layer(made, images)
-    heat, _ = grad_cam.grad_cam(made, layer, images)
+    heat, _ = grad_cam.grad_cam(made, layer, images, SINGLE)
     for row, place in enumerate([(slice(0, 8), slice(0, 8)), (slice(24, 32), slice(16, 24))]):
         assert heat[row][place].mean() > 0.6
         rest = heat[row].copy()
@@ -209,7 +210,7 @@ def test_bins_and_mistakes_account_for_every_row(rows):
     found = calibration.reliability(target, probability)
     assert sum(row.count for row in found) == len(target)
     assert 0 <= calibration.expected_error(found) <= 1
-    hard = evaluation.hardest_rows(target, probability)
+    hard = evaluation.hardest_rows(SINGLE, target, probability)
     assert sorted(hard.tolist()) == np.flatnonzero(probability.argmax(1) != target).tolist()
     of_given = probability[hard, target[hard]]
     assert (np.diff(of_given) >= 0).all()

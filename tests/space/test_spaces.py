@@ -10,6 +10,7 @@ from automask.space import ranges, registry, space_file
 from automask.space.kinds import DEFAULTS
 from automask.space.ranges import Categorical, Float, Int
 from automask.study import adaptation
+from automask.target import MULTI, ORDERED, SINGLE, Number
 
 
 @pytest.mark.parametrize("name", space_file.shipped())
@@ -32,6 +33,20 @@ def test_the_full_space_has_every_plugin_that_competes():
     full = space_file.load("full")
     for kind in DEFAULTS:
         assert set(full.competitors[kind]) == set(registry.plugins(kind)), kind
+
+
+@pytest.mark.parametrize("target", [SINGLE, ORDERED, MULTI, Number()], ids=lambda one: one.name)
+@pytest.mark.parametrize("name", space_file.shipped())
+def test_every_shipped_space_has_recipes_for_every_target(name, target):
+    chosen, notes = adaptation.for_target(space_file.load(name), target)
+    assert notes == []
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        made = chosen.sample(lambda key, range_: rng.choice(range_.corners()))
+        for kind in DEFAULTS:
+            assert registry.get(kind, made[kind].name).takes(target)
+    default, _ = chosen.default()
+    assert registry.get("loss", default["loss"].name).takes(target)
 
 
 def test_all_mistakes_of_a_space_are_told_at_once(tmp_path):

@@ -244,11 +244,12 @@ def test_what_cannot_be_learned_from_is_told(source, learning):
     refused("no study 'man'.*did you mean 'main'", study="x", pseudo="man")
     refused("can't learn from itself", study="main", pseudo="main")
     refused("main' has 3 folds", study="x", pseudo="main", folds=2)
+    plant(learning)
     refused("pseudo-labels \\(of study 'main' before", study="next", pseudo="x")
     opening.begin(options(study="bare"))
-    refused("pseudo-labels \\(None before", study="bare", pseudo="main")
     refused("no complete trial yet", study="x", pseudo="bare")
     plant(opening.begin(options(study="bare")), key="others")
+    refused("pseudo-labels \\(None before", study="bare", pseudo="main")
     refused("other test rows", study="x", pseudo="bare")
     with pytest.raises(UserError, match="no test table"):
         pseudo_labels.make(replace(source, data=replace(source.data, test=None)), source.metric)

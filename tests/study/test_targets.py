@@ -14,7 +14,7 @@ from helpers.targets import draw, labels_and_pixels, search
 def test_labels_are_learned_each_by_itself_and_thresholds_are_theirs(tmp_path, metric):
     labels, pixels = labels_and_pixels()
     draw(tmp_path, {f"is_{k}": labels[:, k] for k in range(3)}, pixels)
-    _, result = search(tmp_path, 'kind = "multi"', metric)
+    study, result = search(tmp_path, 'kind = "multi"', metric)
     assert result.data.labels.tolist() == labels[:-8].tolist()
     assert result.nested.value > 0.8
     assert result.blend.test.shape == (8, 3)
@@ -22,18 +22,22 @@ def test_labels_are_learned_each_by_itself_and_thresholds_are_theirs(tmp_path, m
     assert sums.min() < 0.9 and sums.max() > 1.1
     assert result.calibration is None and result.attributes == {}
     assert result.classes["rows"].tolist() == labels[:-8].sum(0).tolist()
+    page = study.report(tmp_path / "report.html").read_text("utf-8")
+    assert "Hardest images" in page and "Confusion" not in page and "Reliability" not in page
 
 
 def test_a_number_is_learned_in_its_own_unit(tmp_path):
     years = np.random.default_rng(2).uniform(1950, 2010, 60).round(1)
     level = (years - 1950)[:, None] * np.array([4, 4, 4])
     draw(tmp_path, {"is_year": years}, level)
-    _, result = search(tmp_path, 'kind = "number"', "rmse", epochs=8)
+    study, result = search(tmp_path, 'kind = "number"', "rmse", epochs=8)
     truth = years[:-8]
     assert result.blend.honest.shape == (52, 1)
     assert -result.nested.value < 0.6 * truth.std()
     assert result.shift == {} and result.class_tables == []
     assert 1900 < result.blend.test.mean() < 2060
+    page = study.report(tmp_path / "report.html").read_text("utf-8")
+    assert "Hardest images" in page and "Classes" not in page
 
 
 def test_grades_are_in_the_order_of_numbers_and_have_cut_points(tmp_path):
