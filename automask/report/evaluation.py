@@ -36,16 +36,17 @@ class ClassTable:
 
 
 def predictions(data: Dataset, probability: np.ndarray) -> list[Predictions]:
-    """The classes and, of several attributes, the values of each by themselves."""
-    attributes = data.attributes
+    """The classes and, of several attributes, the values of each by themselves; a row a unit."""
+    attributes, rows = data.attributes, data.scored_rows
+    labels, probability = data.labels[rows], probability[rows]
     names = tuple(attributes.describe(label) for label in range(len(attributes.classes)))
     if len(names) < 2:
         return []
     answers = data.target.decide(probability)
-    parts = [Predictions(" × ".join(attributes.names), names, data.labels, answers)]
+    parts = [Predictions(" × ".join(attributes.names), names, labels, answers)]
     if len(attributes.names) > 1:
         for index, name in enumerate(attributes.names):
-            target = attributes.classes[data.labels, index]
+            target = attributes.classes[labels, index]
             predicted = attributes.marginal(probability, index).argmax(1)
             parts.append(Predictions(name, tuple(attributes.values[index]), target, predicted))
     return parts

@@ -61,7 +61,8 @@ def shown(facts: Facts) -> list[str]:
 def gather(session: Session) -> Facts:
     """Everything that the report says, as JSON would hold it; pictures by the ids of their rows."""
     data, (blend, honest, stored) = session.data, _blend(session)
-    hard = evaluation.hardest_rows(data.target, data.labels, honest)
+    rows = data.scored_rows
+    hard = rows[evaluation.hardest_rows(data.target, data.labels[rows], honest[rows])]
     trials, folds = history(session), fold_count(session.folds)
     return {
         "study": session.options.study,
@@ -79,7 +80,7 @@ def gather(session: Session) -> Facts:
         "hardest": [evaluation.describe_row(data, honest, row) for row in hard[:HARDEST].tolist()],
         "looked": _looked(session, honest, hard),
         "confusable": data.target.exclusive,
-        "judged": data.target.exclusive,
+        "judged": bool(data.target.questions(data.labels, honest)),
         "suspects": suspects(session, honest),
         "leaks": leaks(session),
     }
@@ -145,7 +146,7 @@ def reliability(blend: Facts) -> Facts | None:
 
 def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
     """The train rows whose label confident learning takes for wrong, the most suspect first."""
-    if not session.data.target.exclusive:
+    if not session.data.target.questions(session.data.labels, honest):
         return []
     return [
         {
@@ -228,7 +229,7 @@ def _scores(session: Session, blend: Facts, honest: np.ndarray) -> list[Facts]:
         "Best single trial, out of fold": blend["single"],
     }
     if len(data.attributes.names) > 1 and data.target.exclusive:
-        scores = by_attribute(session.metric, data.labels, honest, data.attributes, data.groups)
+        scores = by_attribute(session.metric, data, honest)
         named |= {f"{name} alone": asdict(value) for name, value in scores.items()}
     return [{"name": name, **value} for name, value in named.items()]
 
