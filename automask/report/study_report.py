@@ -28,6 +28,7 @@ from automask.scoring import by_attribute
 from automask.storage.disk import TOP
 from automask.study import summary
 from automask.study.session import Session
+from automask.target import MULTI
 
 Facts = dict[str, Any]
 HARDEST = 24
@@ -76,6 +77,8 @@ def gather(session: Session) -> Facts:
         "importance": importance(session),
         "pruning": pruning(trials),
         "tables": evaluation.tables(data, honest),
+        "thresholds": thresholds(data, blend),
+        "numbers": evaluation.numbers(data, honest),
         "reliability": reliability(blend),
         "hardest": [evaluation.describe_row(data, honest, row) for row in hard[:HARDEST].tolist()],
         "looked": _looked(session, honest, hard),
@@ -131,6 +134,15 @@ def pruning(trials: Sequence[Facts]) -> Facts:
         "spent": sum(trial["seconds"] for trial in trials),
         "saved": sum(t["seconds"] * (1 / t["share"] - 1) for t in stopped if t["share"]),
     }
+
+
+def thresholds(data: Dataset, blend: Facts) -> dict[str, float] | None:
+    """From what probability on each label is given, by its name; None where they are no labels."""
+    if data.target != MULTI:
+        return None
+    biases = np.zeros(len(data.counts)) if blend["biases"] is None else np.array(blend["biases"])
+    shares = 1 / (1 + np.exp(biases))
+    return {data.attributes.describe(label): float(share) for label, share in enumerate(shares)}
 
 
 def reliability(blend: Facts) -> Facts | None:
