@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from automask.ensembles import calibration, decisions, selection
 from automask.ensembles.selection import Blend, Pool
@@ -107,6 +108,8 @@ class Ensemble:
         return np.array(weights) if weights else None
 
 
+# Matrices are so small that threads wait for each other longer than they work.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def fit(
     views: Mapping[str, Sequence[Member]],
     labels: np.ndarray,
@@ -202,12 +205,17 @@ def disagreement(target: Target, answers: Sequence[np.ndarray]) -> float:
 
 
 def _methods(pool: Pool, method: str) -> tuple[list[str], list[str]]:
-    """The methods to choose from, the simplest first; and why others can't be used here."""
+    """The methods to choose from, the simplest first; and why others can't be used here.
+
+    Where the metric reads probabilities, those that give answers only aren't among them.
+    """
     if method != AUTO:
         return [registry.get("ensemble", method).name], []
     usable, notes = [], []
+    mean = pool.views[pool.plain].mean(0)
+    answers = decisions.sees_answers_only(pool.target, pool.metric, pool.labels, mean)
     for name, plugin in registry.plugins("ensemble").items():
-        if not plugin.takes(pool.target):
+        if not plugin.takes(pool.target) or (plugin.abilities["answers_only"] and not answers):
             continue
         try:
             pool.crossed(pool.plain, name)
