@@ -46,6 +46,7 @@ class Pool:
     seed: int
     target: Target = SINGLE
     cache: dict[tuple[str, str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
+    scores: dict[tuple[str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def plain(self) -> str:
@@ -66,10 +67,13 @@ class Pool:
         self, view: str, among: Sequence[int] | None = None, without: Folds = EVERYTHING
     ) -> list[int]:
         """The `top` members, the best first; `among` are those that may be one."""
-        rows = self.seen(without)
-        table, labels = self.views[view][:, rows], self.labels[rows]
+        table = self.views[view]
+        if (view, without) not in self.scores:
+            rows = self.seen(without)
+            labels = self.labels[rows]
+            self.scores[view, without] = np.array([self.metric(labels, one[rows]) for one in table])
         indices = np.arange(len(table)) if among is None else np.array(among)
-        scores = np.array([self.metric(labels, table[index]) for index in indices])
+        scores = self.scores[view, without][indices]
         return indices[np.argsort(-scores, kind="stable")[: self.top]].tolist()
 
     def fit(
@@ -77,7 +81,7 @@ class Pool:
     ) -> tuple[list[int], Blend]:
         """The members, the best first, and their blend."""
         members, rows = self.best(view, among, without), self.seen(without)
-        table, labels = self.views[view][members][:, rows], self.labels[rows]
+        table, labels = self.views[view][np.ix_(members, rows)], self.labels[rows]
         plugin, rng = registry.get("ensemble", method), np.random.default_rng(self.seed)
         blend = plugin.function(table, labels, self.metric, rng, **plugin.defaults)
         return members, blend
@@ -88,7 +92,7 @@ class Pool:
         key = view, method, without
         if key not in self.cache:
             members, blend = self.fit(view, method, without)
-            self.cache[key] = blend(self.views[view][members][:, ~self.seen(without)])
+            self.cache[key] = blend(self.views[view][np.ix_(members, ~self.seen(without))])
         return self.cache[key]
 
     def crossed(self, view: str, method: str, without: Folds = EVERYTHING) -> np.ndarray:
