@@ -60,8 +60,12 @@ def log_likelihood(target: np.ndarray, probability: np.ndarray) -> float:
     return float(np.log(np.clip(true, 1e-15, None)).mean())
 
 
-def temperature(target: np.ndarray, probability: np.ndarray) -> float:
+def temperature(
+    target: np.ndarray, probability: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """The temperature at which the true classes are likeliest (Guo et al., 2017).
+
+    Rows count as their `weights` `[N]` say, or all the same.
 
     N rows don't tell that errors are rarer than one in N + 2 (Laplace's rule of succession): so often
     each row is taken for one of the other classes, as Platt (1999) does for two. Else rows that are all
@@ -76,7 +80,7 @@ def temperature(target: np.ndarray, probability: np.ndarray) -> float:
         logs = np.log(apply_temperature(probability, float(np.exp(log))).clip(1e-15, None))
         true = logs[np.arange(rows), target]
         others = (logs.sum(1) - true) / max(1, classes - 1)
-        return -float(((1 - error) * true + error * others).mean())
+        return -float(np.average((1 - error) * true + error * others, weights=weights))
 
     bounds = (np.log(LOWEST), np.log(HIGHEST))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

@@ -21,8 +21,10 @@ class OtherScore:
     score: Score
 
 
-def on_other_labels(session: Session, probability: np.ndarray) -> OtherScore | None:
-    """The score of `probability` `[N, C]` on other labels; None where there are none.
+def on_other_labels(
+    session: Session, probability: np.ndarray, rows: np.ndarray, groups: np.ndarray | None
+) -> OtherScore | None:
+    """The score of `probability` `[N, C]` on other labels of some `rows`; None where there are none.
 
     They are those that the corrections give now, for a study that was begun with others, and else
     those of the data themselves.
@@ -42,7 +44,7 @@ def on_other_labels(session: Session, probability: np.ndarray) -> OtherScore | N
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
     count = int((target != session.data.labels).sum())
     labels = "uncorrected labels" if file is None else f"labels that {file} gives now"
-    return OtherScore(labels, count, score(session.metric, target, wide, session.data.groups))
+    return OtherScore(labels, count, score(session.metric, target[rows], wide[rows], groups))
 
 
 def labels_of(other: Dataset, data: Dataset) -> tuple[np.ndarray, int]:
