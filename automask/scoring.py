@@ -99,10 +99,18 @@ def simplest_best(
     return int(np.argmax(scores[best] - scores[: best + 1] <= errors))
 
 
-def by_attribute(metric: Metric, data: Dataset, probability: np.ndarray) -> dict[str, Score]:
-    """The score of each attribute by itself, from the joint probabilities summed over the others."""
-    attributes, rows = data.attributes, data.scored_rows
-    groups = None if data.groups is None else data.groups[rows]
+def by_attribute(
+    metric: Metric,
+    data: Dataset,
+    probability: np.ndarray,
+    rows: np.ndarray,
+    groups: np.ndarray | None,
+) -> dict[str, Score]:
+    """The score of each attribute by itself on some `rows` `[n]`, which are of the `groups` `[n]`.
+
+    It goes by the joint probabilities `[N, C]`, summed over the other attributes.
+    """
+    attributes = data.attributes
     return {
         name: score(
             metric,

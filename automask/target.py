@@ -101,6 +101,10 @@ class Target:
 
         return np.eye(prediction.shape[1])[self.decide(prediction)]
 
+    def soften(self, prediction: np.ndarray) -> np.ndarray:
+        """Predictions `[N, C]` halfway to those that tell nothing; the answers stay."""
+        return (prediction + 1 / prediction.shape[1]) / 2
+
 
 @dataclass(frozen=True)
 class Ordered(Target):
@@ -172,6 +176,9 @@ class Multi(Target):
     def harden(self, prediction: np.ndarray) -> np.ndarray:
         return self.decide(prediction).astype(float)
 
+    def soften(self, prediction: np.ndarray) -> np.ndarray:
+        return (prediction + 0.5) / 2
+
 
 @dataclass(frozen=True)
 class Number(Target):
@@ -230,6 +237,9 @@ class Number(Target):
         return prediction[:, 0]
 
     def harden(self, prediction: np.ndarray) -> np.ndarray:
+        return prediction
+
+    def soften(self, prediction: np.ndarray) -> np.ndarray:
         return prediction
 
 

@@ -86,7 +86,7 @@ def rank_mean(
     return blend(np.sort(probability.reshape(len(probability), -1)))
 
 
-@ensemble(target=("single", "multi"))
+@ensemble(target=("single", "multi"), answers_only=True)
 def hard_vote(
     probability: np.ndarray,
     target: np.ndarray,
@@ -96,7 +96,8 @@ def hard_vote(
     """A vote a member for its likeliest class, or for each label above a half, however sure it is.
 
     Of tied classes that of the better members wins.
-    When to use: members whose confidence can't be trusted.
+    When to use: members whose confidence can't be trusted, and a metric of answers: where it reads
+    probabilities, as log_loss does, auto leaves votes out.
     """
     import numpy as np
 

@@ -17,6 +17,7 @@ from automask.ensembles import blend, calibration, corrected_scores
 from automask.ensembles.calibration import Calibration
 from automask.ensembles.corrected_scores import OtherScore
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble
+from automask.ensembles.label_shift import TRAIN
 from automask.listener import note
 from automask.report import evaluation, submission
 from automask.report.evaluation import ClassTable
@@ -65,19 +66,28 @@ class EnsembleResult:
         return self.blend.single
 
     @cached_property
+    def _scored(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The rows that stand for the test set, and their groups."""
+        rows, groups = self.data.scored_rows, self.data.groups
+        rows = rows[self.blend.scored_rows(self.data.labels[rows])]
+        if groups is None:
+            return rows, None if self.blend.shares is None else rows
+        return rows, groups[rows]
+
+    @cached_property
     def attributes(self) -> Mapping[str, Score]:
         """The score of each attribute by itself; empty where there is but one."""
         data = self.data
         if len(data.attributes.names) < 2 or not data.target.exclusive:
             return {}
         with working(self.session.options.project):
-            return by_attribute(self.session.metric, data, self.blend.honest)
+            return by_attribute(self.session.metric, data, self.blend.honest, *self._scored)
 
     @cached_property
     def other_labels(self) -> OtherScore | None:
         """The score on the labels before corrections, or after, where the study has others."""
         with working(self.session.options.project):
-            return corrected_scores.on_other_labels(self.session, self.blend.honest)
+            return corrected_scores.on_other_labels(self.session, self.blend.honest, *self._scored)
 
     @cached_property
     def members(self) -> pd.DataFrame:
@@ -119,16 +129,17 @@ class EnsembleResult:
         sum to 1."""
         if not self.data.target.exclusive:
             return None
-        labels, ensemble = self.data.labels, self.blend
+        ensemble, (rows, _) = self.blend, self._scored
+        labels = self.data.labels[rows]
         return (
-            calibration.measure(labels, ensemble.honest),
-            calibration.measure(labels, ensemble.calibrated),
+            calibration.measure(labels, ensemble.honest[rows]),
+            calibration.measure(labels, ensemble.calibrated[rows]),
         )
 
     @cached_property
     def class_shares(self) -> dict[str, np.ndarray]:
-        """How common the classes are, `[C]`: in `train`, as `predicted` and, of test rows, as
-        `estimated` by EM."""
+        """How common the classes are, `[C]`: in `train`, as `predicted`, in `test` as was asked for,
+        and, of test rows, as `estimated` by EM."""
         return blend.class_shares(self.data, self.blend)
 
     @cached_property
@@ -213,6 +224,7 @@ def ensemble(
     method: str = AUTO,
     tta: str = PLAIN,
     top: int | None = None,
+    test_shares: str | Path = TRAIN,
     output: str | Path | None = None,
     device: str = "auto",
     disk: str | None = None,
@@ -220,7 +232,9 @@ def ensemble(
     """Blend the best trials of a study; nothing is trained again.
 
     `method` is an ensemble plugin, or `auto` for the best of them; `tta` a test-time augmentation that
-    competes, or `auto` for all; `top` how many of the best trials may join. New test rows are predicted
+    competes, or `auto` for all; `top` how many of the best trials may join. `test_shares` are those of
+    the classes in test: of `train`, `even`, `estimated` from the test images, or a CSV class,share;
+    predictions are corrected for them, and all is chosen and scored at them. New test rows are predicted
     on `device`, and `disk`, as "20GB", is what caches may take. The predictions are written where
     `output` is given; `.submission` has them in any case.
     Raises `UserError` where there is no such study, no complete trial in it, or an unknown name.
@@ -229,7 +243,9 @@ def ensemble(
     options = Options(study, storage, device=device, disk=size, project=open_project(folder))
     with working(options.project):
         session = open_session(options)
-        return session_ensemble(session, method=method, tta=tta, top=top, output=output)
+        return session_ensemble(
+            session, method=method, tta=tta, top=top, test_shares=test_shares, output=output
+        )
 
 
 def session_ensemble(
@@ -238,6 +254,7 @@ def session_ensemble(
     method: str = AUTO,
     tta: str = PLAIN,
     top: int | None = None,
+    test_shares: str | Path = TRAIN,
     output: str | Path | None = None,
 ) -> EnsembleResult:
     """The same of an open study."""
@@ -245,5 +262,7 @@ def session_ensemble(
         session.bad_images, session.data, session.store.bad_images
     ):
         note(text)
-    result = EnsembleResult(session, blend.blend(session, method, tta, top or TOP))
+    result = EnsembleResult(
+        session, blend.blend(session, method, tta, top or TOP, str(test_shares))
+    )
     return result if output is None else replace(result, file=result.write(output))

@@ -142,18 +142,25 @@ class Study:
         return recipes.train_with(recipe, self.options, listener)
 
     def ensemble(
-        self, method: str = "auto", tta: str = "none", top: int | None = None
+        self,
+        method: str = "auto",
+        tta: str = "none",
+        top: int | None = None,
+        test_shares: str | Path = "train",
     ) -> EnsembleResult:
         """Blend the best trials: scores, members and the `submission`; nothing is trained again.
 
         `method` is an ensemble plugin, or auto for the best of them; `tta` a test-time augmentation that
-        competes, or auto for all; `top` how many of the best trials may join. Raises `UserError`
+        competes, or auto for all; `top` how many of the best trials may join; `test_shares` what
+        share of the test images each class has, as `automask.ensemble` takes it. Raises `UserError`
         where no trial is complete.
         """
         from automask.api import ensembles
 
         with self._working():
-            return ensembles.session_ensemble(self._session, method=method, tta=tta, top=top)
+            return ensembles.session_ensemble(
+                self._session, method=method, tta=tta, top=top, test_shares=test_shares
+            )
 
     def export(
         self,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Up to this many classes are listed whole; of more, this many of the worst.
 MOST_CLASSES, WORST = 30, 15
 #: Columns for how common a class is.
-HEADINGS = {"train": "train", "predicted": "said", "estimated": "EM"}
+HEADINGS = {"train": "train", "predicted": "said", "test": "test", "estimated": "EM"}
 
 
 def ensemble(
@@ -41,6 +41,13 @@ def ensemble(
     tta: Annotated[
         str, typer.Option(help="A test-time augmentation that competes, or auto for all.")
     ] = "none",
+    test_shares: Annotated[
+        str,
+        typer.Option(
+            metavar="train|even|estimated|FILE",
+            help="How common the classes are in test; a file is a CSV class,share.",
+        ),
+    ] = "train",
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
     device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
     disk: Disk = None,
@@ -62,6 +69,7 @@ def ensemble(
             method=method,
             tta=tta,
             top=top,
+            test_shares=test_shares,
             device=device,
             disk=disk,
         )
@@ -109,6 +117,13 @@ def show_ensemble(result: EnsembleResult, console: Console) -> None:
         f"{blend.method} ensemble{view}, {result.metric} with 95 % intervals:", markup=False
     )
     console.print(lines)
+    if blend.shares is not None:
+        console.print(
+            f"test shares: {blend.shares.source}: predictions are corrected for them, and members, "
+            "method, decisions and scores go by train rows drawn so that classes are as common",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print()
     _show_methods(result, console)
     _show_members(result, console)

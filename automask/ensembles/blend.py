@@ -10,8 +10,9 @@ import numpy as np
 
 from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
-from automask.ensembles import calibration, members, priors
+from automask.ensembles import calibration, label_shift, members, priors
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, Member, fit
+from automask.ensembles.label_shift import ESTIMATED, TRAIN, Shares
 from automask.errors import UnfitError, UserError
 from automask.hpo.attributes import TrialAttributes
 from automask.hpo.trials import complete_trials
@@ -23,22 +24,38 @@ from automask.study.session import Session
 TRAIN_TABLES, TEST_TABLES = ("validation", "honest", "calibrated"), ("test", "undecided")
 
 
-def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
+def blend(session: Session, method: str, tta: str, top: int, shares: str = TRAIN) -> Ensemble:
     """Blend the `top` best trials of a study by an ensemble plugin, or by the best of them (`auto`).
 
     `tta` is a view that competes with the plain one, or `auto` for all of them. Trials whose stored
-    weights don't fit are told and left out. Raises `UserError` for an unknown name, and where no trial
-    is complete, or none is left.
+    weights don't fit are told and left out. `shares` names the class shares in test, or a file of them:
+    those `estimated` are what a blend without a correction tells of the test rows. Raises `UserError`
+    for an unknown name, and where no trial is complete, or none is left.
     """
     registry.load(session.options.project)
     if method != AUTO:
         registry.get("ensemble", method)
     if tta != AUTO:
         registry.get("tta", tta)
+    if shares != ESTIMATED or not session.data.target.exclusive:
+        return _blend(session, method, tta, top, label_shift.read(shares, session.data))
+    plain = _blend(session, method, tta, top, None)
+    if not len(plain.test):
+        raise UserError(
+            f"--test-shares {ESTIMATED}: there are no test rows to estimate shares from; name a file "
+            "of them, a CSV with the columns class,share"
+        )
+    values = class_shares(session.data, plain)[ESTIMATED]
+    return _blend(session, method, tta, top, Shares(ESTIMATED, values))
+
+
+def _blend(session: Session, method: str, tta: str, top: int, shares: Shares | None) -> Ensemble:
     unfit: set[str] = set()
     while True:
         try:
-            return fit_members(session, candidate_views(session, tta, top, unfit), method, top)
+            return fit_members(
+                session, candidate_views(session, tta, top, unfit), method, top, shares
+            )
         except UnfitError as error:
             unfit.add(error.hash)
             numbers = [
@@ -53,12 +70,16 @@ def blend(session: Session, method: str, tta: str, top: int) -> Ensemble:
 
 
 def fit_members(
-    session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
+    session: Session,
+    views: Mapping[str, Sequence[Member]],
+    method: str,
+    top: int,
+    shares: Shares | None = None,
 ) -> Ensemble:
     """The blend of these members, a row a picture; `views` as `ensemble.fit` takes them."""
     data = session.data
     if data.pooling is not None:
-        return _fit_units(session, views, method, top)
+        return _fit_units(session, views, method, top, shares)
     return fit(
         views,
         data.labels,
@@ -68,11 +89,16 @@ def fit_members(
         method,
         top,
         target=data.target,
+        shares=shares,
     )
 
 
 def _fit_units(
-    session: Session, views: Mapping[str, Sequence[Member]], method: str, top: int
+    session: Session,
+    views: Mapping[str, Sequence[Member]],
+    method: str,
+    top: int,
+    shares: Shares | None,
 ) -> Ensemble:
     """The blend of units, whose members' predictions are means over their pictures.
 
@@ -91,7 +117,17 @@ def _fit_units(
     units = {view: [pool(member) for member in members] for view, members in views.items()}
     groups = None if data.groups is None else data.groups[train.first]
     labels, folds = data.labels[train.first], session.folds[train.first]
-    blended = fit(units, labels, folds, groups, session.metric, method, top, target=data.target)
+    blended = fit(
+        units,
+        labels,
+        folds,
+        groups,
+        session.metric,
+        method,
+        top,
+        target=data.target,
+        shares=shares,
+    )
     rows: dict[str, Any] = {name: train.spread(getattr(blended, name)) for name in TRAIN_TABLES}
     if test is not None:
         rows |= {name: test.spread(getattr(blended, name)) for name in TEST_TABLES}
@@ -158,6 +194,7 @@ def blend_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
         ],
         "disagreement": blended.disagreement,
         **(_class_facts(session, blended) if data.target.exclusive else {}),
+        "test_shares": None if blended.shares is None else blended.shares.source,
         "priors": {name: values.tolist() for name, values in shares.items()},
         "moved": changed_predictions(blended, shares),
     }
@@ -165,10 +202,10 @@ def blend_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
 
 def _class_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
     """What is kept of probabilities of which a row's sum to 1."""
-    labels = session.data.labels
+    labels, rows = session.data.labels, blended.scored_rows(session.data.labels)
     measured = {
-        "before": calibration.measure(labels, blended.honest),
-        "after": calibration.measure(labels, blended.calibrated),
+        "before": calibration.measure(labels[rows], blended.honest[rows]),
+        "after": calibration.measure(labels[rows], blended.calibrated[rows]),
     }
     return {
         "calibration": {
@@ -185,20 +222,28 @@ def _class_facts(session: Session, blended: Ensemble) -> dict[str, Any]:
 
 def class_shares(data: Dataset, blended: Ensemble) -> dict[str, np.ndarray]:
     """Shares of the classes or labels `[C]`: in train, as predicted (of the test rows where there are
-    some), and, of classes, among the test rows as their probabilities tell together."""
+    some), those that were asked for in test, and, of classes, among the test rows as their
+    probabilities tell together."""
     train = data.counts / len(data.labels)
     prediction = blended.test if len(blended.test) else blended.honest
     answers = data.target.decide(prediction)
     shares = {"train": train, "predicted": data.target.counts(answers, len(train)) / len(answers)}
+    if blended.shares is not None:
+        shares["test"] = blended.shares.values
     if len(blended.test) and data.target.exclusive:
         # A shift isn't what the rows look like.
-        shares["estimated"] = priors.estimate(blended.undecided, train)
+        shares[ESTIMATED] = priors.estimate(blended.undecided, _assumed(shares))
     return shares
 
 
 def changed_predictions(blended: Ensemble, shares: dict[str, np.ndarray]) -> int | None:
     """How many test rows would be given another class if their classes were as common as estimated."""
-    if "estimated" not in shares:
+    if ESTIMATED not in shares:
         return None
-    shifted = priors.reweight(blended.test, shares["estimated"] / shares["train"])
+    shifted = priors.reweight(blended.test, shares[ESTIMATED] / _assumed(shares))
     return int((shifted.argmax(1) != blended.test.argmax(1)).sum())
+
+
+def _assumed(shares: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The shares `[C]` that predictions are made for."""
+    return np.maximum(shares["test"], 1e-9) if "test" in shares else shares["train"]

@@ -60,12 +60,27 @@ def log_likelihood(target: np.ndarray, probability: np.ndarray) -> float:
     return float(np.log(np.clip(true, 1e-15, None)).mean())
 
 
-def temperature(target: np.ndarray, probability: np.ndarray) -> float:
-    """The temperature at which the true classes are likeliest (Guo et al., 2017)."""
+def temperature(
+    target: np.ndarray, probability: np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """The temperature at which the true classes are likeliest (Guo et al., 2017).
+
+    Rows count as their `weights` `[N]` say, or all the same.
+
+    N rows don't tell that errors are rarer than one in N + 2 (Laplace's rule of succession): so often
+    each row is taken for one of the other classes, as Platt (1999) does for two. Else rows that are all
+    right would make others certain, and a single error without limit.
+    """
     from scipy.optimize import minimize_scalar
 
+    rows, classes = probability.shape
+    error = 1 / (rows + 2)
+
     def loss(log: float) -> float:
-        return -log_likelihood(target, apply_temperature(probability, float(np.exp(log))))
+        logs = np.log(apply_temperature(probability, float(np.exp(log))).clip(1e-15, None))
+        true = logs[np.arange(rows), target]
+        others = (logs.sum(1) - true) / max(1, classes - 1)
+        return -float(np.average((1 - error) * true + error * others, weights=weights))
 
     bounds = (np.log(LOWEST), np.log(HIGHEST))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))

@@ -21,8 +21,10 @@ class OtherScore:
     score: Score
 
 
-def on_other_labels(session: Session, probability: np.ndarray) -> OtherScore | None:
-    """The score of `probability` `[N, C]` on other labels; None where there are none.
+def on_other_labels(
+    session: Session, probability: np.ndarray, rows: np.ndarray, groups: np.ndarray | None
+) -> OtherScore | None:
+    """The score of `probability` `[N, C]` on other labels of some `rows`; None where there are none.
 
     They are those that the corrections give now, for a study that was begun with others, and else
     those of the data themselves.
@@ -40,9 +42,7 @@ def on_other_labels(session: Session, probability: np.ndarray) -> OtherScore | N
     )
     target, classes = labels_of(other, session.data)
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
-    data, rows = session.data, session.data.scored_rows
-    differs = (target != data.labels).reshape(len(target), -1).any(1)
-    groups = None if data.groups is None else data.groups[rows]
+    differs = (target != session.data.labels).reshape(len(target), -1).any(1)
     labels = "uncorrected labels" if file is None else f"labels that {file} gives now"
     found = score(session.metric, target[rows], wide[rows], groups)
     return OtherScore(labels, int(differs.sum()), found)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from automask.ensembles import calibration, decisions, selection
+from automask.ensembles import calibration, decisions, label_shift, selection
+from automask.ensembles.label_shift import Shares
 from automask.ensembles.selection import Blend, Pool
 from automask.errors import UserError
 from automask.scoring import Metric, Score
@@ -72,7 +74,8 @@ class Ensemble:
     there is one, and has the same likeliest classes; `undecided` is the same without the shift of
     decisions. `calibrated` are the honest ones, each fold at the
     temperature of the others. `methods` are scored on the plain view and `views`, nested, with the
-    method that was chosen, both without a shift.
+    method that was chosen, both without a shift. Where there are other `shares` of the classes in test
+    than in train, all predictions and scores are at these.
     """
 
     asked: str
@@ -95,6 +98,7 @@ class Ensemble:
     views: Mapping[str, Score]
     chosen: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    shares: Shares | None = None
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -106,7 +110,15 @@ class Ensemble:
         weights = [part.weight for part in self.parts if part.weight is not None]
         return np.array(weights) if weights else None
 
+    def scored_rows(self, labels: np.ndarray) -> np.ndarray:
+        """The rows that stand for the test set: all, or those drawn by the class shares there."""
+        if self.shares is None:
+            return np.arange(len(labels))
+        return label_shift.draw_rows(labels, self.shares.values)
 
+
+# Matrices are so small that threads wait for each other longer than they work.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def fit(
     views: Mapping[str, Sequence[Member]],
     labels: np.ndarray,
@@ -117,13 +129,19 @@ def fit(
     top: int,
     seed: int = 0,
     target: Target = SINGLE,
+    shares: Shares | None = None,
 ) -> Ensemble:
     """Blend the `top` best of the members by an ensemble plugin, or by the one that `auto` finds.
 
     `views` are the same members as they see an image in one way or another, the plain one first.
     `labels` are as the `target` has them, `folds` `[N]`; the nested score goes by the study's own
-    folds, or by their halves where there are but two.
+    folds, or by their halves where there are but two. At other `shares` of the classes than train's
+    members are corrected for them, and everything is chosen and scored on rows drawn by them.
     """
+    if shares is not None:
+        train = np.bincount(labels, minlength=len(shares.values)) / len(labels)
+        views = {name: label_shift.correct(one, train, shares) for name, one in views.items()}
+        metric = label_shift.metric_at(metric, shares)
     plain = next(iter(views))
     tables = {
         view: np.stack([member.validation for member in members]).astype(np.float64)
@@ -131,7 +149,7 @@ def fit(
     }
     if len(np.unique(folds)) == 2:
         folds = selection.split_in_half(folds, groups)
-    pool = Pool(tables, labels, folds, groups, metric, top, seed, target)
+    pool = Pool(tables, labels, folds, groups, metric, top, seed, target, shares)
     methods, notes = _methods(pool, method)
     honest, choices = selection.nested_choice(pool, methods)
     choice = selection.choose_blend(pool, methods)
@@ -184,6 +202,7 @@ def fit(
         views={name: pool.score(pool.crossed(name, choice.method)) for name in views},
         chosen=Counter(choice.method for choice in choices),
         notes=tuple(notes),
+        shares=shares,
     )
 
 
@@ -202,12 +221,17 @@ def disagreement(target: Target, answers: Sequence[np.ndarray]) -> float:
 
 
 def _methods(pool: Pool, method: str) -> tuple[list[str], list[str]]:
-    """The methods to choose from, the simplest first; and why others can't be used here."""
+    """The methods to choose from, the simplest first; and why others can't be used here.
+
+    Where the metric reads probabilities, those that give answers only aren't among them.
+    """
     if method != AUTO:
         return [registry.get("ensemble", method).name], []
     usable, notes = [], []
+    mean = pool.views[pool.plain].mean(0)
+    answers = decisions.sees_answers_only(pool.target, pool.metric, pool.labels, mean)
     for name, plugin in registry.plugins("ensemble").items():
-        if not plugin.takes(pool.target):
+        if not plugin.takes(pool.target) or (plugin.abilities["answers_only"] and not answers):
             continue
         try:
             pool.crossed(pool.plain, name)

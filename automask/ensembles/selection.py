@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from automask.ensembles import calibration, decisions
+from automask.ensembles import calibration, decisions, label_shift
+from automask.ensembles.label_shift import MetricAt, Shares
 from automask.scoring import Metric, Score, score, simplest_best
 from automask.space import registry
 from automask.target import SINGLE, Target
@@ -34,7 +35,7 @@ class Pool:
     one first), and blends of the `top` best of them.
 
     Everything is fitted without the rows of some folds, which alone it may be scored on. `labels` are
-    as the `target` has them.
+    as the `target` has them, and tables and metric are at the `shares` already.
     """
 
     views: Mapping[str, np.ndarray]
@@ -45,7 +46,9 @@ class Pool:
     top: int
     seed: int
     target: Target = SINGLE
+    shares: Shares | None = None
     cache: dict[tuple[str, str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
+    scores: dict[tuple[str, Folds], np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def plain(self) -> str:
@@ -66,21 +69,31 @@ class Pool:
         self, view: str, among: Sequence[int] | None = None, without: Folds = EVERYTHING
     ) -> list[int]:
         """The `top` members, the best first; `among` are those that may be one."""
-        rows = self.seen(without)
-        table, labels = self.views[view][:, rows], self.labels[rows]
+        table = self.views[view]
+        if (view, without) not in self.scores:
+            rows = self.seen(without)
+            labels = self.labels[rows]
+            self.scores[view, without] = np.array([self.metric(labels, one[rows]) for one in table])
         indices = np.arange(len(table)) if among is None else np.array(among)
-        scores = np.array([self.metric(labels, table[index]) for index in indices])
+        scores = self.scores[view, without][indices]
         return indices[np.argsort(-scores, kind="stable")[: self.top]].tolist()
 
     def fit(
         self, view: str, method: str, without: Folds, among: Sequence[int] | None = None
     ) -> tuple[list[int], Blend]:
-        """The members, the best first, and their blend."""
-        members, rows = self.best(view, among, without), self.seen(without)
-        table, labels = self.views[view][members][:, rows], self.labels[rows]
+        """The members, the best first, and their blend, fitted to rows drawn by the shares."""
+        members, metric = self.best(view, among, without), self.metric
+        rows = np.flatnonzero(self.seen(without))
+        if isinstance(metric, MetricAt):
+            rows = rows[label_shift.draw_rows(self.labels[rows], metric.shares)]
+            metric = metric.metric
+        table, labels = self._table(view, members, rows), self.labels[rows]
         plugin, rng = registry.get("ensemble", method), np.random.default_rng(self.seed)
-        blend = plugin.function(table, labels, self.metric, rng, **plugin.defaults)
+        blend = plugin.function(table, labels, metric, rng, **plugin.defaults)
         return members, blend
+
+    def _table(self, view: str, members: Sequence[int], rows: np.ndarray) -> np.ndarray:
+        return self.views[view][np.ix_(np.array(members, int), rows)]
 
     def outside(self, view: str, method: str, without: Folds) -> np.ndarray:
         """`[m, C]`: the rows of those folds, by a blend fitted on the others. Remembered, since the
@@ -88,7 +101,7 @@ class Pool:
         key = view, method, without
         if key not in self.cache:
             members, blend = self.fit(view, method, without)
-            self.cache[key] = blend(self.views[view][members][:, ~self.seen(without)])
+            self.cache[key] = blend(self._table(view, members, ~self.seen(without)))
         return self.cache[key]
 
     def crossed(self, view: str, method: str, without: Folds = EVERYTHING) -> np.ndarray:
@@ -152,13 +165,19 @@ def calibrate(pool: Pool, honest: np.ndarray) -> tuple[np.ndarray, float | None]
     """
     if not pool.target.exclusive:
         return honest, None
-    out = np.empty_like(honest)
+    out, shares = np.empty_like(honest), pool.shares
+    weights = None if shares is None else label_shift.row_weights(pool.labels, shares.values)
+
+    def fit(rows: np.ndarray) -> float:
+        own = None if weights is None else weights[rows]
+        return calibration.temperature(pool.labels[rows], honest[rows], own)
+
     for fold in np.unique(pool.folds):
         held = pool.folds == fold
-        temperature = calibration.temperature(pool.labels[~held], honest[~held])
-        out[held] = calibration.apply_temperature(honest[held], temperature)
-    helps = simplest_best(calibration.log_likelihood, pool.labels, [honest, out], pool.groups)
-    return out, calibration.temperature(pool.labels, honest) if helps else None
+        out[held] = calibration.apply_temperature(honest[held], fit(~held))
+    likelihood = label_shift.metric_at(calibration.log_likelihood, shares)
+    helps = simplest_best(likelihood, pool.labels, [honest, out], pool.groups)
+    return out, fit(pool.seen(EVERYTHING)) if helps else None
 
 
 def split_in_half(folds: np.ndarray, groups: np.ndarray | None) -> np.ndarray:

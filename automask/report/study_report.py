@@ -241,7 +241,9 @@ def _scores(session: Session, blend: Facts, honest: np.ndarray) -> list[Facts]:
         "Best single trial, out of fold": blend["single"],
     }
     if len(data.attributes.names) > 1 and data.target.exclusive:
-        scores = by_attribute(session.metric, data, honest)
+        rows = data.scored_rows
+        groups = None if data.groups is None else data.groups[rows]
+        scores = by_attribute(session.metric, data, honest, rows, groups)
         named |= {f"{name} alone": asdict(value) for name, value in scores.items()}
     return [{"name": name, **value} for name, value in named.items()]
 

@@ -283,7 +283,11 @@ metric = Kind(
     protocols.MetricPlugin,
     abilities=(TARGET,),
 )
-ensemble = Kind("ensemble", protocols.EnsemblePlugin, abilities=(TARGET,))
+ensemble = Kind(
+    "ensemble",
+    protocols.EnsemblePlugin,
+    abilities=(Ability("answers_only", (False, True), False), TARGET),
+)
 tta = Kind("tta", protocols.TtaPlugin, abilities=(Ability("mirrors", (False, True), True),))
 #: By name, those of a recipe in the order in which a space draws them: seeds depend on it.
 KINDS: dict[str, Kind[Any]] = {

@@ -272,7 +272,8 @@ class EnsemblePlugin(Protocol):
     Those of "single" sum to 1 a row, those of "multi" lie from 0 to 1, a label being said above a half.
     `probability` `[T, N, C]` are the members' of rows whose labels `target` tells, and `metric` is to be
     raised (`MetricPlugin`). Where the blend is a weighted mean it has `weights` `[T]`. All chance comes
-    from `rng`.
+    from `rng`. Abilities: `answers_only=True` for a blend that reads nothing but the members' answers,
+    so that what it gives is no probability.
     """
 
     def __call__(

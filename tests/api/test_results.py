@@ -1,6 +1,7 @@
 """What commands print, from Python: ensembles, suspects, submissions, reports and plugins."""
 
 import csv
+import json
 import shutil
 
 import numpy as np
@@ -72,6 +73,27 @@ def test_an_ensemble_is_the_commands_and_writes_where_it_is_told(folder, tmp_pat
     uncalibrated, _ = result.calibration
     assert 0 <= uncalibrated.expected_error <= 1 and uncalibrated.log_loss > 0
     assert str(result.nested) in result._repr_html_()
+
+
+def test_an_ensemble_for_other_shares_in_test_says_so_and_keeps_them(folder):
+    shares = folder / "shares.csv"
+    shares.write_text("class,share\n01,1\n2,3\nNA,0\n")
+    result = ensembles.ensemble(folder, method="mean", test_shares=shares)
+    assert result.class_shares["test"].tolist() == [0.25, 0.75, 0]
+    assert not (result.submission.iloc[:, 1] == "NA").any()
+    assert result.out_of_fold.shape[0] == 30
+    run = automask(folder, "ensemble", "--method", "mean", "--test-shares", "shares.csv")
+    assert run.returncode == 0, run.stderr
+    assert "test shares: shares.csv:" in run.stdout and str(result.nested) in run.stdout
+    facts = json.loads(next(folder.glob("runs/main/ensembles/*.json")).read_text())
+    assert facts["test_shares"] == "shares.csv"
+    assert facts["priors"]["test"] == [0.25, 0.75, 0]
+    even = automask(folder, "ensemble", "--method", "mean", "--test-shares", "evn")
+    assert even.returncode == 2
+    assert "neither a file nor one of train, even, estimated" in " ".join(even.stderr.split())
+    estimated = ensembles.ensemble(folder, method="mean", test_shares="estimated")
+    assert estimated.blend.shares.source == "estimated"
+    assert estimated.blend.shares.values.sum() == pytest.approx(1)
 
 
 def test_without_a_test_table_there_are_out_of_fold_predictions_alone(folder):

@@ -14,7 +14,7 @@ from automask.ensembles.selection import Pool
 from automask.errors import UserError
 from automask.scoring import simplest_best
 from automask.space import registry
-from automask.target import SINGLE
+from automask.target import MULTI, SINGLE
 from helpers.probabilities import macro_f1, noisy
 
 accuracy = registry.get("metric", "accuracy").function
@@ -314,6 +314,55 @@ def test_what_a_member_adds_and_how_it_differs():
     assert twins.disagreement == 0
     assert [part.adds for part in twins.parts] == [0, 0]
     assert ensemble.disagreement(SINGLE, np.array([[0, 1], [0, 0], [0, 1]])) == pytest.approx(1 / 3)
+
+
+# Few rows that are all right
+
+
+def separable(rows=40, classes=3):
+    """Rows that every member is right in, each with a confidence of its own."""
+    target = np.arange(rows) % classes
+    table = np.stack([noisy(target, classes, 7.0 + k, k) for k in range(3)])
+    assert all(accuracy(target, member) == 1 for member in table)
+    return target, table
+
+
+def test_votes_are_no_method_where_the_metric_reads_probabilities():
+    target, table = separable()
+    found = fit(table, target, metric=log_loss, test=table[:, :5])
+    assert "hard_vote" not in found.methods and found.nested.value < 0
+    assert found.test.max() < 1
+    assert "hard_vote" in fit(table, target, metric=macro_f1).methods
+    assert fit(table, target, "hard_vote", log_loss).method == "hard_vote"
+
+
+def test_all_but_certain_predictions_tell_a_metric_of_answers_from_others():
+    target = np.arange(30) % 3
+    sure = one_hot(target, 3)
+    assert decisions.sees_answers_only(SINGLE, accuracy, target, sure)
+    assert not decisions.sees_answers_only(SINGLE, log_loss, target, sure)
+    labels = one_hot(target, 3).astype(int)
+    assert decisions.sees_answers_only(MULTI, macro_f1, labels, sure)
+    assert not decisions.sees_answers_only(MULTI, log_loss, labels, sure)
+
+
+@pytest.mark.parametrize("rows", [20, 200])
+def test_a_temperature_trusts_rows_that_are_all_right_no_further_than_they_are_many(rows):
+    target = np.arange(rows) % 3
+    right = np.where(one_hot(target, 3) > 0, 0.5, 0.25)
+    temperature = calibration.temperature(target, right)
+    sure = calibration.apply_temperature(right, temperature)
+    assert sure.max(1) == pytest.approx(1 - 1 / (rows + 2), rel=1e-3)
+    # What one more row costs that is wrong.
+    assert -log_loss((target + 1) % 3, sure) < np.log(2 * (rows + 2)) + 0.01
+
+
+def test_a_kept_temperature_is_bounded_by_the_rows_under_a_metric_of_ranks():
+    target, table = separable(60)
+    found = fit(table**0.2 / (table**0.2).sum(2, keepdims=True), target, metric=roc_auc, test=table)
+    assert found.temperature is not None and 0.1 < found.temperature < 1
+    mean_error = 1 - found.calibrated.max(1).mean()
+    assert 1 / 500 < mean_error < 1 / 20
 
 
 # Biases and priors
