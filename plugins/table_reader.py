@@ -75,10 +75,11 @@ def table(
     classes of a target that is a number: <30, 30-59 and >=60, which the submission then answers.
 
     `unit` is a column of what several rows are pictures of, and is predicted once; `folds` one of the
-    user's own folds; `held_out` such as "split: test" names a column and the values of rows that aren't
-    trained on. `kind` says that each target is a column of ``classes``, that they are ``one_hot`` or
-    ``multi`` (a column a class, or a label), or that it is a ``number``; `separator` is what stands
-    between several labels in a cell; `merge` maps labels to others. `answers` is how a submission says
+    user's own folds; `held_out` such as "split: test" or "path: test/" names a column and the values, or
+    folders, of rows that aren't trained on. `kind` says that each target is a column of ``classes``,
+    that they are ``one_hot`` or ``multi`` (a column a class, or a label), or that it is a ``number``;
+    `separator` is what stands between several labels in a cell; `merge` maps labels to others.
+    `answers` is how a submission says
     them (labels, probabilities, one_hot, sets, top, numbers), and `positive` the class of two whose
     probability it has, where the sample can't tell.
 
@@ -105,6 +106,7 @@ def table(
     limits = [limits] if isinstance(limits, str) else limits or []
     whole, asked = csvs["train"], csvs.get("sample")
     parts = find_held_out(whole, held_out, {*targets, id, image, group, unit, folds})
+    split = [] if parts.is_folder else [parts.column]
     columns, guesses = guess_columns(
         csvs,
         images,
@@ -114,7 +116,7 @@ def table(
         group=group,
         unit=unit or "",
         folds=folds,
-        others=[parts.column],
+        others=split,
     )
     learnt, rest = parts.rows(whole)
     wording = Wording(
@@ -134,7 +136,7 @@ def table(
     )
     columns, train_table = training.columns, training.table
     notes += [*parts.notes, *guesses, *truth.notes, *training.notes]
-    notes += left_alone(whole, columns, [parts.column])
+    notes += left_alone(whole, columns, split)
     numbers = read_limits(train_table, columns.targets, limits)
     banded = {name: numeric.texts for name, numeric in numbers.items()}
     rows = replace(training.rows, attributes=training.rows.attributes.assign(**banded))

@@ -12,7 +12,7 @@ from automask.data.file_kinds import is_image
 from automask.data.image_files import Images, probe
 from automask.data.label_texts import NUMBER
 from automask.data.row_columns import LABEL, fold_column, goes_with, group_column, group_rank, is_id
-from automask.data.target_kinds import are_flags
+from automask.data.target_kinds import MEASURE, are_flags, number_texts
 from automask.errors import UserError
 
 #: In the name of a target that is called more than that.
@@ -168,7 +168,9 @@ def _target_columns(
         others = f" (unsure: {_phrase(named[1:])} could be it)" if named[1:] else ", by its name"
         return named[:1], f"target column '{named[0]}'{others}"
     rest = [c for c in options if group_rank(c) is None and not (test and c in test.columns)]
-    repeating = [c for c in rest if 1 < len(set(train[c])) <= len(train) / 2]
+    repeating = [
+        c for c in rest if 1 < len(set(train[c])) <= len(train) / 2 or _is_measure(train, c)
+    ]
     flags = [column for column in rest if are_flags(train, [column])]
     if len(flags) > 1 and {*repeating} <= {*flags}:
         return flags, f"target {_phrase(flags)} (unsure: the ones left that hold 0 and 1)"
@@ -180,6 +182,15 @@ def _target_columns(
     return repeating, (
         f"target column '{repeating[0]}' (unsure: the only one left whose values repeat)"
     )
+
+
+def _is_measure(train: Csv, column: str) -> bool:
+    """Whether a column holds what is measured of each thing, and not of its picture."""
+    is_size = "width" in map(normalize_name, train.columns)
+    named = MEASURE.fullmatch(normalize_name(column)) and not (
+        is_size and "height" in column.lower()
+    )
+    return bool(named) and None not in number_texts(train[column])
 
 
 def _answering(train: Csv, options: Sequence[str], sample: Csv) -> list[str]:
