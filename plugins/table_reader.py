@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from automask import Text, reader
 from automask.data.bins import read_limits
-from automask.data.columns import Columns, guess_columns, sample_id_column
+from automask.data.columns import guess_columns
 from automask.data.csv_file import Csv, quoted, shorten_list
 from automask.data.embedded_images import number_by_sample
 from automask.data.forms import STYLES, read_form
 from automask.data.held_out import find_held_out
 from automask.data.image_files import Images, probe
-from automask.data.sample import check_ids
+from automask.data.sample import (
+    answer_cells,
+    check_ids,
+    sample_id_column,
+    spell_as_asked,
+    spell_flags,
+)
 from automask.data.table_files import class_columns, find_tables, read_tables, unused_tables
 from automask.data.target_kinds import KINDS
 from automask.errors import UserError
@@ -119,6 +125,11 @@ def table(
         others=split,
     )
     learnt, rest = parts.rows(whole)
+    cells = answer_cells(asked, columns.id)
+    if merge is None and len(columns.targets) == 1:
+        merge = spell_flags(whole.take(learnt)[columns.targets[0]], cells)
+        spelt = [f"{old} is {new}" for old, new in merge.items()]
+        notes += [f"labels as the sample submission has them: {', '.join(spelt)}"] * bool(spelt)
     wording = Wording(
         kind,
         separator,
@@ -126,7 +137,7 @@ def table(
         [line.rpartition(":")[0].strip() for line in limits],
         bool(target),
     )
-    truth = read_truth(whole.take(learnt), columns.targets, wording, _answers(asked, columns))
+    truth = read_truth(whole.take(learnt), columns.targets, wording, cells)
     training = train_rows(
         whole.take(learnt),
         images,
@@ -145,7 +156,14 @@ def table(
         id_column = sample_id_column(asked, columns.unit or columns.id)
     held = whole.take(rest)
     if "test" in csvs:
-        tested = test_rows(csvs["test"], places.get("test", common), columns)
+        things = columns
+        if asked and id_column in csvs["test"].columns and id_column not in whole.columns:
+            things = replace(columns, unit=id_column)
+            notes.append(
+                f"column '{id_column}' of {csvs['test'].path.name} is what {asked.path.name} asks for: "
+                "its rows are predicted and answered once for each"
+            )
+        tested = test_rows(csvs["test"], places.get("test", common), things)
     elif rest and (not asked or {*held[columns.unit or columns.id]} == {*asked[id_column]}):
         tested, rest = test_rows(held, images, columns), []
     elif asked:
@@ -155,7 +173,14 @@ def table(
     if rest:
         notes.append(f"the {len(rest):,} rows held out aren't predicted: other test images are")
     if asked and tested:
-        ids = list(dict.fromkeys(tested.units or tested.ids))
+        ids = spell_as_asked(tested.units or tested.ids, asked[id_column])
+        if ids is not tested.units and ids is not tested.ids:
+            notes.append(f"ids of {asked.path.name} differ from test's in folder or ending")
+            spelt_ids = list(ids)
+            tested = (
+                replace(tested, units=spelt_ids) if tested.units else replace(tested, ids=spelt_ids)
+            )
+        ids = list(dict.fromkeys(ids))
         check_ids(asked, id_column, ids)
     reply = read_form(
         asked,
@@ -192,14 +217,6 @@ def table(
         numbers=numbers,
         notes=tuple(notes + images.notes),
     )
-
-
-def _answers(sample: Csv | None, columns: Columns) -> list[str]:
-    """The cells of a sample's only answer."""
-    if sample is None:
-        return []
-    _, *answers = sample.columns
-    return sample[answers[0]] if len(answers) == 1 else []
 
 
 def _refuse_no_test(sample: Csv, id_column: str, images: Images) -> None:

@@ -606,3 +606,67 @@ class TestUnits:
 
     def test_a_unit_can_be_declined(self, task):
         assert "unit = 'patient'" in refusal(self.write(task), unit="", id="patient")
+
+
+class TestSample:
+    def trained(self, task, labels="ab", count=8):
+        rows = [(f"train_{i}.png", labels[i % 2], f"P{i // 2}") for i in range(count)]
+        return task("train", ["image", "label", "patient_id"], *rows, image=0, folder="train")
+
+    def predicted(self, task, *header, rows=None):
+        rows = rows or [(f"t{i}.png",) for i in range(4)]
+        return task("test", ["image", *header], *rows, image=0, folder="test")
+
+    def test_its_ids_may_stand_last(self, task):
+        self.trained(task)
+        self.predicted(task)
+        folder = task(
+            "sample_submission", ["label", "image"], *(("a", f"t{i}.png") for i in range(4))
+        )
+        tables = table(folder)
+        assert tables.id_column == "image" and list(tables.train.attributes) == ["label"]
+
+    @pytest.mark.parametrize("form", ["t{}", "test/t{}.png", "test/t{}", "t{}.jpg"])
+    def test_its_ids_may_lack_endings_or_have_folders(self, task, form):
+        self.trained(task)
+        self.predicted(task)
+        asked = [form.format(i) for i in (3, 1, 0, 2)]
+        folder = task("sample_submission", ["image", "label"], *((name, "a") for name in asked))
+        tables = table(folder)
+        assert sorted(tables.test.ids) == sorted(asked)
+        paths = dict(zip(tables.test.ids, tables.test.paths, strict=True))
+        assert [paths[name].stem for name in asked] == ["t3", "t1", "t0", "t2"]
+        assert note(tables, "differ from test's in folder or ending")
+
+    def test_ids_of_other_images_are_refused(self, task):
+        self.trained(task)
+        self.predicted(task)
+        folder = task("sample_submission", ["image", "label"], *((f"t{i}", "a") for i in range(5)))
+        assert "5 ids are no test ids" in refusal(folder)
+
+    def test_it_may_ask_for_things_that_only_the_test_table_has(self, task):
+        self.trained(task, "01")
+        self.predicted(task, "prediction_id", rows=[(f"t{i}.png", f"Q{i // 2}") for i in range(4)])
+        rows = [("Q0", "0.5"), ("Q1", "0.5")]
+        tables = table(task("sample_submission", ["prediction_id", "label"], *rows))
+        assert tables.test.units == ["Q0", "Q0", "Q1", "Q1"] and tables.train.units is None
+        assert note(tables, "answered once for each")
+
+    @pytest.mark.parametrize(
+        ("ours", "asked", "merge"),
+        [
+            (["0", "1"], "False", {"0": "False", "1": "True"}),
+            (["TRUE", "FALSE"], "0", {"FALSE": "0", "TRUE": "1"}),
+        ],
+    )
+    def test_true_and_false_are_one_and_zero(self, task, tmp_path, ours, asked, merge):
+        self.trained(task, ours)
+        self.predicted(task)
+        folder = task(
+            "sample_submission", ["image", "label"], *((f"t{i}.png", asked) for i in range(4))
+        )
+        tables = table(folder)
+        assert labels(tables)[:2] == [merge[text] for text in ours]
+        assert tables.arguments["merge"] == merge
+        assert note(tables, "labels as the sample submission has them")
+        assert labels(again(tables, folder, tmp_path)) == labels(tables)
