@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from automask import Text, reader
 from automask.data.class_folders import find_layout, inner, is_test, tests_of, unsure
-from automask.data.columns import sample_id_column
 from automask.data.csv_file import find_csv, normalize_name, read_csv
 from automask.data.folder_kinds import is_image_folder, split_names
 from automask.data.forms import STYLES, read_form
 from automask.data.image_files import folder_names, image_names, walk_images
-from automask.data.sample import check_ids
+from automask.data.sample import check_ids, sample_id_column
 from automask.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from automask import Text, reader
 from automask.data.bins import read_limits
-from automask.data.columns import Columns, guess_columns, sample_id_column
+from automask.data.columns import guess_columns
 from automask.data.csv_file import Csv, quoted, shorten_list
 from automask.data.embedded_images import number_by_sample
 from automask.data.forms import STYLES, read_form
 from automask.data.held_out import find_held_out
 from automask.data.image_files import Images, probe
-from automask.data.sample import check_ids
+from automask.data.sample import (
+    answer_cells,
+    check_ids,
+    sample_id_column,
+    spell_as_asked,
+    spell_flags,
+)
 from automask.data.table_files import class_columns, find_tables, read_tables, unused_tables
 from automask.data.target_kinds import KINDS
 from automask.errors import UserError
@@ -75,10 +81,11 @@ def table(
     classes of a target that is a number: <30, 30-59 and >=60, which the submission then answers.
 
     `unit` is a column of what several rows are pictures of, and is predicted once; `folds` one of the
-    user's own folds; `held_out` such as "split: test" names a column and the values of rows that aren't
-    trained on. `kind` says that each target is a column of ``classes``, that they are ``one_hot`` or
-    ``multi`` (a column a class, or a label), or that it is a ``number``; `separator` is what stands
-    between several labels in a cell; `merge` maps labels to others. `answers` is how a submission says
+    user's own folds; `held_out` such as "split: test" or "path: test/" names a column and the values, or
+    folders, of rows that aren't trained on. `kind` says that each target is a column of ``classes``,
+    that they are ``one_hot`` or ``multi`` (a column a class, or a label), or that it is a ``number``;
+    `separator` is what stands between several labels in a cell; `merge` maps labels to others.
+    `answers` is how a submission says
     them (labels, probabilities, one_hot, sets, top, numbers), and `positive` the class of two whose
     probability it has, where the sample can't tell.
 
@@ -105,6 +112,7 @@ def table(
     limits = [limits] if isinstance(limits, str) else limits or []
     whole, asked = csvs["train"], csvs.get("sample")
     parts = find_held_out(whole, held_out, {*targets, id, image, group, unit, folds})
+    split = [] if parts.is_folder else [parts.column]
     columns, guesses = guess_columns(
         csvs,
         images,
@@ -114,9 +122,14 @@ def table(
         group=group,
         unit=unit or "",
         folds=folds,
-        others=[parts.column],
+        others=split,
     )
     learnt, rest = parts.rows(whole)
+    cells = answer_cells(asked, columns.id)
+    if merge is None and len(columns.targets) == 1:
+        merge = spell_flags(whole.take(learnt)[columns.targets[0]], cells)
+        spelt = [f"{old} is {new}" for old, new in merge.items()]
+        notes += [f"labels as the sample submission has them: {', '.join(spelt)}"] * bool(spelt)
     wording = Wording(
         kind,
         separator,
@@ -124,7 +137,7 @@ def table(
         [line.rpartition(":")[0].strip() for line in limits],
         bool(target),
     )
-    truth = read_truth(whole.take(learnt), columns.targets, wording, _answers(asked, columns))
+    truth = read_truth(whole.take(learnt), columns.targets, wording, cells)
     training = train_rows(
         whole.take(learnt),
         images,
@@ -134,7 +147,7 @@ def table(
     )
     columns, train_table = training.columns, training.table
     notes += [*parts.notes, *guesses, *truth.notes, *training.notes]
-    notes += left_alone(whole, columns, [parts.column])
+    notes += left_alone(whole, columns, split)
     numbers = read_limits(train_table, columns.targets, limits)
     banded = {name: numeric.texts for name, numeric in numbers.items()}
     rows = replace(training.rows, attributes=training.rows.attributes.assign(**banded))
@@ -143,7 +156,14 @@ def table(
         id_column = sample_id_column(asked, columns.unit or columns.id)
     held = whole.take(rest)
     if "test" in csvs:
-        tested = test_rows(csvs["test"], places.get("test", common), columns)
+        things = columns
+        if asked and id_column in csvs["test"].columns and id_column not in whole.columns:
+            things = replace(columns, unit=id_column)
+            notes.append(
+                f"column '{id_column}' of {csvs['test'].path.name} is what {asked.path.name} asks for: "
+                "its rows are predicted and answered once for each"
+            )
+        tested = test_rows(csvs["test"], places.get("test", common), things)
     elif rest and (not asked or {*held[columns.unit or columns.id]} == {*asked[id_column]}):
         tested, rest = test_rows(held, images, columns), []
     elif asked:
@@ -153,7 +173,14 @@ def table(
     if rest:
         notes.append(f"the {len(rest):,} rows held out aren't predicted: other test images are")
     if asked and tested:
-        ids = list(dict.fromkeys(tested.units or tested.ids))
+        ids = spell_as_asked(tested.units or tested.ids, asked[id_column])
+        if ids is not tested.units and ids is not tested.ids:
+            notes.append(f"ids of {asked.path.name} differ from test's in folder or ending")
+            spelt_ids = list(ids)
+            tested = (
+                replace(tested, units=spelt_ids) if tested.units else replace(tested, ids=spelt_ids)
+            )
+        ids = list(dict.fromkeys(ids))
         check_ids(asked, id_column, ids)
     reply = read_form(
         asked,
@@ -190,14 +217,6 @@ def table(
         numbers=numbers,
         notes=tuple(notes + images.notes),
     )
-
-
-def _answers(sample: Csv | None, columns: Columns) -> list[str]:
-    """The cells of a sample's only answer."""
-    if sample is None:
-        return []
-    _, *answers = sample.columns
-    return sample[answers[0]] if len(answers) == 1 else []
 
 
 def _refuse_no_test(sample: Csv, id_column: str, images: Images) -> None:

@@ -12,7 +12,8 @@ from automask.data.file_kinds import is_image
 from automask.data.image_files import Images, probe
 from automask.data.label_texts import NUMBER
 from automask.data.row_columns import LABEL, fold_column, goes_with, group_column, group_rank, is_id
-from automask.data.target_kinds import are_flags
+from automask.data.sample import sample_id_column
+from automask.data.target_kinds import MEASURE, are_flags, number_texts
 from automask.errors import UserError
 
 #: In the name of a target that is called more than that.
@@ -80,14 +81,9 @@ def guess_columns(
     return columns, list(filter(None, notes))
 
 
-def sample_id_column(sample: Csv, id: str) -> str:
-    """The sample's column of ids: the one named as in train, else its first."""
-    return id if id in sample.columns else next(iter(sample.columns))
-
-
 def _image_column(train: Csv, images: Images, skip: Container[str | None]) -> tuple[str, str]:
     options = [column for column in train.columns if column not in skip]
-    scores = {column: _image_score(train[column], images) for column in options}
+    scores = {column: image_score(train[column], images) for column in options}
     best = max(options, key=lambda column: scores[column], default="")
     if not best or scores[best][0] < 0.5:
         near = {column: images.near_hits(probe(train[column])) for column in options}
@@ -108,13 +104,15 @@ def _image_column(train: Csv, images: Images, skip: Container[str | None]) -> tu
     return best, note + (f" (unsure: also in {images.describe(others)})" if others else "")
 
 
-def _image_score(values: Sequence[str], images: Images) -> tuple[float, int, int]:
+def image_score(
+    values: Sequence[str], images: Images, role: str = "train"
+) -> tuple[float, int, int]:
     """How well a column names images: the share found, then how distinct, then how literally.
 
     A column of digits finds 1.jpg as well, but its values repeat; an id without the extension does
     too, but a path beside it says more.
     """
-    prefix, _ = images.locate(values, "train")
+    prefix, _ = images.locate(values, role)
     values = probe(values)
     hits = images.hits(prefix, values)
     return hits / len(values), len(set(values)), sum(map(is_image, values))
@@ -125,9 +123,10 @@ def _id_column(
 ) -> tuple[str, str]:
     train, test, sample = tables["train"], tables.get("test"), tables.get("sample")
     options = [c for c in train.columns if c not in skip and (not test or c in test.columns)]
-    first = next(iter(sample.columns)) if sample else ""
-    if first in options:
-        return first, f"id column '{first}': the first of the sample submission"
+    first = sample_id_column(sample) if sample else ""
+    if sample and first in options:
+        place = "the first" if first == next(iter(sample.columns)) else "that"
+        return first, f"id column '{first}': {place} of the sample submission"
     labels = [column for column in train.columns if LABEL.fullmatch(normalize_name(column))]
     for column in options:
         if normalize_name(column) == "id" and not _is_label_id(train, column, labels):
@@ -168,7 +167,9 @@ def _target_columns(
         others = f" (unsure: {_phrase(named[1:])} could be it)" if named[1:] else ", by its name"
         return named[:1], f"target column '{named[0]}'{others}"
     rest = [c for c in options if group_rank(c) is None and not (test and c in test.columns)]
-    repeating = [c for c in rest if 1 < len(set(train[c])) <= len(train) / 2]
+    repeating = [
+        c for c in rest if 1 < len(set(train[c])) <= len(train) / 2 or _is_measure(train, c)
+    ]
     flags = [column for column in rest if are_flags(train, [column])]
     if len(flags) > 1 and {*repeating} <= {*flags}:
         return flags, f"target {_phrase(flags)} (unsure: the ones left that hold 0 and 1)"
@@ -182,9 +183,18 @@ def _target_columns(
     )
 
 
+def _is_measure(train: Csv, column: str) -> bool:
+    """Whether a column holds what is measured of each thing, and not of its picture."""
+    is_size = "width" in map(normalize_name, train.columns)
+    named = MEASURE.fullmatch(normalize_name(column)) and not (
+        is_size and "height" in column.lower()
+    )
+    return bool(named) and None not in number_texts(train[column])
+
+
 def _answering(train: Csv, options: Sequence[str], sample: Csv) -> list[str]:
     """The columns that have most of the words that a sample answers with, in its cells or as columns."""
-    _, *answers = sample.columns
+    answers = [column for column in sample.columns if column != sample_id_column(sample)]
     words = {word for name in answers for cell in probe(sample[name]) for word in cell.split()}
     words = {word for word in {*answers, *words} if not NUMBER.fullmatch(word)}
     shares = {c: len(words & {*train[c]}) / max(1, len(words)) for c in options}

@@ -8,6 +8,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from automask.data.csv_file import Csv, normalize_name, quoted, shorten_list
+from automask.data.folder_kinds import role_of
 from automask.errors import UserError, did_you_mean
 
 TRAIN = re.compile(r"train(ing)?(set|data|split)?")
@@ -29,7 +30,7 @@ PARTS = re.compile(r"(data)?(split|set|subset|usage|partition)s?")
 @dataclass(frozen=True)
 class HeldOut:
     """The `column` that tells the parts of a table ("" for none), those of its `values` that are held
-    out, and a note on each guess."""
+    out, and a note on each guess. A value such as "test/" is a folder with all that lies in it."""
 
     column: str = ""
     values: tuple[str, ...] = ()
@@ -40,12 +41,17 @@ class HeldOut:
         """What says the same in `automask.toml`."""
         return f"{self.column}: {', '.join(self.values)}" if self.values else ""
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether folders tell the parts, so that the column has another meaning beside."""
+        return any(value.endswith("/") for value in self.values)
+
     def rows(self, table: Csv) -> tuple[list[int], list[int]]:
         """The rows to train on, and those held out."""
         sides: tuple[list[int], list[int]] = [], []
         cells = table[self.column] if self.column else [""] * len(table)
         for row, cell in enumerate(cells):
-            sides[bool(self.column) and cell.strip() in self.values].append(row)
+            sides[any(_is_of(cell, value) for value in self.values)].append(row)
         return sides
 
 
@@ -65,18 +71,19 @@ def _read(train: Csv, line: str) -> HeldOut:
     """
     if not line:
         return HeldOut()
-    column, colon, rest = line.rpartition(":")
-    values = tuple(value.strip() for value in rest.split(","))
-    if not colon:
+    named = (name for name in train.columns if line.startswith(f"{name}:"))
+    column = max(named, key=len, default=line.rpartition(":")[0])
+    values = tuple(value.strip() for value in line[len(column) + 1 :].split(","))
+    if ":" not in line:
         raise UserError(f"held_out: '{line}' isn't a column and its values, such as 'split: test'")
     cells = {cell.strip() for cell in train[column.strip()]}
     for value in values:
-        if value not in cells:
+        if not any(_is_of(cell, value) for cell in cells):
             raise UserError(
                 f"held_out: no row of {train.path} has '{value}' in column '{column}'"
                 f"{did_you_mean(value, cells)}"
             )
-    if cells <= {*values}:
+    if all(any(_is_of(cell, value) for value in values) for cell in cells):
         raise UserError(f"held_out: '{line}' holds out every row of {train.path}")
     return HeldOut(column.strip(), values)
 
@@ -98,7 +105,32 @@ def _guess(train: Csv, skip: Container[str | None]) -> HeldOut:
                 "makes them the folds"
             )
             return HeldOut(notes=(note,))
+    return _guess_folders(train)
+
+
+def _guess_folders(train: Csv) -> HeldOut:
+    """The rows whose path leads through a folder of test, where others' lead through train's."""
+    for column in train.columns:
+        counts = Counter(filter(None, map(_part_folder, train[column])))
+        parts = {folder: role_of(folder.split("/")[-2]) for folder in counts}
+        if {"train", "test"} <= {*parts.values()}:
+            return _describe(column, counts, parts)
+        if {"train", "validation"} <= {*parts.values()} and not train.files:
+            return HeldOut(notes=_describe(column, counts, parts).notes)
     return HeldOut()
+
+
+def _part_folder(cell: str) -> str:
+    """A path as far as the first folder that says a part of a split; "" where none does."""
+    folders = cell.strip().replace("\\", "/").split("/")[:-1]
+    place = next((at for at, name in enumerate(folders, 1) if role_of(name)), 0)
+    return "/".join([*folders[:place], ""]) if place else ""
+
+
+def _is_of(cell: str, value: str) -> bool:
+    """Whether a cell is a value, or lies in the folder that it is."""
+    cell = cell.strip()
+    return cell.replace("\\", "/").startswith(value) if value.endswith("/") else cell == value
 
 
 def _parts(column: str, counts: Counter[str]) -> dict[str, str]:

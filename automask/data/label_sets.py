@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
+from automask.data.label_texts import THOUSANDS
+
 SEPARATORS = ("|", ";", ",", " ")
 BRACKETS = ("[]", "()", "{}")
 
@@ -50,6 +52,8 @@ def _recur(cells: Collection[str], separator: str) -> str:
     most = max(len(parts[cell]) for cell in several)
     if separator == "," and numbers and most < 3 and not any(map(_in_brackets, cells)):
         return ""  # a decimal comma
+    if separator == "," and all(map(THOUSANDS.fullmatch, several)):
+        return ""
     if all(map(_in_brackets, parts)) or inside <= alone:
         return "sure"
     recurring = sum(cells_of[label] > 1 for label in inside)

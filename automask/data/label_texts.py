@@ -15,6 +15,8 @@ from automask.errors import UserError, did_you_mean
 INVISIBLE = "\u200b\u2060\ufeff"
 #: A number that isn't a code: "01" is another text than "1".
 NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d+|(?<=\d)\.)?(?<=[\d.])([eE][+-]?\d+)?")
+#: A number with commas between thousands, though a single comma may be a decimal one.
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 #: What programs write where a cell is empty.
 ABSENT = frozenset(("nan", "<na>", "#n/a", "n/a", "null"))
 

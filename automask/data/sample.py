@@ -1,11 +1,63 @@
-"""The sample submission: it asks for each test row once."""
+"""The sample submission: it asks for each test row once, and may spell ids and labels otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Callable, Collection, Sequence
 
-from automask.data.csv_file import Csv, quoted, shorten_list
+from automask.data.csv_file import Csv, quoted, repeats, shorten_list
 from automask.errors import UserError
+
+
+def sample_id_column(sample: Csv, id: str = "") -> str:
+    """The sample's column of ids: the one named as in train, else the first that repeats nothing."""
+    first, *others = sample.columns
+    distinct = (column for column in (first, *others) if not repeats(sample[column]))
+    return id if id in sample.columns else next(distinct, first)
+
+
+def answer_cells(sample: Csv | None, id: str) -> list[str]:
+    """The cells of a sample's only answer; none where it has several."""
+    if sample is None:
+        return []
+    answers = [c for c in sample.columns if c != sample_id_column(sample, id)]
+    return sample[answers[0]] if len(answers) == 1 else []
+
+
+def spell_as_asked(test_ids: Sequence[str], sample_ids: Sequence[str]) -> Sequence[str]:
+    """The test ids as the sample spells them, where all differ by no more than folder or ending."""
+    for key in _KEYS if {*test_ids} != {*sample_ids} else ():
+        asked = {key(name): name for name in sample_ids}
+        keys = {key(name) for name in test_ids}
+        if keys == {*asked} and len(keys) == len({*test_ids}) == len({*sample_ids}):
+            return [asked[key(name)] for name in test_ids]
+    return test_ids
+
+
+def spell_flags(labels: Collection[str], answers: Collection[str]) -> dict[str, str]:
+    """What the labels 0 and 1 are in a sample that answers with true and false, and the reverse.
+
+    >>> spell_flags(["0", "1"], ["False"]), spell_flags(["TRUE", "FALSE"], ["0", "1"])
+    ({'0': 'False', '1': 'True'}, {'FALSE': '0', 'TRUE': '1'})
+    """
+    labels, answers = {*labels}, {*answers} - {""}
+    for words in (("False", "True"), ("false", "true"), ("FALSE", "TRUE")):
+        for ours, theirs in ((("0", "1"), words), (words, ("0", "1"))):
+            if labels == {*ours} and answers and answers <= {*theirs}:
+                return dict(zip(ours, theirs, strict=True))
+    return {}
+
+
+def _name(path: str) -> str:
+    return re.split(r"[\\/]", path)[-1]
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(path)[0]
+
+
+_KEYS: Sequence[Callable[[str], str]] = (_stem, _name, lambda path: _stem(_name(path)))
 
 
 def check_ids(sample: Csv, id_column: str, test_ids: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from automask.data.columns import image_score
 from automask.data.csv_file import (
     TABLE_SUFFIXES,
     Csv,
@@ -19,7 +20,8 @@ from automask.data.csv_file import (
     shorten_list,
 )
 from automask.data.file_kinds import is_image
-from automask.data.image_files import Images, folder_names, image_names, probe
+from automask.data.folder_kinds import role_of
+from automask.data.image_files import Images, folder_names, image_names, probe, walk_images
 from automask.data.parquet_tables import cell_text, read_parquet
 from automask.data.pixel_tables import read_pixels
 from automask.data.table_text import read_text
@@ -81,6 +83,8 @@ def find_tables(
         else:
             name, note = find_csv(folder, role)
             files, remarks = [name] if name else [], [note] if note else []
+        if not files:
+            files, remarks = _find_in_folders(folder, role, among_classes)
         names |= {role: files} if files else {}
         notes += remarks
     return names, notes
@@ -127,6 +131,22 @@ def find_test(folder: Path, train: Sequence[str]) -> tuple[list[str], list[str]]
     return (_split_tables(folder, "test", False) if inside else []), []
 
 
+def _find_in_folders(folder: Path, role: str, among_classes: bool) -> tuple[list[str], list[str]]:
+    """The same of the tables in a folder that holds nothing but tables, such as csv or annotations."""
+    for place in folder_names(folder):
+        inner = folder / place
+        if role_of(place) or not table_names(inner) or next(walk_images(inner), None):
+            continue
+        name, _ = find_csv(inner, role)
+        names = [f"{place}/{name}"] if name else []
+        if role == "train":
+            others = [f"{place}/{n}" for n in table_names(inner) if _is_nameless(n)]
+            names = [n for n in names or others if _names_images(folder, n, among_classes)]
+        if len(names) == 1:
+            return names, [f"{names[0]} is the {role} table"]
+    return [], []
+
+
 def table_names(folder: Path) -> list[str]:
     """The tables in a folder, but for those that automask wrote there itself."""
     project = active()
@@ -144,13 +164,7 @@ def table_names(folder: Path) -> list[str]:
 def image_column(table: Csv, images: Images, role: str = "train") -> tuple[str, str]:
     """The column of which most cells name images, and the folder they are in; "" where none does."""
 
-    def score(column: str) -> tuple[float, int, int]:
-        prefix, _ = images.locate(table[column], role)
-        values = probe(table[column])
-        hits = images.hits(prefix, values)
-        return hits / len(values), len(set(values)), sum(map(is_image, values))
-
-    scores = {column: score(column) for column in table.columns}
+    scores = {column: image_score(table[column], images, role) for column in table.columns}
     best = max(scores, key=lambda column: scores[column])
     if scores[best][0] < 0.5:
         return "", ""

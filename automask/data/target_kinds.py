@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from automask.data.csv_file import Csv, normalize_name, quoted, shorten_list
 from automask.data.label_sets import guess_separator, split_cell
-from automask.data.label_texts import strip_blanks
+from automask.data.label_texts import THOUSANDS, strip_blanks
 from automask.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -75,6 +75,26 @@ def flags(train: Csv, columns: Sequence[str]) -> list[list[bool]]:
                 "columns with target = [...]"
             )
     return [[bool(flag) for flag in values] for values in cells.values()]
+
+
+def number_texts(cells: Collection[str]) -> list[str | None]:
+    """The numbers of a column, as texts with a decimal point; None for a cell that is none.
+
+    Commas stand between thousands where each could, and a cell shows that they do.
+    """
+    if are_thousands(cells):
+        cells = [cell.replace(",", "") for cell in cells]
+    return [number_text(cell) for cell in cells]
+
+
+def are_thousands(cells: Collection[str]) -> bool | None:
+    """Whether commas stand between thousands; None where they may be decimal ones as well."""
+    texts = [strip_blanks(cell) for cell in cells]
+    commas = [text for text in texts if "," in text]
+    if not commas or not all(THOUSANDS.fullmatch(text) for text in commas):
+        return False
+    sure = any(text.count(",") > 1 for text in commas) or any("." in text for text in texts)
+    return True if sure else None
 
 
 def number_text(cell: str) -> str | None:
@@ -156,7 +176,8 @@ def _guess_separator(train: Csv, target: str) -> Guess:
 def _guess_number(train: Csv, target: str, answers: Sequence[str]) -> Guess:
     """One column that may be a number."""
     rank = _number_rank(target, train[target], answers)
-    values = sorted(float(number_text(cell) or "nan") for cell in train[target]) if rank else []
+    texts = number_texts(train[target])
+    values = sorted(float(text or "nan") for text in texts) if rank else []
     if rank == 1:
         note = (
             f"the {len({*values})} whole numbers of target '{target}' are taken for classes: "
@@ -177,7 +198,7 @@ def _guess_number(train: Csv, target: str, answers: Sequence[str]) -> Guess:
 
 def _number_rank(name: str, cells: Sequence[str], answers: Sequence[str] = ()) -> int:
     """How surely a column is a number rather than classes: 0 for not at all, 2 for surely."""
-    texts = [number_text(cell) for cell in {*cells}]
+    texts = number_texts({*cells})
     values = {float(text) for text in texts if text is not None}
     if None in texts or any(CODE.match(cell) for cell in cells):
         return 0

@@ -154,7 +154,13 @@ def _label_sets(
 def _numbers(train: Csv, targets: Sequence[str], wording: Wording) -> tuple[Columns, list[str]]:
     """The numbers of a column, as texts with a decimal point."""
     (target,) = targets
-    texts = [target_kinds.number_text(cell) for cell in train[target]]
+    if target_kinds.are_thousands(train[target]) is None:
+        odd = [row for row, cell in enumerate(train[target]) if "," in cell]
+        raise UserError(
+            f"{train.at(odd)}: '{train[target][odd[0]]}' in column '{target}' is a number of thousands "
+            "or has a decimal comma; write the numbers without commas"
+        )
+    texts = target_kinds.number_texts(train[target])
     if odd := [row for row, text in enumerate(texts) if text is None]:
         cells = shorten_list(quoted(train[target][row] for row in odd))
         raise UserError(

@@ -288,6 +288,31 @@ class TestParts:
         tables = table(task("train", ["image", "label", "set"], *rows, image=0))
         assert len(tables.train) == 6 and len(tables.test) == 2
 
+    @pytest.mark.parametrize("place", ["", "./", "data/", "C:\\data\\"])
+    def test_rows_whose_images_lie_in_a_folder_of_test_are_held_out(self, task, tmp_path, place):
+        parts = ["train", "train", "Test", "valid"]
+        names = [f"{parts[i // 2 % 4]}/{i}.png" for i in range(8)]
+        for name in names:
+            task("empty", [name], [name], image=0, folder="")
+        (tmp_path / "empty.csv").unlink()
+        slash = "\\" if "\\" in place else "/"
+        cells = [place + name.replace("/", slash) for name in names]
+        task("train", ["file_name", "label"], *((c, "ab"[i % 2]) for i, c in enumerate(cells)))
+        tables = table(tmp_path)
+        assert tables.train.ids == [cell for cell in cells if "Test" not in cell]
+        assert tables.test.ids == [cell for cell in cells if "Test" in cell]
+        folder = place.replace("\\", "/")
+        assert tables.arguments["held_out"] == f"file_name: {folder}Test/"
+        assert line(note(tables, "held out"), "held_out") == ""
+        rule = line(note(tables, "scored by folds"), "held_out")
+        assert len(table(tmp_path, held_out=rule).train) == 4
+        assert again(tables, tmp_path, tmp_path).train.ids == tables.train.ids
+        assert len(table(tmp_path, held_out="").train) == 8
+
+    def test_folders_of_classes_called_test_are_none(self, task):
+        rows = [(f"{['test', 'control'][i % 2]}/{i}.png", "ab"[i % 2]) for i in range(8)]
+        assert len(table(task("train", ["image", "label"], *rows, image=0)).train) == 8
+
     def test_numbers_of_parts_are_told_and_left_alone(self, task):
         folder = task(
             "train", ["image", "label", "partition"], *self.rows(["0", "0", "1", "2"]), image=0
@@ -488,6 +513,16 @@ class TestKinds:
     def test_what_does_not_fit_is_refused(self, task, arguments, words):
         assert words in refusal(self.flags(task, (1, 0, 0), (0, 1, 1)), **arguments)
 
+    def test_commas_between_thousands(self, task):
+        cells = [*(f"{1000 + 137 * i:,}" for i in range(8)), "950", "1,234,567", "1,234,568"]
+        tables = table(labelled(task, cells, header=("image", "price")))
+        assert tables.kind == "number"
+        assert labels(tables) == [cell.replace(",", "") for cell in cells]
+
+    def test_commas_that_may_be_decimal_are_refused(self, task):
+        folder = labelled(task, [f"{1 + i},{125 + i}" for i in range(8)], header=("image", "price"))
+        assert "is a number of thousands or has a decimal comma" in refusal(folder)
+
 
 class TestTargets:
     @pytest.mark.parametrize(
@@ -518,6 +553,21 @@ class TestTargets:
         tables = table(task("train", ["image", "Finding Labels", "sites"], *rows, image=0))
         assert tables.arguments["target"] == "Finding Labels"
         assert note(tables, "target column", "unsure")
+
+    def test_a_measure_beside_two_values_is_ambiguous(self, task):
+        rows = [(f"{i}.png", str(12 + 7 * i), str(i % 2 == 0)) for i in range(12)]
+        folder = task("train", ["id", "boneage", "male"], *rows, image=0)
+        assert "'boneage', 'male'; say it with target" in refusal(folder)
+        assert table(folder, target="boneage").kind == "number"
+
+    def test_a_measure_is_the_target_where_nothing_else_is_left(self, task):
+        rows = [(f"{i}.png", f"{12 + 7 * i}.5") for i in range(8)]
+        assert table(task("train", ["image", "weight"], *rows, image=0)).kind == "number"
+
+    def test_the_height_of_a_picture_is_no_measure(self, task):
+        rows = [(f"{i}.png", str(12 + i), str(15 + i), "ab"[i % 2]) for i in range(8)]
+        tables = table(task("train", ["image", "width", "height", "what"], *rows, image=0))
+        assert list(tables.train.attributes) == ["what"]
 
 
 class TestUnits:
@@ -556,3 +606,67 @@ class TestUnits:
 
     def test_a_unit_can_be_declined(self, task):
         assert "unit = 'patient'" in refusal(self.write(task), unit="", id="patient")
+
+
+class TestSample:
+    def trained(self, task, labels="ab", count=8):
+        rows = [(f"train_{i}.png", labels[i % 2], f"P{i // 2}") for i in range(count)]
+        return task("train", ["image", "label", "patient_id"], *rows, image=0, folder="train")
+
+    def predicted(self, task, *header, rows=None):
+        rows = rows or [(f"t{i}.png",) for i in range(4)]
+        return task("test", ["image", *header], *rows, image=0, folder="test")
+
+    def test_its_ids_may_stand_last(self, task):
+        self.trained(task)
+        self.predicted(task)
+        folder = task(
+            "sample_submission", ["label", "image"], *(("a", f"t{i}.png") for i in range(4))
+        )
+        tables = table(folder)
+        assert tables.id_column == "image" and list(tables.train.attributes) == ["label"]
+
+    @pytest.mark.parametrize("form", ["t{}", "test/t{}.png", "test/t{}", "t{}.jpg"])
+    def test_its_ids_may_lack_endings_or_have_folders(self, task, form):
+        self.trained(task)
+        self.predicted(task)
+        asked = [form.format(i) for i in (3, 1, 0, 2)]
+        folder = task("sample_submission", ["image", "label"], *((name, "a") for name in asked))
+        tables = table(folder)
+        assert sorted(tables.test.ids) == sorted(asked)
+        paths = dict(zip(tables.test.ids, tables.test.paths, strict=True))
+        assert [paths[name].stem for name in asked] == ["t3", "t1", "t0", "t2"]
+        assert note(tables, "differ from test's in folder or ending")
+
+    def test_ids_of_other_images_are_refused(self, task):
+        self.trained(task)
+        self.predicted(task)
+        folder = task("sample_submission", ["image", "label"], *((f"t{i}", "a") for i in range(5)))
+        assert "5 ids are no test ids" in refusal(folder)
+
+    def test_it_may_ask_for_things_that_only_the_test_table_has(self, task):
+        self.trained(task, "01")
+        self.predicted(task, "prediction_id", rows=[(f"t{i}.png", f"Q{i // 2}") for i in range(4)])
+        rows = [("Q0", "0.5"), ("Q1", "0.5")]
+        tables = table(task("sample_submission", ["prediction_id", "label"], *rows))
+        assert tables.test.units == ["Q0", "Q0", "Q1", "Q1"] and tables.train.units is None
+        assert note(tables, "answered once for each")
+
+    @pytest.mark.parametrize(
+        ("ours", "asked", "merge"),
+        [
+            (["0", "1"], "False", {"0": "False", "1": "True"}),
+            (["TRUE", "FALSE"], "0", {"FALSE": "0", "TRUE": "1"}),
+        ],
+    )
+    def test_true_and_false_are_one_and_zero(self, task, tmp_path, ours, asked, merge):
+        self.trained(task, ours)
+        self.predicted(task)
+        folder = task(
+            "sample_submission", ["image", "label"], *((f"t{i}.png", asked) for i in range(4))
+        )
+        tables = table(folder)
+        assert labels(tables)[:2] == [merge[text] for text in ours]
+        assert tables.arguments["merge"] == merge
+        assert note(tables, "labels as the sample submission has them")
+        assert labels(again(tables, folder, tmp_path)) == labels(tables)

@@ -125,6 +125,25 @@ class TestTheOnlyTableThatNamesImages:
         assert len(folders(legend).train) == 8
 
 
+class TestFolderOfTables:
+    @pytest.mark.parametrize("place", ["csv", "annotations", "meta"])
+    def test_is_read_beside_the_images(self, tmp_path, place):
+        draw(*(tmp_path / "images" / name for name in [*NAMES, "t.jpg"]))
+        write(tmp_path / place / "train.csv", *ROWS)
+        write(tmp_path / place / "test.csv", ["image"], ["t.jpg"])
+        write(tmp_path / place / "sample_submission.csv", ["image", "emotion"], ["t.jpg", "a"])
+        tables = find_layout(tmp_path).tables
+        assert len(tables.train) == 4 and tables.test.ids == ["t.jpg"]
+        assert tables.arguments["sample"] == f"{place}/sample_submission.csv"
+        assert len(again(tmp_path, tables).train) == 4
+
+    def test_the_only_one_that_names_images(self, tmp_path):
+        draw(*(tmp_path / "images" / name for name in NAMES))
+        write(tmp_path / "tables" / "legend.csv", *ROWS)
+        write(tmp_path / "tables" / "sizes.csv", ["what", "size"], ["a", "1"], ["b", "2"])
+        assert find_layout(tmp_path).tables.arguments["train"] == "tables/legend.csv"
+
+
 class TestRowNumbers:
     def draw(self, folder, *names):
         draw(*(folder / "images" / name for name in NAMES))
