@@ -351,7 +351,7 @@ def test_a_label_set_that_train_has_nowhere_can_be_a_correction():
 def test_numbers_have_no_suspects_and_are_corrected_by_any_number():
     years = tables({"year": ["1950.5", "1960", "1970"]}, kind="number")
     prepared = dataset.prepare(years, "rmse")
-    with pytest.raises(UserError, match="classes and labels.*a number a row"):
+    with pytest.raises(UserError, match=r"classes and labels.*a number a row"):
         find_suspects(prepared, prepared.labels[:, None], np.arange(3))
     change = corrections.Correction("r0", "year", "1950.5", "1955", "", "", "")
     assert corrections.apply(years, [change]).train.attributes["year"][0] == "1955"
