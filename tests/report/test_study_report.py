@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automask import units
+from automask.data import dataset
 from automask.data.dataset import Attributes
 from automask.diagnostics import audit
 from automask.diagnostics.audit import Finding
@@ -23,7 +24,7 @@ from automask.study.session import Options, open_session
 from automask.target import SINGLE
 from automask.training.network import Backbone, Network, build
 from helpers.commands import automask, refused
-from helpers.competition import SPACE, draw_table
+from helpers.competition import SPACE, draw_table, tables
 
 NASTY = "</style><script>alert('x')</script> & \"{{ facts }}\""
 
