@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automask import units
+from automask.data import dataset
 from automask.data.dataset import Attributes
 from automask.diagnostics import audit
 from automask.diagnostics.audit import Finding
@@ -23,7 +24,7 @@ from automask.study.session import Options, open_session
 from automask.target import SINGLE
 from automask.training.network import Backbone, Network, build
 from helpers.commands import automask, refused
-from helpers.competition import SPACE, draw_table
+from helpers.competition import SPACE, draw_table, tables
 
 NASTY = "</style><script>alert('x')</script> & \"{{ facts }}\""
 
@@ -298,3 +299,14 @@ def test_in_a_browser_it_fits_a_phone_and_the_dark(browser, studied):
     assert browser.execute_script("return document.documentElement.scrollWidth") == 390
     severe = [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
     assert severe == []
+
+
+def test_a_number_is_shown_against_the_truth_and_by_bands():
+    years = np.linspace(1950, 2010, 40)
+    prepared = dataset.prepare(tables({"year": years.astype(str)}, kind="number"), "rmse")
+    found = evaluation.numbers(prepared, (years + 2)[:, None])
+    assert found["name"] == "year" and found["points"][0] == [1950, 1952]
+    assert [band["rows"] for band in found["bands"]] == [4] * 10
+    assert all(band["above"] == pytest.approx(2) for band in found["bands"])
+    assert charts.scatter(found["points"], "year").count("<circle") == 40
+    assert evaluation.numbers(dataset.prepare(tables(["a", "b"])), np.eye(2)) is None
