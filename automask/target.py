@@ -7,9 +7,9 @@ probabilities of the classes, grades or labels, or a single column of numbers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -199,5 +199,17 @@ class Number(Target):
 
 
 SINGLE, ORDERED, MULTI = Target(), Ordered(), Multi()
+_KINDS = {kind.name: kind for kind in (Target, Ordered, Multi, Number)}
 #: The names that a plugin can declare.
-NAMES = tuple(kind.name for kind in (Target, Ordered, Multi, Number))
+NAMES = tuple(_KINDS)
+
+
+def to_json(target: Target) -> dict[str, Any]:
+    """A target as what JSON can hold: its name, and numbers of its own."""
+    return {"name": target.name, **vars(target)}
+
+
+def from_json(state: Mapping[str, Any]) -> Target:
+    """The target of which `to_json` made this; raises `KeyError` or `TypeError` where none did."""
+    numbers = {key: value for key, value in state.items() if key != "name"}
+    return _KINDS[state["name"]](**numbers)

@@ -34,6 +34,7 @@ from automask.study.status import Status, status
 
 if TYPE_CHECKING:
     from automask.api.ensembles import EnsembleResult
+    from automask.api.models import Exported
     from automask.diagnostics.advice import Advice
     from automask.diagnostics.audit import Finding
     from automask.diagnostics.suspects import Suspects
@@ -154,6 +155,26 @@ class Study:
 
         with self._working():
             return ensembles.session_ensemble(self._session, method=method, tta=tta, top=top)
+
+    def export(
+        self,
+        output: str | Path,
+        *,
+        method: str = "auto",
+        tta: str = "none",
+        top: int | None = None,
+        member: int | None = None,
+        size: str | None = None,
+        listener: Listener | None = None,
+    ) -> Exported:
+        """Write the blend, or one `member`, into a folder that predicts by itself; see
+        `automask.export`."""
+        from automask.api import models
+
+        with self._working(listener):
+            return models.export_session(
+                self._session, output, method=method, tta=tta, top=top, member=member, size=size
+            )
 
     @property
     def out_of_fold(self) -> pd.DataFrame:
