@@ -1,13 +1,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench gpu clean
+.PHONY: demo test test-oldest lint bench gpu clean
 
 demo: .venv/ready
 	$(BIN)/automask demo
 
 test: lint
 	$(BIN)/pytest
+
+test-oldest: .oldest/ready
+	.oldest/bin/python -m pytest tests/training tests/ensembles tests/cli/test_commands.py tests/study
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -22,7 +25,13 @@ gpu: .venv/ready
 	$(BIN)/python -m benchmarks.gpu
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .oldest demo
+
+# Gigabytes are fetched: the oldest versions that pyproject.toml allows, with those of tests/oldest.txt.
+.oldest/ready: pyproject.toml tests/oldest.txt
+	python3.11 -m venv .oldest
+	.oldest/bin/pip install --quiet --constraint tests/oldest.txt --editable '.[cma]' pytest pytest-xdist hypothesis pyarrow pydicom tifffile
+	touch $@
 
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "automask needs Python 3.11 or newer, this is %d.%d; try: make PYTHON=python3.12" % sys.version_info[:2])'

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from automask import Float, optimizer
+from automask.errors import UserError
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -155,7 +156,10 @@ def muon(
     When to use: on a GPU, for larger networks and many steps. On a processor its own computation can
     take far longer than the gradient's.
     """
-    from timm.optim import Muon
+    try:
+        from timm.optim import Muon
+    except ImportError as error:
+        raise UserError("muon: this timm has none; pip install --upgrade timm") from error
 
     groups = scaled(parameter_groups, lr, head_lr_ratio, weight_decay, layer_decay)
     return Muon(

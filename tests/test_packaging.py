@@ -43,3 +43,15 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
         declared_packages("cma", "dicom", "heic", "parquet", "report", "tiff") - declared_packages()
     )
     assert imported_packages() - optional == declared_packages()
+
+
+def test_the_oldest_versions_that_are_tried_are_the_lower_bounds():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bounds = dict(
+        re.match(r"([\w-]+)>=([\d.]+)", line).groups() for line in project["dependencies"]
+    )
+    lines = (ROOT / "tests/oldest.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert pins.keys() == bounds.keys()
+    for name, bound in bounds.items():
+        assert f"{pins[name]}.".startswith(f"{bound}."), name

@@ -13,6 +13,7 @@ from automask.errors import UserError
 from automask.prediction import model as models
 from automask.prediction import sources
 from automask.prediction.model import Model as Model
+from automask.storage.files import refuse_existing
 from automask.storage.model_store import ModelStore
 from automask.units import bytes_of
 
@@ -79,7 +80,7 @@ def export_session(
     from automask.ensembles import export as exports
     from automask.report import model_card
 
-    ModelStore(Path(output)).refuse_existing()
+    refuse_existing(Path(output))
     most = None if size is None else bytes_of(size)
     blended = exports.choose(session, method, tta, top, member, most)
     card = model_card.text(session, blended)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automask.cli.options import Device, Storage, Study, terminal
+from automask.cli.options import Device, Storage, Study, Weights, terminal
 
 app = typer.Typer()
 
@@ -137,3 +137,30 @@ def predict(
         markup=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def bundle(
+    output: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write.")],
+    weights: Weights = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="An exported model to predict by; a search is bundled without one."),
+    ] = None,
+) -> None:
+    """Write a folder that searches or predicts without internet.
+
+    It has automask, weights, space, plugins, configuration and a notebook that installs and runs them.
+    """
+    from automask.api import bundles
+    from automask.api.projects import Project
+
+    console, made = terminal(), bundles.bundle(output, Project(), weights=weights, model=model)
+    lines = [
+        f"wrote {made.folder}; now, where there is internet, add the packages, of the kernel's Python:",
+        f"  pip download --no-deps --only-binary :all: -r {made.requirements} -d {made.wheels}",
+        "torch and torchvision are to be those of the kernel",
+        f"then take the folder there and run {made.notebook}",
+    ]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,3 +90,29 @@ def atomic_write(file: Path) -> Iterator[Path]:
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise `UserError` where something is there already: nothing is ever replaced."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UserError(f"{folder}: is there already; remove it or give another name")
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill; it becomes `folder` when the block ends well and is removed otherwise.
+
+    Raises `UserError` where something is there already, or where it can't be written.
+    """
+    refuse_existing(folder)
+    beside = folder.absolute().with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        os.replace(beside, folder)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UserError(f"{folder}: can't be written ({error.strerror})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

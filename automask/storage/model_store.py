@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from automask.errors import UserError
-from automask.storage.files import file_digest
+from automask.storage.files import atomic_folder, file_digest
 
 #: A line of `sha256sum`: a digest and the file that has it.
 LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
@@ -59,32 +57,18 @@ class ModelStore:
     def is_model(self) -> bool:
         return self.contents.is_file() or self.sums.is_file()
 
-    def refuse_existing(self) -> None:
-        """Raise `UserError` where something is there already: nothing is ever replaced."""
-        if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
-            raise UserError(f"{self.folder}: is there already; remove it or give another name")
-
     @contextmanager
     def create(self) -> Iterator[ModelStore]:
         """A folder to fill, which becomes this one when the block ends well, its sums added.
 
         Raises `UserError` where something is there already, or where it can't be written.
         """
-        self.refuse_existing()
-        beside = self.folder.absolute().with_name(f".{self.folder.name}.{os.getpid()}")
-        try:
-            (beside / "weights").mkdir(parents=True)
+        with atomic_folder(self.folder) as beside:
+            (beside / "weights").mkdir()
             store = ModelStore(beside)
             yield store
             lines = [f"{file_digest(beside / name)}  {name}\n" for name in store._names()]
             store.sums.write_text("".join(lines), "utf-8")
-            os.replace(beside, self.folder)
-        except OSError as error:
-            if error.filename is None:
-                raise
-            raise UserError(f"{self.folder}: can't be written ({error.strerror})") from error
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
     def check(self) -> None:
         """Raise `UserError` where a file is missing or has changed, or where a plugin came in."""

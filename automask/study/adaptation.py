@@ -105,7 +105,7 @@ def adapt(
     if len(data.attributes.names) == 1 and len(heads) > 1 and "factored" in heads:
         applicable = {name: ranges for name, ranges in heads.items() if name != "factored"}
         chosen = replace(chosen, competitors={**chosen.competitors, "head": applicable})
-    chosen, more = _without_slow(chosen, device)
+    chosen, more = _without_muon(chosen, device)
     notes += more
     if not data.numbers:
         plain = DEFAULTS["labelling"]
@@ -114,8 +114,9 @@ def adapt(
     return chosen, notes
 
 
-def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
-    """The space without muon where its products of bfloat16 would be emulated, and a note of it.
+def _without_muon(chosen: Space, device: str) -> tuple[Space, list[str]]:
+    """The space without muon where timm has none or its products of bfloat16 would be emulated, and a
+    note of it.
 
     Training steps of mobilenetv3_small_050 at 48 px took 8 times as long on one core, of regnetx_002
     49 times.
@@ -123,14 +124,18 @@ def _without_slow(chosen: Space, device: str) -> tuple[Space, list[str]]:
     optimizers = dict(chosen.competitors["optimizer"])
     if optimizers.pop("muon", None) is None or not optimizers:
         return chosen, []
+    import timm.optim
+
     from automask.training import hardware
 
-    if not hardware.emulated(machine.device(device)):
+    if not hasattr(timm.optim, "Muon"):
+        reason = f"timm {timm.__version__} has none; pip install --upgrade timm"
+    elif hardware.emulated(machine.device(device)):
+        reason = "it multiplies in bfloat16, which this device lacks and is slow to emulate"
+    else:
         return chosen, []
-    note = (
-        "muon left out: it multiplies in bfloat16, which this device lacks and is slow to emulate"
-    )
-    return replace(chosen, competitors={**chosen.competitors, "optimizer": optimizers}), [note]
+    less = replace(chosen, competitors={**chosen.competitors, "optimizer": optimizers})
+    return less, [f"muon left out: {reason}"]
 
 
 def refuse_idle(chosen: Space, data: Dataset) -> None:

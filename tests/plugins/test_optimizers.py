@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from automask import testing
+from automask.errors import UserError
 from automask.space import registry, space_file
 from automask.study import adaptation, opening, session
 from automask.training import hardware
@@ -255,6 +256,15 @@ def test_only_a_space_of_ones_own_asks_for_muon_where_bfloat16_is_emulated(insid
         assert ("muon" in full.competitors["optimizer"]) != emulated
         assert bool([note for note in notes if "muon left out" in note]) == emulated
         assert {"adamw", "sgd", "lamb"} <= set(full.competitors["optimizer"])
+
+
+def test_muon_is_left_out_or_refused_where_timm_has_none(study, monkeypatch):
+    monkeypatch.delattr("timm.optim.Muon", raising=False)
+    full, notes = adaptation.adapt(space_file.load("full"), study.data, {}, "cpu")
+    assert "muon" not in full.competitors["optimizer"]
+    assert [note for note in notes if "pip install --upgrade timm" in note]
+    with pytest.raises(UserError, match="pip install --upgrade timm"):
+        stepped((16, 64))
 
 
 @pytest.mark.parametrize("plugin", OPTIMIZERS, ids=named)
