@@ -148,17 +148,18 @@ def test_resizes_are_trainings_to_a_level(name, shape):
 
 
 def probabilities(target, members=3, rows=40, classes=4):
+    """As networks give them: what ranks are taken among is exact in float32."""
     draws = np.random.default_rng(0).normal(0, 2, (members, rows, classes))
     if target is MULTI:
-        return 1 / (1 + np.exp(-draws))
-    return np.exp(draws) / np.exp(draws).sum(2, keepdims=True)
+        return (1 / (1 + np.exp(-draws))).astype(np.float32)
+    return (np.exp(draws) / np.exp(draws).sum(2, keepdims=True)).astype(np.float32)
 
 
 def blend_cases():
     rng = np.random.default_rng(1)
     weights, biases = np.array([0.5, 0.3, 0.2]), rng.normal(0, 1, 4)
-    several = np.sort(probabilities(SINGLE).reshape(3, -1))
-    labels = np.sort(probabilities(MULTI).reshape(3, -1))
+    several = np.sort(probabilities(SINGLE).reshape(3, -1)).astype(np.float64)
+    labels = np.sort(probabilities(MULTI).reshape(3, -1)).astype(np.float64)
     coefficients = rng.normal(0, 1, (3, 12))
     yield "mean", WeightedMean(weights), SINGLE, biases, 1.7
     yield "grades", WeightedMean(weights), ORDERED, np.array([0.6, 1.4, 2.7]), None
@@ -176,7 +177,7 @@ def blend_cases():
 @pytest.mark.parametrize("case", blend_cases(), ids=lambda case: case[0])
 def test_blends_shifts_and_temperatures_are_numpys(case):
     _, blend, target, shift, temperature = case
-    members = probabilities(target).astype(np.float32)
+    members = probabilities(target)
     blending = Blending(blend, target, shift, temperature)
     kind = f"{type(blend).__module__}:{type(blend).__qualname__}"
     found = BlendGraph(blending, kind)(torch.from_numpy(members)).numpy()
