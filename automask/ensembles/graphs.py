@@ -103,7 +103,7 @@ def compare(session: Session, model: Model, graph: Graph, file: Path) -> Agreeme
     with torch.inference_mode():
         for image in _images(session, graph, rows, "comparing"):
             answers.append(runner.run(image)[0])
-            in_torch.append(graph(torch.from_numpy(image[None]))[0].numpy())
+            in_torch.append(graph(torch.tensor(image[None]))[0].numpy())
     scale = target.scale if isinstance(target, Number) else 1.0
     here, there = np.stack(answers), np.stack(in_torch)
     difference = float(np.abs(here - there).max()) / scale
