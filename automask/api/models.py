@@ -21,22 +21,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from automask.ensembles.ensemble import Ensemble
+    from automask.ensembles.graphs import Agreement, Quantised
     from automask.study.session import Session
 
 
 @dataclass(frozen=True)
 class Exported:
     """A model's `folder` of `size` bytes, the blend that it holds, and the largest `difference` between
-    what its networks predict and what the study scored, on some rows of each fold."""
+    what its networks predict and what the study scored, on some rows of each fold.
 
-    folder: Path
+    Without a folder only files for other runtimes were written. `agreement` is how a file of ONNX
+    answers beside torch, `quantised` what 8 bits cost.
+    """
+
+    folder: Path | None
     size: int
     blend: Ensemble
     difference: float
+    agreement: Agreement | None = None
+    quantised: Quantised | None = None
 
 
 def export(
-    output: str | Path,
+    output: str | Path | None = None,
     folder: Folder = ".",
     study: str = "main",
     *,
@@ -46,14 +53,18 @@ def export(
     top: int | None = None,
     member: int | None = None,
     size: str | None = None,
+    onnx: str | Path | None = None,
+    torch: str | Path | None = None,
+    int8: str | Path | None = None,
     device: str = "auto",
 ) -> Exported:
-    """Write the blend of a study into the folder `output`, which predicts by itself.
+    """Write the blend of a study into the folder `output`, which predicts by itself, or into one file
+    for another runtime: `onnx`, `torch` (torch.export's format), `int8` (ONNX in 8 bits).
 
     It is the blend of `automask.ensemble`, of the trials whose weights are kept: of `member` alone
     where that is a trial's number, and the best whose networks take up to `size`, as "40MB", where
-    that is given. Raises `UserError` where there is no such study, where nothing can be exported, or
-    where `output` is there already.
+    that is given. Raises `UserError` where there is no such study, where nothing can be exported,
+    where `output` is there already, or where a file can't hold the model.
     """
     from automask.api.surroundings import working
     from automask.study.session import Options, open_session
@@ -62,30 +73,50 @@ def export(
     with working(options.project):
         session = open_session(options)
         return export_session(
-            session, output, method=method, tta=tta, top=top, member=member, size=size
+            session,
+            output,
+            method=method,
+            tta=tta,
+            top=top,
+            member=member,
+            size=size,
+            onnx=onnx,
+            torch=torch,
+            int8=int8,
         )
 
 
 def export_session(
     session: Session,
-    output: str | Path,
+    output: str | Path | None = None,
     *,
     method: str = "auto",
     tta: str = "none",
     top: int | None = None,
     member: int | None = None,
     size: str | None = None,
+    onnx: str | Path | None = None,
+    torch: str | Path | None = None,
+    int8: str | Path | None = None,
 ) -> Exported:
     """The same of an open study."""
     from automask.ensembles import export as exports
+    from automask.ensembles import graphs
     from automask.report import model_card
 
-    refuse_existing(Path(output))
+    files = graphs.Files(*(None if one is None else Path(one) for one in (onnx, torch, int8)))
+    if output is None and not files:
+        raise UserError("nothing to write: name a folder MODEL, or --onnx, --torch or --int8 FILE")
+    files.check()
     most = None if size is None else bytes_of(size)
-    blended = exports.choose(session, method, tta, top, member, most)
-    card = model_card.text(session, blended)
-    store, difference = exports.write(session, blended, Path(output), card)
-    return Exported(store.folder, store.size, blended, difference)
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "model" if output is None else Path(output)
+        refuse_existing(folder)
+        blended = exports.choose(session, method, tta, top, member, most)
+        card = model_card.text(session, blended)
+        store, difference = exports.write(session, blended, folder, card)
+        made = graphs.write(session, blended, store, files) if files else (None, None)
+        return Exported(folder if output else None, store.size, blended, difference, *made)
 
 
 def load_model(folder: str | Path, *, device: str = "auto", trust_plugins: bool = False) -> Model:
@@ -112,8 +143,9 @@ def open_model(
             f"{name}: no exported model there, and no project here with a study '{name}'"
         )
     with TemporaryDirectory() as place:
-        exported = export(Path(place) / "model", project, name, device=device)
-        return load_model(exported.folder, device=device, trust_plugins=True)
+        path = Path(place) / "model"
+        export(path, project, name, device=device)
+        return load_model(path, device=device, trust_plugins=True)
 
 
 def predict(

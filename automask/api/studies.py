@@ -164,22 +164,34 @@ class Study:
 
     def export(
         self,
-        output: str | Path,
+        output: str | Path | None = None,
         *,
         method: str = "auto",
         tta: str = "none",
         top: int | None = None,
         member: int | None = None,
         size: str | None = None,
+        onnx: str | Path | None = None,
+        torch: str | Path | None = None,
+        int8: str | Path | None = None,
         listener: Listener | None = None,
     ) -> Exported:
-        """Write the blend, or one `member`, into a folder that predicts by itself; see
-        `automask.export`."""
+        """Write the blend, or one `member`, into a folder that predicts by itself, or into a file for
+        another runtime; see `automask.export`."""
         from automask.api import models
 
         with self._working(listener):
             return models.export_session(
-                self._session, output, method=method, tta=tta, top=top, member=member, size=size
+                self._session,
+                output,
+                method=method,
+                tta=tta,
+                top=top,
+                member=member,
+                size=size,
+                onnx=onnx,
+                torch=torch,
+                int8=int8,
             )
 
     @property

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automask.cli.options import Device, Storage, Study, Weights, terminal
+
+if TYPE_CHECKING:
+    from automask.api.models import Exported
 
 app = typer.Typer()
 
 
 @app.command()
 def export(
-    output: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder to write.")],
+    output: Annotated[
+        Path | None, typer.Argument(metavar="[MODEL]", help="The folder to write.")
+    ] = None,
     study: Study = "main",
     storage: Storage = None,
     method: Annotated[
@@ -31,16 +37,25 @@ def export(
     size: Annotated[
         str | None, typer.Option(help="The best blend whose networks take no more, as 40MB.")
     ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="One file of ONNX, from pixels to answers.")
+    ] = None,
+    torch: Annotated[
+        Path | None, typer.Option(metavar="FILE.pt2", help="The same in torch.export's format.")
+    ] = None,
+    int8: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="ONNX in 8 bits, and what they cost.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Write a study's blend as a folder that predicts by itself.
+    """Write a study's blend as a folder that predicts by itself, or as one file for other runtimes.
 
-    It needs neither the study nor the data; automask predict reads it. Nothing is trained again.
+    It needs neither the study nor the data; automask predict reads the folder. Nothing is trained
+    again.
     """
     from automask.api import models
     from automask.api.projects import Project
     from automask.cli.notes import printed
-    from automask.units import format_bytes
 
     console = terminal()
     with printed(console, "note: "):
@@ -54,17 +69,51 @@ def export(
             top=top,
             member=member,
             size=size,
+            onnx=onnx,
+            torch=torch,
+            int8=int8,
             device=device,
         )
+    for line in _export_lines(made, onnx, torch, int8):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _export_lines(
+    made: Exported, onnx: Path | None, torch: Path | None, int8: Path | None
+) -> Iterator[str]:
+    from automask.units import format_bytes
+
+    def wrote(file: Path) -> str:
+        return f"wrote {file}: {format_bytes(file.stat().st_size)}"
+
     count = len(made.blend.parts)
-    console.print(
-        f"wrote {made.folder}: {count} trial{'s' * (count > 1)} by '{made.blend.method}', "
-        f"{format_bytes(made.size)}, {made.blend.nested} chosen without the rows scored; its networks "
-        f"predict what the study scored, to {made.difference:.0e}",
-        markup=False,
-        soft_wrap=True,
+    blend = (
+        f"{count} trial{'s' * (count > 1)} by '{made.blend.method}', "
+        f"{made.blend.nested} chosen without the rows scored"
     )
-    console.print(f"look at {made.folder}/MODEL.md; automask predict {made.folder} IMAGES")
+    if made.folder:
+        yield (
+            f"wrote {made.folder}: {format_bytes(made.size)}, {blend}; its networks predict what the "
+            f"study scored, to {made.difference:.0e}"
+        )
+        yield f"look at {made.folder}/MODEL.md; automask predict {made.folder} IMAGES"
+    else:
+        yield f"the blend: {blend}"
+    if torch:
+        yield wrote(torch)
+    if onnx and made.agreement:
+        one = made.agreement
+        yield (
+            f"{wrote(onnx)}; on {one.rows:,} train images it gives what torch does, to "
+            f"{one.difference:.0e}, and with the resize of its own what the model does, to "
+            f"{one.resize:.0e}: the same answer for {one.same:,}"
+        )
+    if int8 and made.quantised:
+        cost = made.quantised
+        yield (
+            f"{wrote(int8)}; {cost.metric} of {cost.rows:,} out-of-fold rows that set no range: "
+            f"{cost.score:.4f} in 8 bits, {cost.study:.4f} without, by the blend chosen on them"
+        )
 
 
 @app.command()
