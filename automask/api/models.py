@@ -45,14 +45,16 @@ def export(
     top: int | None = None,
     member: int | None = None,
     size: str | None = None,
+    single: bool = False,
     device: str = "auto",
 ) -> Exported:
     """Write the blend of a study into the folder `output`, which predicts by itself.
 
     It is the blend of `automask.ensemble`, of the trials whose weights are kept: of `member` alone
     where that is a trial's number, and the best whose networks take up to `size`, as "40MB", where
-    that is given. Raises `UserError` where there is no such study, where nothing can be exported, or
-    where `output` is there already.
+    that is given. `single` writes the best network that `automask.distill` made in place of the blend.
+    Raises `UserError` where there is no such study, where nothing can be exported, or where `output`
+    is there already.
     """
     from automask.api.surroundings import working
     from automask.study.session import Options, open_session
@@ -61,7 +63,14 @@ def export(
     with working(options.project):
         session = open_session(options)
         return export_session(
-            session, output, method=method, tta=tta, top=top, member=member, size=size
+            session,
+            output,
+            method=method,
+            tta=tta,
+            top=top,
+            member=member,
+            size=size,
+            single=single,
         )
 
 
@@ -74,14 +83,24 @@ def export_session(
     top: int | None = None,
     member: int | None = None,
     size: str | None = None,
+    single: bool = False,
 ) -> Exported:
     """The same of an open study."""
     from automask.ensembles import export as exports
+    from automask.ensembles import single as singles
     from automask.report import model_card
 
     ModelStore(Path(output)).refuse_existing()
     most = None if size is None else bytes_of(size)
-    blended = exports.choose(session, method, tta, top, member, most)
+    if single:
+        if (method, tta, top, member, size) != ("auto", "none", None, None, None):
+            raise UserError(
+                "--single is one network, made of the best trials: leave out --method, --tta, --top, "
+                "--member and --size"
+            )
+        blended = singles.load(session)
+    else:
+        blended = exports.choose(session, method, tta, top, member, most)
     card = model_card.text(session, blended)
     store, difference = exports.write(session, blended, Path(output), card)
     return Exported(store.folder, store.size, blended, difference)

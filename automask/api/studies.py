@@ -33,6 +33,7 @@ from automask.study.status import Running as Running
 from automask.study.status import Status, status
 
 if TYPE_CHECKING:
+    from automask.api.distillation import Distilled
     from automask.api.ensembles import EnsembleResult
     from automask.api.models import Exported
     from automask.diagnostics.advice import Advice
@@ -165,16 +166,31 @@ class Study:
         top: int | None = None,
         member: int | None = None,
         size: str | None = None,
+        single: bool = False,
         listener: Listener | None = None,
     ) -> Exported:
-        """Write the blend, or one `member`, into a folder that predicts by itself; see
-        `automask.export`."""
+        """Write the blend, one `member` or the `single` network of `distill` into a folder that
+        predicts by itself; see `automask.export`."""
         from automask.api import models
 
         with self._working(listener):
             return models.export_session(
-                self._session, output, method=method, tta=tta, top=top, member=member, size=size
+                self._session,
+                output,
+                method=method,
+                tta=tta,
+                top=top,
+                member=member,
+                size=size,
+                single=single,
             )
+
+    def distill(self, *, listener: Listener | None = None) -> Distilled:
+        """Make one network in place of the blend, and score the ways to it; see `automask.distill`."""
+        from automask.api import distillation
+
+        with self._working(listener):
+            return distillation.distill_session(self._session)
 
     @property
     def out_of_fold(self) -> pd.DataFrame:

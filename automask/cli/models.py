@@ -31,6 +31,9 @@ def export(
     size: Annotated[
         str | None, typer.Option(help="The best blend whose networks take no more, as 40MB.")
     ] = None,
+    single: Annotated[
+        bool, typer.Option("--single", help="The network that automask distill made of the blend.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
     """Write a study's blend as a folder that predicts by itself.
@@ -54,6 +57,7 @@ def export(
             top=top,
             member=member,
             size=size,
+            single=single,
             device=device,
         )
     count = len(made.blend.parts)
