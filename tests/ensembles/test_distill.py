@@ -1,4 +1,4 @@
-"""One network in place of a blend: what it learns, that its score is honest, and that it can be exported."""
+"""One network in place of a blend: what it learns, that its score is honest, and its export."""
 
 import shutil
 from dataclasses import replace
@@ -24,6 +24,7 @@ from helpers.commands import automask as command
 from helpers.commands import refused
 from helpers.models import train_all
 from helpers.recipes import recipe
+from helpers.targets import SPACE, draw, labels_and_pixels
 
 FOLDS = 3
 RECIPES = [
@@ -231,3 +232,38 @@ def test_networks_of_other_trials_are_made_anew_and_the_old_ones_go(distilled, t
     assert maker(session)._store("refit").folder != old
     session.store.remove_singles(but=single._key(session, single._able(session)))
     assert not old.exists()
+
+
+def several(folder):
+    labels, pixels = labels_and_pixels(30)
+    draw(folder, {f"is_{k}": labels[:, k] for k in range(3)}, pixels)
+    return "multi", "macro_f1", recipe(loss=("sigmoid_bce", {}))
+
+
+def number(folder):
+    years = np.random.default_rng(2).uniform(1950, 2010, 30).round(1)
+    draw(folder, {"is_year": years}, (years - 1950)[:, None] * np.array([4, 4, 4]))
+    return "number", "rmse", recipe(loss=("smooth_l1", {}))
+
+
+@pytest.mark.parametrize("task", [several, number])
+def test_labels_and_numbers_are_learned_too(tmp_path, task):
+    kind, metric, one = task(tmp_path)
+    (tmp_path / "automask.toml").write_text(
+        f'[data]\npath = "data"\nreader = "drawn"\nkind = "{kind}"\n'
+    )
+    (tmp_path / "space.toml").write_text(SPACE.format(epochs=2))
+    study = train_all(tmp_path, one, space="space.toml", folds=2, metric=metric)
+    made = study.distill()
+    assert {*made.table.network} == {"blend", *single.WAYS}
+    study.export(tmp_path / "model", single=True)
+    paths = opened(tmp_path).data.test.paths
+    table = automask.load_model(tmp_path / "model").probabilities(paths)
+    np.testing.assert_allclose(table, made.singles.best.test, atol=1e-5 * abs(table).max())
+
+
+def test_several_pictures_a_row_are_refused(own):
+    session = opened(own)
+    units = np.arange(len(session.data.labels)) // 2
+    with pytest.raises(UserError, match="several pictures make a row"):
+        single.make(replace(session, data=replace(session.data, units=units)))
