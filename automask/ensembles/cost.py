@@ -12,9 +12,12 @@ from automask.ensembles.ensemble import Member
 from automask.ensembles.sizes import member_files
 from automask.space.recipe import Recipe
 from automask.study.session import Session
-from automask.training.backbone_facts import backbone_key
+from automask.training.backbone_facts import backbone_key, network_key
 from automask.training.network import BATCH, build, predict
 from automask.training.task import Task
+
+#: Batches by which a network's time is told.
+TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -25,26 +28,36 @@ class Cost:
     images_per_second: float
 
 
-def measure(session: Session, task: Task, members: Sequence[Member]) -> Cost:
-    """Of members together; those whose backbone didn't train share it, and it runs once."""
-    files: dict[str, int] = {}
-    seconds: dict[str, float] = {}
-    for member in members:
-        own = member_files(session, member)
-        shared = backbone_key(member.recipe, session.weights, session.config.search.seed)
-        one = _seconds(task, member.recipe)
-        seconds |= dict.fromkeys([shared] if shared in own else own, one)
-        files |= own
-    return Cost(sum(files.values()), BATCH / sum(seconds.values()))
+class Clock:
+    """Measures costs; networks that are built alike take the same time, whatever their weights."""
+
+    def __init__(self, session: Session, task: Task) -> None:
+        self.session, self.task = session, task
+        self.batches: dict[str, float] = {}
+
+    def cost(self, members: Sequence[Member]) -> Cost:
+        """Of members together; those whose backbone didn't train share it, and it runs once."""
+        session = self.session
+        files: dict[str, int] = {}
+        seconds: dict[str, float] = {}
+        for member in members:
+            own, built = member_files(session, member), network_key(member.recipe)
+            if built not in self.batches:
+                self.batches[built] = _seconds(self.task, member.recipe)
+            shared = backbone_key(member.recipe, session.weights, session.config.search.seed)
+            trunks = [shared] if shared in own else [*own]
+            seconds |= dict.fromkeys(trunks, self.batches[built])
+            files |= own
+        return Cost(sum(files.values()), BATCH / sum(seconds.values()))
 
 
 def _seconds(task: Task, recipe: Recipe) -> float:
-    """How long a batch takes, the shorter of two tries after one that isn't counted."""
+    """How long a batch takes, the shortest of some tries after one that isn't counted."""
     network = build(recipe, task.data.attributes, task.weights, task.seed, 0).to(task.device)
     size = recipe.training["image_size"]
     pixels = np.zeros((BATCH, size, size, 3), np.uint8)
     tries = []
-    for _ in range(3):
+    for _ in range(TRIES + 1):
         begin = time.perf_counter()
         predict(network, pixels, np.arange(BATCH), task.device, task.data.target)
         tries.append(time.perf_counter() - begin)

@@ -16,7 +16,7 @@ import numpy as np
 from automask.data.dataset import fold_count, test_fingerprint
 from automask.ensembles import blend as blends
 from automask.ensembles import export, members
-from automask.ensembles.cost import Cost, measure
+from automask.ensembles.cost import Clock, Cost
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, Member
 from automask.ensembles.fold_networks import predict_rows
 from automask.ensembles.selection import EVERYTHING, Pool
@@ -83,18 +83,17 @@ def make(session: Session) -> Singles:
     blended = blends.fit_members(session, {PLAIN: able}, AUTO, TOP)
     key = _key(session, able)
     session.store.remove_singles(but=key)
-    maker = _Maker(session, task, able, key)
+    maker, clock = _Maker(session, task, able, key), Clock(session, task)
     ways = []
     for index, name in enumerate(WAYS):
         progress("one network", index, len(WAYS))
         maker.make(name)
         own = _blend(session, [maker.member(name)])
         agreement = _agreement(task, own, blended) if name != "distilled" else None
-        cost = measure(session, task, own.members)
-        ways.append(Way(name, own, cost, agreement))
+        ways.append(Way(name, own, clock.cost(own.members), agreement))
     progress("one network", len(WAYS), len(WAYS))
     best = _blend(session, [maker.member(name) for name in SCORED])
-    return Singles(blended, measure(session, task, blended.members), tuple(ways), best)
+    return Singles(blended, clock.cost(blended.members), tuple(ways), best)
 
 
 def load(session: Session) -> Ensemble:
