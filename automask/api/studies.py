@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from automask.api import recipes
@@ -195,7 +194,8 @@ class Study:
     @property
     def out_of_fold(self) -> pd.DataFrame:
         """A row a train image: id, fold, the true label of each target, and the probability of each
-        class, by the mean of the five best trials' networks that never saw that image.
+        class or label, or the predicted number, by the mean of the five best trials' networks that
+        never saw that image.
 
         Raises `UserError` where no trial is complete.
         """
@@ -205,13 +205,11 @@ class Study:
             session = self._session
             probability = members.mean_of_best(session)
         data = session.data
-        attributes = data.attributes
         columns: dict[str, Any] = {data.id_column: data.train.ids, "fold": session.folds}
-        for index, name in enumerate(attributes.names):
-            values = np.array(attributes.values[index])
-            columns[name] = values[attributes.classes[data.labels, index]]
+        columns |= data.answer_columns(data.labels)
+        asked = "p({})" if len(data.attributes.classes) > 1 else "predicted_{}"
         for label in range(probability.shape[1]):
-            columns[f"p({attributes.describe(label)})"] = probability[:, label]
+            columns[asked.format(data.attributes.describe(label))] = probability[:, label]
         return pd.DataFrame(columns)
 
     def audit(self, *, listener: Listener | None = None) -> list[Finding]:
