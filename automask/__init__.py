@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from automask.api.data import audit as audit
     from automask.api.data import init as init
     from automask.api.demo import demo as demo
+    from automask.api.distillation import distill as distill
     from automask.api.labels import relabel as relabel
     from automask.api.labels import suspects as suspects
     from automask.api.models import Model as Model
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 _LAZY = {
     **dict.fromkeys(("advise", "audit", "init"), "automask.api.data"),
     "demo": "automask.api.demo",
+    "distill": "automask.api.distillation",
     **dict.fromkeys(("relabel", "suspects"), "automask.api.labels"),
     **dict.fromkeys(("Model", "export", "load_model", "predict"), "automask.api.models"),
     **dict.fromkeys(("check_plugins", "list_plugins", "show_plugin"), "automask.api.plugins"),

@@ -52,6 +52,12 @@ class Target:
 
         return np.eye(classes, dtype=np.float32), labels.astype(np.int64)
 
+    def aim(self, prediction: np.ndarray) -> np.ndarray:
+        """float32 `[N, C]`: what a training aims at so that a network predicts this `[N, C]`."""
+        import numpy as np
+
+        return prediction.astype(np.float32)
+
     def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
         """`[C]` rows of each class."""
         import numpy as np
@@ -202,8 +208,12 @@ class Number(Target):
         import numpy as np
 
         values, index = np.unique(labels, return_inverse=True)
-        aims = ((values - self.center) / self.scale).astype(np.float32)
-        return aims[:, None], index.astype(np.int64)
+        return self.aim(values[:, None]), index.astype(np.int64)
+
+    def aim(self, prediction: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        return ((prediction - self.center) / self.scale).astype(np.float32)
 
     def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
         import numpy as np

@@ -56,6 +56,7 @@ def export(
     onnx: str | Path | None = None,
     torch: str | Path | None = None,
     int8: str | Path | None = None,
+    single: bool = False,
     device: str = "auto",
 ) -> Exported:
     """Write the blend of a study into the folder `output`, which predicts by itself, or into one file
@@ -63,8 +64,9 @@ def export(
 
     It is the blend of `automask.ensemble`, of the trials whose weights are kept: of `member` alone
     where that is a trial's number, and the best whose networks take up to `size`, as "40MB", where
-    that is given. Raises `UserError` where there is no such study, where nothing can be exported,
-    where `output` is there already, or where a file can't hold the model.
+    that is given. `single` writes the best network that `automask.distill` made in place of the blend.
+    Raises `UserError` where there is no such study, where nothing can be exported, where `output` is
+    there already, or where a file can't hold the model.
     """
     from automask.api.surroundings import working
     from automask.study.session import Options, open_session
@@ -83,6 +85,7 @@ def export(
             onnx=onnx,
             torch=torch,
             int8=int8,
+            single=single,
         )
 
 
@@ -98,10 +101,12 @@ def export_session(
     onnx: str | Path | None = None,
     torch: str | Path | None = None,
     int8: str | Path | None = None,
+    single: bool = False,
 ) -> Exported:
     """The same of an open study."""
     from automask.ensembles import export as exports
     from automask.ensembles import graphs
+    from automask.ensembles import single as singles
     from automask.report import model_card
 
     files = graphs.Files(*(None if one is None else Path(one) for one in (onnx, torch, int8)))
@@ -109,10 +114,18 @@ def export_session(
         raise UserError("nothing to write: name a folder MODEL, or --onnx, --torch or --int8 FILE")
     files.check()
     most = None if size is None else bytes_of(size)
+    if single and (method, tta, top, member, size) != ("auto", "none", None, None, None):
+        raise UserError(
+            "--single is one network, made of the best trials: leave out --method, --tta, --top, "
+            "--member and --size"
+        )
     with TemporaryDirectory() as place:
         folder = Path(place) / "model" if output is None else Path(output)
         refuse_existing(folder)
-        blended = exports.choose(session, method, tta, top, member, most)
+        if single:
+            blended = singles.load(session)
+        else:
+            blended = exports.choose(session, method, tta, top, member, most)
         card = model_card.text(session, blended)
         store, difference = exports.write(session, blended, folder, card)
         made = graphs.write(session, blended, store, files) if files else (None, None)

@@ -32,6 +32,7 @@ from automask.study.status import Running as Running
 from automask.study.status import Status, status
 
 if TYPE_CHECKING:
+    from automask.api.distillation import Distilled
     from automask.api.ensembles import EnsembleResult
     from automask.api.models import Exported
     from automask.diagnostics.advice import Advice
@@ -174,10 +175,11 @@ class Study:
         onnx: str | Path | None = None,
         torch: str | Path | None = None,
         int8: str | Path | None = None,
+        single: bool = False,
         listener: Listener | None = None,
     ) -> Exported:
-        """Write the blend, or one `member`, into a folder that predicts by itself, or into a file for
-        another runtime; see `automask.export`."""
+        """Write the blend, one `member` or the `single` network of `distill`, into a folder that
+        predicts by itself or a file for another runtime; see `automask.export`."""
         from automask.api import models
 
         with self._working(listener):
@@ -192,7 +194,15 @@ class Study:
                 onnx=onnx,
                 torch=torch,
                 int8=int8,
+                single=single,
             )
+
+    def distill(self, *, listener: Listener | None = None) -> Distilled:
+        """Make one network in place of the blend, and score the ways to it; see `automask.distill`."""
+        from automask.api import distillation
+
+        with self._working(listener):
+            return distillation.distill_session(self._session)
 
     @property
     def out_of_fold(self) -> pd.DataFrame:

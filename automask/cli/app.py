@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from automask.cli import data, ensemble, labels, models, plugins, study, submissions
+from automask.cli import data, distillation, ensemble, labels, models, plugins, study, submissions
 from automask.cli.options import (
     Device,
     Disk,
@@ -178,6 +178,9 @@ def search(
 
 
 app.command()(ensemble.ensemble)
+
+
+app.command()(distillation.distill)
 
 
 app.add_typer(models.app)

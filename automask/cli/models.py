@@ -46,6 +46,9 @@ def export(
     int8: Annotated[
         Path | None, typer.Option(metavar="FILE", help="ONNX in 8 bits, and what they cost.")
     ] = None,
+    single: Annotated[
+        bool, typer.Option("--single", help="The network that automask distill made of the blend.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
     """Write a study's blend as a folder that predicts by itself, or as one file for other runtimes.
@@ -72,6 +75,7 @@ def export(
             onnx=onnx,
             torch=torch,
             int8=int8,
+            single=single,
             device=device,
         )
     for line in _export_lines(made, onnx, torch, int8):

@@ -16,6 +16,7 @@ from automask.errors import UserError
 from automask.scoring import Metric, Score
 from automask.space import registry
 from automask.space.recipe import Recipe
+from automask.storage.trial_store import TrialStore
 from automask.target import SINGLE, Target
 
 #: The name for: the method that is best where the choice of it is scored too.
@@ -31,6 +32,7 @@ class Member:
 
     One that isn't `able` to predict the test rows is left out of the blend in the end. It still stands
     for choice in the nested score: whose weights were kept went by all rows, those scored included.
+    Of a network that stands for the whole study `single` is where it is kept.
     """
 
     number: int
@@ -38,6 +40,7 @@ class Member:
     validation: np.ndarray
     test: Callable[[], np.ndarray]
     able: bool = True
+    single: TrialStore | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from automask.data.dataset import fold_count
 from automask.ensembles import blend as blends
 from automask.ensembles import members, sizes
 from automask.ensembles.ensemble import Ensemble, Member
+from automask.ensembles.fold_networks import predict_rows, stored_state
 from automask.ensembles.model_writer import Writer, used_packages
 from automask.errors import UserError, did_you_mean
 from automask.listener import note
@@ -118,9 +119,12 @@ def check(session: Session, blended: Ensemble, model: Model) -> float:
     scale = data.target.scale if isinstance(data.target, Number) else 1.0
     worst = 0.0
     for part, table in zip(blended.parts, tables, strict=True):
-        _, now = data.scored(rows, table[folds[rows], np.arange(len(rows))])
-        places = rows if data.units is None else np.unique(data.units[rows])
-        stored = part.member.validation[places]
+        if part.member.single:
+            now, stored = table[0], _single_rows(session, part.member, rows)
+        else:
+            _, now = data.scored(rows, table[folds[rows], np.arange(len(rows))])
+            places = rows if data.units is None else np.unique(data.units[rows])
+            stored = part.member.validation[places]
         difference = float(np.abs(now - stored).max()) / scale
         if difference > TOLERANCE:
             raise UserError(
@@ -130,3 +134,10 @@ def check(session: Session, blended: Ensemble, model: Model) -> float:
             )
         worst = max(worst, difference)
     return worst
+
+
+def _single_rows(session: Session, member: Member, rows: np.ndarray) -> np.ndarray:
+    """float32 `[n, C]` of train rows by a member's only network, as the study has it."""
+    fold = fold_count(session.folds)
+    state = stored_state(session, member, fold)
+    return predict_rows(session.task(), member.recipe, state, fold, rows)

@@ -127,6 +127,17 @@ def load_state(recipe: Recipe, store: TrialStore, fold: int) -> dict[str, Tensor
         raise UnfitError(recipe.hash, f"{store.weights(fold)} can't be read: {error}") from None
 
 
+def network_store(session: Session, member: Member) -> TrialStore:
+    """Where a member's networks are."""
+    return member.single or session.store.trial(member.recipe.hash)
+
+
+def network_folds(session: Session, member: Member) -> list[int]:
+    """The folds of a member's networks: of a single one, which saw all rows, one that no row is in."""
+    count = dataset.fold_count(session.folds)
+    return [count] if member.single else list(range(count))
+
+
 def is_head_alone(names: Iterable[str]) -> bool:
     """Does a stored network, by its tensors' names, hold nothing but the head?"""
     return all(name.startswith("head.") for name in names)

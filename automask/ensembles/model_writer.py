@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from automask.data.dataset import fold_count
 from automask.data.preprocessing import to_json
 from automask.ensembles import members
-from automask.ensembles.ensemble import Ensemble
+from automask.ensembles.ensemble import Ensemble, Member
 from automask.listener import progress
 from automask.prediction import contents as parts
 from automask.prediction import requirements, states
@@ -80,11 +79,11 @@ class Writer:
     def _member(self, place: int) -> parts.MemberPart:
         """A member's networks, a fold after the other."""
         part = self.blended.parts[place]
-        recipe, count = part.member.recipe, fold_count(self.session.folds)
+        recipe, numbers = part.member.recipe, members.network_folds(self.session, part.member)
         folds = []
-        for fold in range(count):
-            folds.append(self._fold(recipe, fold))
-            progress("exporting", place * count + fold + 1, len(self.blended.parts) * count)
+        for done, fold in enumerate(numbers, place * len(numbers) + 1):
+            folds.append(self._fold(part.member, fold))
+            progress("exporting", done, len(self.blended.parts) * len(numbers))
         head = recipe["head"]
         return parts.MemberPart(
             trial=part.member.number,
@@ -95,8 +94,9 @@ class Writer:
             folds=folds,
         )
 
-    def _fold(self, recipe: Recipe, fold: int) -> parts.Fold:
-        state = members.load_state(recipe, self.session.store.trial(recipe.hash), fold)
+    def _fold(self, member: Member, fold: int) -> parts.Fold:
+        recipe = member.recipe
+        state = members.load_state(recipe, members.network_store(self.session, member), fold)
         network = members.rebuild_network(self.task, recipe, state, fold)
         backbone: Any = network.backbone
         choice = recipe["backbone"]

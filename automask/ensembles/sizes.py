@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from automask.data.dataset import fold_count
 from automask.ensembles.ensemble import Ensemble, Member
-from automask.ensembles.members import is_head_alone
+from automask.ensembles.members import is_head_alone, network_folds, network_store
 from automask.errors import UserError
 from automask.listener import note
 from automask.study.session import Session
@@ -26,12 +25,9 @@ def stores_head_alone(file: Path) -> bool:
 
 def member_files(session: Session, member: Member) -> dict[str, int]:
     """The bytes of a member's networks by what they are: members may share a backbone."""
-    store = session.store.trial(member.recipe.hash)
-    files = {}
-    for fold in range(fold_count(session.folds)):
-        file = store.weights(fold)
-        files[f"{member.recipe.hash} {fold}"] = file.stat().st_size
-    if stores_head_alone(store.weights(0)):
+    store, folds = network_store(session, member), network_folds(session, member)
+    files = {f"{member.recipe.hash} {k}": store.weights(k).stat().st_size for k in folds}
+    if stores_head_alone(store.weights(folds[0])):
         key = backbone_key(member.recipe, session.weights, session.config.search.seed)
         files[key] = _backbone_bytes(session, member)
     return files

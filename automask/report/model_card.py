@@ -43,9 +43,9 @@ def text(session: Session, blended: Ensemble) -> str:
                 ],
             ),
             "",
-            f"In {folds} folds; each of the {len(data.train):,} rows by networks that never saw it. The "
-            "model averages the networks of all folds, and as a whole was scored on no rows: the first "
-            "line is what the same procedure reaches on rows that it doesn't see.",
+            f"In {folds} folds; each of the {len(data.train):,} rows by networks that never saw it. "
+            f"{_whole(blended)}, and as a whole was scored on no rows: the first line is what the same "
+            "procedure reaches on rows that it doesn't see.",
             "",
             *_classes(session, blended),
             "## Data",
@@ -82,6 +82,17 @@ def text(session: Session, blended: Ensemble) -> str:
             *(f"- {line}" for line in _weights(session, blended)),
             "",
         ]
+    )
+
+
+def _whole(blended: Ensemble) -> str:
+    """What the model is beside the networks that were scored."""
+    single = blended.parts[0].member.single
+    if single is None:
+        return "The model averages the networks of all folds"
+    return (
+        f"The model is one network ({single.folder.name}), trained on all rows by the recipe of the "
+        "best trial"
     )
 
 

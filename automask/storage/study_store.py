@@ -85,6 +85,16 @@ class StudyStore:
         """Where the folds of the recipe of that hash are."""
         return TrialStore(self.folder / "trials" / hash_, room)
 
+    def single(self, key: str, way: str, room: DiskBudget = DiskBudget()) -> TrialStore:
+        """Where the networks are that one `way` makes of the trials that `key` stands for."""
+        return TrialStore(self.folder / "single" / key / way, room)
+
+    def remove_singles(self, but: str) -> None:
+        """Remove those of other trials than the key `but` stands for."""
+        for folder in (self.folder / "single").glob("*"):
+            if folder.name != but:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def items(self, outranked: Sequence[str] = ()) -> list[Item]:
         """The caches and weights of this study and those beside it, and what of them may go.
 
@@ -94,7 +104,9 @@ class StudyStore:
         ranks = {self.folder / "trials" / hash_: rank for rank, hash_ in enumerate(outranked)}
         items = []
         caches = [file for file in self.cache.glob("*") if file.suffix != ".lock"]
-        for file in (*caches, *self.runs.glob("*/trials/*/*fold*.safetensors*")):
+        patterns = (f"*/{folder}/*fold*.safetensors*" for folder in ("trials/*", "single/*/*"))
+        weights = (file for pattern in patterns for file in self.runs.glob(pattern))
+        for file in (*caches, *weights):
             with suppress(FileNotFoundError):
                 facts, rank = file.stat(), ranks.get(file.parent)
                 order: tuple[float, ...] | None = None

@@ -59,7 +59,6 @@ class TrialStore:
 
     def save(self, fold: int, result: FoldResult) -> None:
         """Keep a fold; its weights too where there is room and those of the folds before are kept."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         if self.has_weights(fold):
             self._save_weights(fold, result)
         # The probabilities come last: where they are, the fold is whole.
@@ -103,13 +102,22 @@ class TrialStore:
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _save_weights(self, fold: int, result: FoldResult) -> None:
+    def save_single(self, fold: int, result: FoldResult) -> None:
+        """Keep a fold whose weights stand for themselves; raises `DiskError` where they have no room."""
+        self._write_weights(fold, result)
+        self.save_probabilities(fold, result)
+
+    def _write_weights(self, fold: int, result: FoldResult) -> None:
         from safetensors.torch import save
 
         content = save(result.state)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.room.write(self.weights(fold), len(content), weights=True) as file:
+            file.write(content)
+
+    def _save_weights(self, fold: int, result: FoldResult) -> None:
         try:
-            with self.room.write(self.weights(fold), len(content), weights=True) as file:
-                file.write(content)
+            self._write_weights(fold, result)
         except DiskError:
             # Test rows are predicted by all folds together, or not at all.
             for before in range(fold):
@@ -122,6 +130,7 @@ class TrialStore:
 
     def save_probabilities(self, fold: int, result: FoldResult) -> None:
         """Keep a fold's probabilities, in place of older ones."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self._probabilities(fold)) as beside, open(beside, "wb") as file:
             np.savez(
                 file,

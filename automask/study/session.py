@@ -145,7 +145,7 @@ class Session:
             cache=self.store.cache,
             weights=self.weights,
             device=machine.device(self.options.device),
-            pseudo=self.pseudo,
+            lessons=self.pseudo,
         )
 
 

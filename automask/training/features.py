@@ -72,8 +72,7 @@ class Features:
         index = self.key(fold), epoch % COPIES
         if index not in self.copies:
             pixels = self.task.pixels(self.recipe, fold)
-            # Of test rows those alone are trained on that have pseudo-labels.
-            rows = len(pixels if self.task.pseudo else self.task.data.labels)
+            rows = len(pixels if self.task.lessons else self.task.data.labels)
             out = np.empty((rows, self.facts.D), np.float32)
             self._fill(out, pixels, augment, seed=self.task.seed * COPIES + epoch % COPIES)
             self.copies[index] = out

@@ -23,10 +23,11 @@ from automask.training.task import Task, call_plugin
 class FoldData:
     """A fold's rows, by their numbers in the table of all `N` train rows and then `M` test rows.
 
-    It trains on `rows` `[n]` with their `labels` as the target has them (`automask.target`), those with
-    pseudo-labels at the end, and is scored on the rows `scored` `[m]`. The loss gets `class_counts`
+    It trains on `rows` `[n]` with their `labels` as the target has them (`automask.target`), test rows
+    at the end, and is scored on the rows `scored` `[m]`. The loss gets `class_counts`
     float32 `[C]` and aims at `targets` float32 `[T, C]`, of which a row has the one that
-    `target_of_row` int64 `[N + M]` says. Tensors lie on the task's device.
+    `target_of_row` int64 says, `[N]` or, where test rows are trained on, `[N + M]`. Tensors lie on the
+    task's device.
     """
 
     fold: int
@@ -66,10 +67,8 @@ def fold_data(task: Task, recipe: Recipe, fold: int) -> FoldData:
     every[rows[rows < train]] = labels[rows < train]
     # Of all rows, so that the folds' tables are alike and can be stacked.
     targets, target_of_row = target.aims(every, classes)
-    pseudo = len(targets) + np.arange(len(task.test_rows))
-    if task.pseudo is not None:
-        targets = np.append(targets, task.pseudo.probability[fold], 0)
-    target_of_row = np.append(target_of_row, pseudo)
+    if task.lessons is not None:
+        targets, target_of_row = task.lessons.aims(fold, targets, target_of_row)
     counts = target.counts(labels, classes)
     return FoldData(
         fold,
@@ -106,7 +105,7 @@ def training_labels(
 
 
 def _training_part(task: Task, recipe: Recipe, fold: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows to train on, those with pseudo-labels at the end, and their labels."""
+    """The rows to train on, test rows at the end, and their labels."""
     rows, _ = task.fold_rows(fold)
     labels = task.data.labels[rows]
     if task.data.numbers:
@@ -119,7 +118,7 @@ def _training_part(task: Task, recipe: Recipe, fold: int) -> tuple[np.ndarray, n
                 "bad data",
                 f"{recipe['labelling'].name} leaves fold {fold + 1} less than two classes",
             )
-    if task.pseudo is None:
+    if task.lessons is None:
         return rows, labels
-    more = len(task.data.labels) + task.pseudo.rows(fold)
-    return np.append(rows, more), np.append(labels, task.pseudo.labels(fold))
+    more = len(task.data.labels) + task.lessons.rows(fold)
+    return np.append(rows, more), np.append(labels, task.lessons.labels(fold), 0)

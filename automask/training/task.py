@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,11 +19,27 @@ from automask.space.recipe import Recipe
 from automask.training.pretrained import Checkpoint
 
 
+class Lessons(Protocol):
+    """What a training learns beside the labels: pseudo-labels, or a teacher's predictions."""
+
+    def rows(self, fold: int) -> np.ndarray:
+        """The test rows that a fold trains on, in order."""
+
+    def labels(self, fold: int) -> np.ndarray:
+        """The label of each of these rows."""
+
+    def aims(
+        self, fold: int, aims: np.ndarray, aim_of_row: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the fold aims at, float32 `[T, C]`, and which of them each row has, int64 `[N + M]`,
+        from the same of the train rows' labels."""
+
+
 @dataclass(frozen=True)
 class Task:
     """All that trials of a study share. `folds` is the fold of each train row `[N]`.
 
-    With `pseudo` each fold also trains on test rows, whose numbers follow those of train.
+    With `lessons` each fold also trains on test rows, whose numbers follow those of train.
     """
 
     data: Dataset
@@ -34,7 +50,7 @@ class Task:
     cache: Path
     weights: Mapping[str, Checkpoint]
     device: torch.device
-    pseudo: Pseudo | None = None
+    lessons: Lessons | None = None
 
     def score(self, rows: np.ndarray, prediction: np.ndarray) -> float:
         """The metric of predictions `[n, C]` of train rows."""
@@ -115,6 +131,13 @@ class Pseudo:
     def labels(self, fold: int) -> np.ndarray:
         """The likeliest class of each of these rows."""
         return self.probability[fold][self.rows(fold)].argmax(1)
+
+    def aims(
+        self, fold: int, aims: np.ndarray, aim_of_row: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Those of the labels, and one a test row."""
+        test = self.probability[fold]
+        return np.append(aims, test, 0), np.append(aim_of_row, len(aims) + np.arange(len(test)))
 
     @property
     def summary(self) -> str:

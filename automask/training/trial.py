@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -28,7 +30,7 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
     epochs = recipe.training["epochs"]
     features = Features(task, recipe)
     at_once = Plan(recipe, features.facts.stages).trains_only_head
-    try:
+    with _memory_errors():
         if at_once and not all(store.has(fold) for fold in range(count)):
             for fold, result in enumerate(fit_heads(task, [recipe], features, report)[0]):
                 store.save(fold, _finite(result))
@@ -39,14 +41,30 @@ def fit(task: Task, recipe: Recipe, store: TrialStore, report: Report) -> float:
             score = task.score(rows, store.load(fold).validation)
             final = at_once or fold == count - 1
             report(Step(fold, epochs, epochs, math.nan, score, final=final))
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        raise TrialError("out of memory", str(error).splitlines()[0]) from error
     value = task.score(np.arange(len(task.folds)), store.out_of_fold(task.folds))
     if not math.isfinite(value):
         raise TrialError("not-a-number", f"the metric {task.metric} is {value}")
     return value
+
+
+def fit_alone(task: Task, recipe: Recipe, fold: int) -> FoldResult:
+    """Train one fold and nothing else; of a `fold` that no row is in, on all rows.
+
+    Raises `TrialError` where this recipe can't be trained.
+    """
+    with _memory_errors():
+        return _finite(fit_fold(task, recipe, Features(task, recipe), fold, lambda step: None))
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Raise `TrialError` where memory is short."""
+    try:
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise TrialError("out of memory", str(error).splitlines()[0]) from error
 
 
 def _finite(result: FoldResult) -> FoldResult:

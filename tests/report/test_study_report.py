@@ -188,7 +188,7 @@ def test_the_heat_lies_on_what_the_class_was_said_for():
     assert painted.shape == (64, 64, 3) and painted[60, 60].max() < 20 < painted[2, 2].max()
 
 
-tables = st.integers(2, 5).flatmap(
+row_tables = st.integers(2, 5).flatmap(
     lambda classes: st.lists(
         st.tuples(
             st.integers(0, classes - 1),
@@ -205,7 +205,7 @@ def arrays(rows):
     return np.array([label for label, _ in rows]), probability / probability.sum(1, keepdims=True)
 
 
-@given(tables)
+@given(row_tables)
 def test_bins_and_mistakes_account_for_every_row(rows):
     target, probability = arrays(rows)
     found = calibration.reliability(target, probability)

@@ -160,7 +160,7 @@ def test_noise_stays_noise_though_test_rows_are_copies_of_train_rows(
     if not honest:
         probability[:] = probability.mean(0)
     learned = Pseudo("main", "", probability, np.zeros(3), np.zeros((60, 2)))
-    score = fit(replace(task, pseudo=learned), made, TrialStore(tmp_path / "second"), quiet)
+    score = fit(replace(task, lessons=learned), made, TrialStore(tmp_path / "second"), quiet)
     assert score < 0.7 if honest else score > 0.85
 
 
@@ -181,7 +181,7 @@ def test_few_train_rows_gain_from_many_test_rows(inside, tmp_path, monkeypatch, 
     without = fit(task, made, TrialStore(tmp_path / "first"), quiet)
     probability = np.tile(np.eye(2)[[0, 0, 1]], (3, 1, 1)).astype(np.float32)
     learned = Pseudo("main", "", probability, np.full(3, 0.9), np.zeros((60, 2)))
-    told = replace(task, pseudo=learned)
+    told = replace(task, lessons=learned)
     assert fit(told, made, TrialStore(tmp_path / "second"), quiet) > without + 0.2
 
 
