@@ -314,3 +314,52 @@ class TestFileNames:
     def test_say_nothing_where_one_does_not_fit(self, tmp_path, names):
         draw(tmp_path, *(f"{name}.jpg" for name in names))
         assert file_names(tmp_path) is None
+
+
+class TestInsideClasses:
+    """Class folders that hold more than images to train on."""
+
+    @pytest.mark.parametrize(("train", "test"), [("train", "test"), ("Training", "Testing")])
+    def test_the_test_folder_of_each_class_is_predicted(self, tmp_path, train, test):
+        for label in ("cat", "dog"):
+            draw(tmp_path, *(f"{label}/{train}/{n}.jpg" for n in range(3)))
+            draw(tmp_path, *(f"{label}/{test}/{n}.jpg" for n in range(2)))
+        _, tables = find_reader(tmp_path)
+        assert labels(tables) == ["cat", "dog"]
+        assert tables.train.ids[:2] == [f"cat/{train}/0.jpg", f"cat/{train}/1.jpg"]
+        assert len(tables.train) == 6
+        assert tables.test.ids == [f"{c}/{test}/{n}.jpg" for c in ("cat", "dog") for n in range(2)]
+        assert all(path.is_file() for path in tables.test.paths)
+        assert tables.arguments == {"without": test, "test": f"*/{test}"}
+        assert any("4 images of the class folders aren't trained on" in n for n in tables.notes)
+        again = folders(tmp_path, **tables.arguments)
+        assert again.train.ids == tables.train.ids
+        assert again.test.paths == tables.test.paths
+
+    def test_a_file_that_does_not_say_so_trains_on_all(self, tmp_path):
+        draw(tmp_path, *(f"{c}/{part}/0.jpg" for c in ("a", "b") for part in ("train", "test")))
+        assert len(folders(tmp_path).train) == 4
+        assert folders(tmp_path).test is None
+
+    def test_masks_beside_images_are_left_alone(self, tmp_path):
+        for label in ("covid", "normal"):
+            draw(tmp_path, *(f"{label}/{part}/0.png" for part in ("images", "masks")))
+        _, tables = find_reader(tmp_path)
+        assert tables.train.ids == ["covid/images/0.png", "normal/images/0.png"]
+        assert tables.arguments["without"] == "masks"
+        assert not any("unsure" in note for note in tables.notes)
+
+    def test_files_named_as_masks_of_others_are_left_alone(self, tmp_path):
+        names = ("benign (1).png", "benign (1)_mask.png", "benign (1)_mask_1.png", "my_mask.png")
+        draw(tmp_path, *(f"{label}/{name}" for label in ("a", "b") for name in names))
+        _, tables = find_reader(tmp_path)
+        assert tables.arguments["without"] == "*_mask*"
+        assert tables.train.ids == ["a/benign (1).png", "b/benign (1).png"]
+        kept = folders(tmp_path, **{**tables.arguments, "without": "*)_mask*"})
+        assert "a/my_mask.png" in kept.train.ids
+
+    def test_a_folder_with_nothing_but_masks_is_a_class_like_others(self, pets):
+        draw(pets, "prints/masks/0.jpg", "face_mask/1_mask.jpg")
+        _, tables = find_reader(pets)
+        assert labels(tables) == ["cat", "dog", "face_mask", "prints"]
+        assert "without" not in tables.arguments
