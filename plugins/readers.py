@@ -17,7 +17,9 @@ from automask.data.csv_file import find_csv, normalize_name, quoted, read_csv, s
 from automask.data.folder_kinds import is_image_folder, split_names
 from automask.data.forms import STYLES, read_form
 from automask.data.image_files import folder_names, image_names, walk_images
-from automask.data.sample import check_ids
+from automask.data.label_texts import label_notes
+from automask.data.sample import check_ids, find_answers
+from automask.data.table_files import table_names, unused_tables
 from automask.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,8 +57,8 @@ def folders(
     `train` names the folder of the class folders ("" for DATA itself), `test` that of the test images,
     "*/test" where each class folder has one, `validation` further ones with the same class folders,
     whose images are trained on as well. `without` are names or patterns of files and folders inside the
-    class folders that aren't trained on, such as "masks". What is None is guessed and noted; "" says that
-    there is no `validation`, `test` or `without`.
+    class folders that aren't trained on, such as "masks". What is None is guessed and noted; "" says
+    that there is no `validation`, `test` or `without`.
 
     A train image's id is its path below the folder of the classes, its label the class folder's
     name; a test image's id is its name, without the extension where the sample submission has it
@@ -79,6 +81,7 @@ def folders(
         f"labels: the names of the {len(layout.classes)} folders in "
         f"{root}{unsure(folder, layout, patterns)}"
     ]
+    notes += label_notes({"label": [label for *_, label in images]}, {})
     if others := len(list(class_images(root, layout.classes, []))) - len(names):
         notes.append(
             f"{others:,} images of the class folders aren't trained on: those named "
@@ -194,6 +197,10 @@ def _make_tables(
     from automask.data.tables import Rows, Tables
 
     name, note = find_csv(folder, "sample")
+    if not name:
+        name, note = find_answers(folder, table_names(folder))
+    others = [note] if note else []
+    others += unused_tables(folder, [name] if name else [], others)
     sample = read_csv(folder / name) if name else None
     id_column, ids = "id", files
     if sample:
@@ -216,7 +223,7 @@ def _make_tables(
         form=reply.form,
         metric=reply.metric,
         arguments={**arguments, **reply.arguments},
-        notes=tuple(filter(None, [*notes, *reply.notes, note])),
+        notes=(*notes, *reply.notes, *others),
     )
 
 

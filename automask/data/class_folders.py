@@ -15,7 +15,10 @@ from automask.data.folder_kinds import is_companion, is_image_folder, role_of, s
 from automask.data.image_files import folder_names, image_names, walk_folders, walk_images
 from automask.errors import UserError, did_you_mean
 
-PART = re.compile(r"(fold|part|split|set|batch|subset|session|chunk)\w{0,2}")
+PART = re.compile(
+    r"(fold|part|split|set|batch|subset|session|chunk)\w{0,2}|"
+    r"(original|orig|raw|augment(ed|ation)?|aug|processed|preprocessed|resized|cropped|cleaned)s?(data|images?)?"
+)
 
 
 @dataclass(frozen=True)

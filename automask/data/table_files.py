@@ -22,6 +22,7 @@ from automask.data.file_kinds import is_image
 from automask.data.image_files import Images, folder_names, image_names, probe
 from automask.data.parquet_tables import cell_text, read_parquet
 from automask.data.pixel_tables import read_pixels
+from automask.data.sample import find_answers
 from automask.data.table_text import read_text
 from automask.errors import UserError
 from automask.storage.project import active
@@ -80,6 +81,8 @@ def find_tables(
             files, remarks = find_test(folder, names.get("train", []))
         else:
             name, note = find_csv(folder, role)
+            if not name and not names.get("test"):
+                name, note = find_answers(folder, table_names(folder))
             files, remarks = [name] if name else [], [note] if note else []
         names |= {role: files} if files else {}
         notes += remarks

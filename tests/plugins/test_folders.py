@@ -363,3 +363,60 @@ class TestInsideClasses:
         _, tables = find_reader(pets)
         assert labels(tables) == ["cat", "dog", "face_mask", "prints"]
         assert "without" not in tables.arguments
+
+
+class TestSampleByAnyName:
+    """A table that names the images of test, and nothing else, is a sample submission."""
+
+    @pytest.mark.parametrize("name", ["submission.csv", "baseline_v2.csv"])
+    @pytest.mark.parametrize("end", ["", ".jpg"])
+    def test_beside_class_folders(self, tmp_path, name, end):
+        draw(tmp_path, *(f"train/{c}/{n}.jpg" for c in ("cat", "dog") for n in range(2)))
+        draw(tmp_path, "test/t0.jpg", "test/t1.jpg")
+        (tmp_path / name).write_text(f"picture,answer\nt1{end},cat\nt0{end},cat\n")
+        _, tables = find_reader(tmp_path)
+        assert {*tables.test.ids} == {f"t0{end}", f"t1{end}"}
+        assert list(tables.sample) == ["picture", "answer"]
+        assert f"{name} is the sample submission: its column 'picture'" in " ".join(tables.notes)
+
+    def test_beside_a_table(self, tmp_path):
+        draw(tmp_path, "train/a.jpg", "train/b.jpg", "test/t0.jpg", "test/t1.jpg")
+        (tmp_path / "train.csv").write_text("image,label\na.jpg,cat\nb.jpg,dog\n")
+        (tmp_path / "submission.csv").write_text("image,label\nt1.jpg,cat\nt0.jpg,cat\n")
+        reader, tables = find_reader(tmp_path)
+        assert reader == "table"
+        assert tables.test.ids == ["t1.jpg", "t0.jpg"]
+        assert tables.arguments["sample"] == "submission.csv"
+        again = table(tmp_path, **tables.arguments)
+        assert again.test.paths == tables.test.paths
+
+    def test_of_other_images_is_left_alone_and_named(self, tmp_path):
+        draw(tmp_path, *(f"train/{c}/{n}.jpg" for c in ("cat", "dog") for n in range(2)))
+        draw(tmp_path, "test/t0.jpg", "test/t1.jpg")
+        (tmp_path / "old.csv").write_text("picture,answer\nt1.jpg,cat\nt7.jpg,cat\n")
+        _, tables = find_reader(tmp_path)
+        assert tables.sample is None
+        assert "left alone: old.csv (1 table)" in tables.notes
+
+
+def test_classes_in_two_spellings_are_told(pets):
+    draw(pets, "Cat/0.jpg")
+    _, tables = find_reader(pets)
+    assert any("'Cat' (1) and 'cat' (3)" in note for note in tables.notes)
+
+
+def test_folders_named_for_what_was_done_to_images_are_no_classes(tmp_path):
+    draw(tmp_path, *(f"{p}/{c}/0.jpg" for p in ("original", "augmented") for c in ("cat", "dog")))
+    assert "look like parts of the data" in refused(tmp_path)
+
+
+def test_runs_of_ultralytics_are_no_class(pets):
+    draw(pets, "runs/classify/train/results.png")
+    assert labels(folders(pets)) == ["cat", "dog"]
+
+
+def test_runs_whose_automask_toml_is_gone_are_no_class(pets):
+    (pets / "runs/main").mkdir(parents=True)
+    (pets / "runs/main/folds.csv").write_text("id,fold\n")
+    (pets / "runs/main/old.npy").touch()
+    assert labels(folders(pets)) == ["cat", "dog"]
