@@ -420,3 +420,21 @@ def test_runs_whose_automask_toml_is_gone_are_no_class(pets):
     (pets / "runs/main/folds.csv").write_text("id,fold\n")
     (pets / "runs/main/old.npy").touch()
     assert labels(folders(pets)) == ["cat", "dog"]
+
+
+def test_links_below_a_class_are_followed_but_not_in_circles(pets):
+    draw(pets.parent / "elsewhere", "3.jpg", "4.jpg")
+    (pets / "cat/more").symlink_to(pets.parent / "elsewhere")
+    (pets / "cat/up").symlink_to(pets)
+    (pets.parent / "elsewhere/self").symlink_to(pets.parent / "elsewhere")
+    ids = folders(pets).train.ids
+    assert [name for name in ids if name.startswith("cat/")] == [
+        *(f"cat/{n}.jpg" for n in range(3)),
+        *(f"cat/more/{n}.jpg" for n in (3, 4)),
+    ]
+
+
+def test_links_to_nothing_are_left_alone_and_told(pets):
+    (pets / "cat/gone.jpg").symlink_to(pets / "nowhere.jpg")
+    assert len(folders(pets).train) == 6
+    assert alone(pets) == "left alone: 1 link to what isn't there (cat/gone.jpg)"
