@@ -152,6 +152,7 @@ def test_one_range_holds_for_a_data_set_and_is_a_sentence(tmp_path):
 class _Data:
     def __init__(self, train, test=()):
         self.train = Rows([p.name for p in train], list(train))
+        self.test = Rows([p.name for p in test], list(test)) if test else None
         self.paths = [*train, *test]
 
 
@@ -452,3 +453,14 @@ def test_a_panorama_of_180_megapixels_is_read_without_a_word(tmp_path):
         made = decode(tmp_path / "a.jpg", 64)
         assert image_size(tmp_path / "a.jpg") == (20000, 9000)
     assert made.shape == (1125, 2500, 3) and (made == 77).all()
+
+
+def test_a_glance_tells_of_deep_images_on_one_side(tmp_path):
+    write_png(tmp_path / "deep.png", (RAMP * 65535).astype(np.uint16))
+    write_png(tmp_path / "usual.png", GREY)
+    deep, usual = tmp_path / "deep.png", tmp_path / "usual.png"
+    assert depth_survey.glance(_Data([usual], [usual])) == []
+    (both,) = depth_survey.glance(_Data([deep, usual], [deep]))
+    assert "1 of 2 of train and 1 of 1 of test" in both and "read as they are" not in both
+    (one,) = depth_survey.glance(_Data([deep, deep], [usual]))
+    assert "2 of 2 of train and 0 of 1 of test" in one and "see that both show the same" in one
