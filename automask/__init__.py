@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from automask.api.demo import demo as demo
     from automask.api.labels import relabel as relabel
     from automask.api.labels import suspects as suspects
+    from automask.api.models import Model as Model
+    from automask.api.models import export as export
+    from automask.api.models import load_model as load_model
+    from automask.api.models import predict as predict
     from automask.api.plugins import check_plugins as check_plugins
     from automask.api.plugins import list_plugins as list_plugins
     from automask.api.plugins import show_plugin as show_plugin
@@ -70,6 +74,7 @@ _LAZY = {
     **dict.fromkeys(("advise", "audit", "init"), "automask.api.data"),
     "demo": "automask.api.demo",
     **dict.fromkeys(("relabel", "suspects"), "automask.api.labels"),
+    **dict.fromkeys(("Model", "export", "load_model", "predict"), "automask.api.models"),
     **dict.fromkeys(("check_plugins", "list_plugins", "show_plugin"), "automask.api.plugins"),
     "train": "automask.api.recipes",
     "search": "automask.api.searches",

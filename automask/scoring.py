@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automask.data.dataset import Attributes
+from automask.data.dataset import Dataset
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 #: Resamples for an interval, and for the standard error of a difference.
@@ -99,19 +99,15 @@ def simplest_best(
     return int(np.argmax(scores[best] - scores[: best + 1] <= errors))
 
 
-def by_attribute(
-    metric: Metric,
-    target: np.ndarray,
-    probability: np.ndarray,
-    attributes: Attributes,
-    groups: np.ndarray | None,
-) -> dict[str, Score]:
+def by_attribute(metric: Metric, data: Dataset, probability: np.ndarray) -> dict[str, Score]:
     """The score of each attribute by itself, from the joint probabilities summed over the others."""
+    attributes, rows = data.attributes, data.scored_rows
+    groups = None if data.groups is None else data.groups[rows]
     return {
         name: score(
             metric,
-            attributes.classes[target, index],
-            attributes.marginal(probability, index),
+            attributes.classes[data.labels[rows], index],
+            attributes.marginal(probability[rows], index),
             groups,
         )
         for index, name in enumerate(attributes.names)

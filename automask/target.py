@@ -7,9 +7,9 @@ probabilities of the classes, grades or labels, or a single column of numbers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,10 @@ class Target:
 
         return np.bincount(labels, minlength=classes)
 
+    def renumber(self, labels: np.ndarray, places: np.ndarray, classes: int) -> np.ndarray:
+        """The labels where the classes are others, of so many: class c is class `places[c]` there."""
+        return places[labels]
+
     def strata(self, labels: np.ndarray) -> np.ndarray:
         """What folds have their share of: a class each `[N]`, or label sets `[N, C]`."""
         return labels
@@ -68,6 +72,14 @@ class Target:
         Of several labels it is the rarest of the row, of a number the band.
         """
         return labels
+
+    def questions(
+        self, labels: np.ndarray, prediction: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What is asked, as questions of which a class is the answer: labels int `[N]` and
+        probabilities `[N, K]` of each. Whether a row has a label is a question; a number has none.
+        """
+        return [(labels, prediction)]
 
     def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
         """bool `[N]`: where two tables of answers differ; numbers do by a tenth of a deviation."""
@@ -122,12 +134,27 @@ class Multi(Target):
     def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
         return labels.sum(0)
 
+    def renumber(self, labels: np.ndarray, places: np.ndarray, classes: int) -> np.ndarray:
+        import numpy as np
+
+        out = np.zeros((len(labels), classes), labels.dtype)
+        out[:, places] = labels
+        return out
+
     def single_classes(self, labels: np.ndarray) -> np.ndarray:
         import numpy as np
 
         counts = np.append(labels.sum(0), len(labels) + 1)
         present = np.append(labels, np.ones((len(labels), 1), labels.dtype), 1) > 0
         return np.where(present, counts, np.inf).argmin(1)
+
+    def questions(
+        self, labels: np.ndarray, prediction: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        import numpy as np
+
+        tables = np.stack([1 - prediction, prediction], axis=2)
+        return [(labels[:, label], tables[:, label]) for label in range(labels.shape[1])]
 
     def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
         return (answers != others).any(1)
@@ -176,6 +203,9 @@ class Number(Target):
 
         return np.array([len(labels)])
 
+    def renumber(self, labels: np.ndarray, places: np.ndarray, classes: int) -> np.ndarray:
+        return labels
+
     def strata(self, labels: np.ndarray) -> np.ndarray:
         import numpy as np
 
@@ -184,6 +214,11 @@ class Number(Target):
 
     def single_classes(self, labels: np.ndarray) -> np.ndarray:
         return self.strata(labels)
+
+    def questions(
+        self, labels: np.ndarray, prediction: np.ndarray
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        return []
 
     def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
         return abs(answers - others) > self.scale / 10
@@ -199,5 +234,17 @@ class Number(Target):
 
 
 SINGLE, ORDERED, MULTI = Target(), Ordered(), Multi()
+_KINDS = {kind.name: kind for kind in (Target, Ordered, Multi, Number)}
 #: The names that a plugin can declare.
-NAMES = tuple(kind.name for kind in (Target, Ordered, Multi, Number))
+NAMES = tuple(_KINDS)
+
+
+def to_json(target: Target) -> dict[str, Any]:
+    """A target as what JSON can hold: its name, and numbers of its own."""
+    return {"name": target.name, **vars(target)}
+
+
+def from_json(state: Mapping[str, Any]) -> Target:
+    """The target of which `to_json` made this; raises `KeyError` or `TypeError` where none did."""
+    numbers = {key: value for key, value in state.items() if key != "name"}
+    return _KINDS[state["name"]](**numbers)

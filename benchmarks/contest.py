@@ -36,6 +36,7 @@ from automask.hpo.pruners import TwoStage
 from automask.hpo.searcher import Limits, Searcher
 from automask.listener import Listener, listening
 from automask.machine import setup_process
+from automask.space import registry
 from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Recipe
 from automask.space.space import Space
@@ -178,14 +179,12 @@ def _blended(task: Task, store: StudyStore, recipes: Sequence[Recipe]) -> float 
     if not recipes:
         return None
     labels, folds = task.data.labels, task.folds
+    metric = registry.get("metric", task.metric).function
     tables = np.stack([store.trial(recipe.hash).out_of_fold(folds) for recipe in recipes])
     without = np.array(
-        [
-            [task.score(labels[folds != k], table[folds != k]) for k in range(FOLDS)]
-            for table in tables
-        ]
+        [[metric(labels[folds != k], table[folds != k]) for k in range(FOLDS)] for table in tables]
     )
-    return figures.nested(task.score, labels, folds, tables, without)
+    return figures.nested(metric, labels, folds, tables, without)
 
 
 def known() -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from automask import scoring
 from automask.diagnostics import linear_probe
 from automask.diagnostics.model_ranking import candidates, rank
 from automask.machine import setup_process
-from automask.space import space_file
+from automask.space import registry, space_file
 from automask.space.ranges import Categorical, Int
 from automask.space.recipe import Recipe
 from automask.space.space import Space
@@ -104,7 +104,8 @@ def train(task: Task, key: str, recipe: Recipe, folder: Path) -> None:
     fit(task, recipe, store, lambda step: None)
     seconds = time.process_time() - begin
     table = store.out_of_fold(task.folds)
-    found = scoring.score(task.score, task.data.labels, table, task.data.groups)
+    metric = registry.get("metric", task.metric).function
+    found = scoring.score(metric, task.data.labels, table, task.data.groups)
     # The interval spans 1.96 standard errors on either side.
     keep(key, found.value, (found.high - found.low) / 3.92, seconds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,18 +77,30 @@ class Vote:
 
 @dataclass(frozen=True)
 class Stacked:
-    """A classifier on the members' log-probabilities, which are divided by `scale`."""
+    """Logistic regression on the members' log-probabilities, which are divided by `scale`.
 
-    classifier: Any
+    `coefficients` are `[K, T C]` and `intercepts` `[K]` for those of the `classes` `[K]` that there
+    were; of two classes one row tells.
+    """
+
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+    classes: np.ndarray
     scale: float
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
         import numpy as np
 
         out = np.zeros(probability.shape[1:])
-        if len(out):
-            features = centred_logs(probability) / self.scale
-            out[:, self.classifier.classes_] = self.classifier.predict_proba(features)
+        logits = centred_logs(probability) / self.scale @ self.coefficients.T + self.intercepts
+        if len(self.classes) == 2:
+            from scipy.special import expit
+
+            second = expit(logits[:, 0])
+            out[:, self.classes] = np.stack([1 - second, second], 1)
+        else:
+            parts = np.exp(logits - logits.max(1, keepdims=True))
+            out[:, self.classes] = parts / parts.sum(1, keepdims=True)
         return out
 
 
@@ -98,4 +110,5 @@ def centred_logs(probability: np.ndarray) -> np.ndarray:
 
     logs = np.log(np.clip(probability, 1e-6, None))
     logs -= logs.mean(2, keepdims=True)
-    return logs.transpose(1, 0, 2).reshape(probability.shape[1], -1)
+    members, rows, classes = probability.shape
+    return logs.transpose(1, 0, 2).reshape(rows, members * classes)

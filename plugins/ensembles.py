@@ -250,4 +250,4 @@ def stack(
         # So many steps are near enough.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(features / scale, target)
-    return Stacked(classifier, scale)
+    return Stacked(classifier.coef_, classifier.intercept_, classifier.classes_, scale)

@@ -71,9 +71,7 @@ class EnsembleResult:
         if len(data.attributes.names) < 2 or not data.target.exclusive:
             return {}
         with working(self.session.options.project):
-            return by_attribute(
-                self.session.metric, data.labels, self.blend.honest, data.attributes, data.groups
-            )
+            return by_attribute(self.session.metric, data, self.blend.honest)
 
     @cached_property
     def other_labels(self) -> OtherScore | None:

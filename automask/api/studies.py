@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from automask.api import recipes
@@ -34,6 +33,7 @@ from automask.study.status import Status, status
 
 if TYPE_CHECKING:
     from automask.api.ensembles import EnsembleResult
+    from automask.api.models import Exported
     from automask.diagnostics.advice import Advice
     from automask.diagnostics.audit import Finding
     from automask.diagnostics.suspects import Suspects
@@ -155,10 +155,31 @@ class Study:
         with self._working():
             return ensembles.session_ensemble(self._session, method=method, tta=tta, top=top)
 
+    def export(
+        self,
+        output: str | Path,
+        *,
+        method: str = "auto",
+        tta: str = "none",
+        top: int | None = None,
+        member: int | None = None,
+        size: str | None = None,
+        listener: Listener | None = None,
+    ) -> Exported:
+        """Write the blend, or one `member`, into a folder that predicts by itself; see
+        `automask.export`."""
+        from automask.api import models
+
+        with self._working(listener):
+            return models.export_session(
+                self._session, output, method=method, tta=tta, top=top, member=member, size=size
+            )
+
     @property
     def out_of_fold(self) -> pd.DataFrame:
         """A row a train image: id, fold, the true label of each target, and the probability of each
-        class, by the mean of the five best trials' networks that never saw that image.
+        class or label, or the predicted number, by the mean of the five best trials' networks that
+        never saw that image.
 
         Raises `UserError` where no trial is complete.
         """
@@ -168,13 +189,11 @@ class Study:
             session = self._session
             probability = members.mean_of_best(session)
         data = session.data
-        attributes = data.attributes
         columns: dict[str, Any] = {data.id_column: data.train.ids, "fold": session.folds}
-        for index, name in enumerate(attributes.names):
-            values = np.array(attributes.values[index])
-            columns[name] = values[attributes.classes[data.labels, index]]
+        columns |= data.answer_columns(data.labels)
+        asked = "p({})" if len(data.attributes.classes) > 1 else "predicted_{}"
         for label in range(probability.shape[1]):
-            columns[f"p({attributes.describe(label)})"] = probability[:, label]
+            columns[asked.format(data.attributes.describe(label))] = probability[:, label]
         return pd.DataFrame(columns)
 
     def audit(self, *, listener: Listener | None = None) -> list[Finding]:

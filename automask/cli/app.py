@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from automask.cli import data, ensemble, labels, plugins, study, submissions
+from automask.cli import data, ensemble, labels, models, plugins, study, submissions
 from automask.cli.options import (
     Device,
     Disk,
@@ -47,6 +47,11 @@ def main() -> None:
         app()
     except UserError as error:
         _fail(str(error))
+    except ModuleNotFoundError as error:
+        # Where a model predicts, what searches need may be left out.
+        if error.name is None or error.name.startswith("automask"):
+            raise
+        _fail(f"this needs {error.name}, which isn't installed here: pip install automask")
     except Exception as error:
         from automask.api.projects import Project, disk_full
 
@@ -173,6 +178,9 @@ def search(
 
 
 app.command()(ensemble.ensemble)
+
+
+app.add_typer(models.app)
 
 
 app.command()(plugins.plugins)

@@ -19,8 +19,8 @@ ROWS, CLASSES = 20, 15
 def show_suspects(suspects: Suspects, console: Console) -> None:
     """Print the most suspect rows, and how many labels are estimated to be wrong, by class."""
     console.print(
-        f"{suspects.flagged:,} of {len(suspects.data.labels):,} labels flagged, about "
-        f"{suspects.wrong:.0f} estimated to be wrong, by confident learning on out-of-fold "
+        f"{suspects.flagged:,} of {len(suspects.data.labels):,} rows flagged, about "
+        f"{suspects.wrong:.0f} labels estimated to be wrong, by confident learning on out-of-fold "
         "probabilities",
         soft_wrap=True,
     )

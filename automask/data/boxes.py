@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from automask.data.csv_file import normalize_name
-from automask.data.decoding import image_size
 from automask.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ def read(rows: Rows) -> np.ndarray | None:
     if normalize_name(names[2]).endswith(("width", "w")):
         boxes[:, 2:] += boxes[:, :2]
     if boxes.max() > 1:
+        from automask.data.decoding import image_size
+
         boxes /= np.array([image_size(path) * 2 for path in rows.paths])
     _refuse(boxes[:, 2:] <= boxes[:, :2], "is upside down or empty", subject, rows)
     boxes = boxes.clip(0, 1)

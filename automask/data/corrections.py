@@ -16,6 +16,7 @@ from automask.data.csv_file import Csv, quoted, read_csv, shorten_list
 from automask.data.tables import Numeric, Tables
 from automask.errors import UserError, did_you_mean
 from automask.storage.files import atomic_write, file_digest
+from automask.target import MULTI, SINGLE
 
 #: A column of a file of suspects: the label as it was when the file was written.
 GIVEN = "given_"
@@ -89,18 +90,20 @@ def apply(tables: Tables, corrections: Sequence[Correction]) -> Tables:
     rows = _rows(tables)
     attributes = {str(name): train.attributes[name].tolist() for name in train.attributes}
     numbers = {name: numeric.values.copy() for name, numeric in tables.numbers.items()}
-    labels = {name: set(column) for name, column in attributes.items()}
+    labels = {name: _labels(tables.kind, column) for name, column in attributes.items()}
     combinations = set(zip(*attributes.values(), strict=True))
     for c in corrections:
         row, target = _find(c, rows), c.target
         if target not in labels:
             raise UserError(f"{c.where}: '{target}' is no target{did_you_mean(target, labels)}")
         now, numeric = attributes[target][row], tables.numbers.get(target)
-        label = _label(c.new, numeric)
-        if label not in labels[target]:
+        label, texts = _label(c.new, numeric), labels[target]
+        if texts is None and not math.isfinite(_value(label)):
+            raise UserError(f"{c.where}: '{c.new}' is no number, as '{target}' is in the data")
+        if texts is not None and label not in texts:
             raise UserError(
                 f"{c.where}: '{c.new}' is no label of '{target}' in the data"
-                f"{did_you_mean(c.new, labels[target])}"
+                f"{did_you_mean(c.new, texts)}"
             )
         if now not in (c.old, label):
             raise UserError(
@@ -111,9 +114,8 @@ def apply(tables: Tables, corrections: Sequence[Correction]) -> Tables:
         if numeric is not None:
             numbers[target][row] = _number(c.new, label, numeric)
     for c in corrections:
-        if (
-            combination := tuple(column[rows[c.id]] for column in attributes.values())
-        ) not in combinations:
+        combination = tuple(column[rows[c.id]] for column in attributes.values())
+        if tables.kind == SINGLE.name and combination not in combinations:
             raise UserError(
                 f"{c.where}: no row of the data is {' × '.join(combination)}, and a class that train "
                 "doesn't have can't be learnt from a correction"
@@ -215,6 +217,13 @@ def _find(c: Correction, rows: Mapping[str, int]) -> int:
         near = did_you_mean(c.id, rows)
         raise UserError(f"{c.where}: '{c.id}' is no id of train{near if '?' in near else ''}")
     return rows[c.id]
+
+
+def _labels(kind: str, texts: Sequence[str]) -> set[str] | None:
+    """What a target's label can be corrected to; None where that is any number."""
+    if kind == SINGLE.name:
+        return set(texts)
+    return {"0", "1"} if kind == MULTI.name else None
 
 
 def _label(text: str, numeric: Numeric | None) -> str:

@@ -62,6 +62,11 @@ class Dataset:
         units = self.test.units if self.test else None
         return None if units is None else Pooling.of(units)
 
+    @property
+    def scored_rows(self) -> np.ndarray:
+        """The first train row of each unit, `[U]`: where predictions are those of units, what counts."""
+        return np.arange(len(self.labels)) if self.pooling is None else self.pooling.first
+
     def scored(self, rows: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Labels and predictions of train rows `[n]` as a metric takes them: a row a unit."""
         labels = self.labels[rows]
@@ -86,6 +91,26 @@ class Dataset:
             return f"{answer:.6g}"
         labels = np.flatnonzero(answer) if np.ndim(answer) else [answer]
         return ", ".join(self.attributes.describe(int(label)) for label in labels) or "no label"
+
+    def answer_columns(self, answers: np.ndarray) -> dict[str, np.ndarray]:
+        """Answers, as `labels` are, as the columns of a table by name.
+
+        The texts of each attribute, or each label's "0" and "1" as train has them, or the number.
+        """
+        if isinstance(self.target, Number):
+            return {self.attributes.describe(0): answers}
+        if answers.ndim == 2:
+            return {
+                self.attributes.describe(label): answers[:, label].astype(str).astype(object)
+                for label in range(answers.shape[1])
+            }
+        attributes = self.attributes
+        return {
+            name: np.array(values, object)[attributes.classes[answers, index]]
+            for index, (name, values) in enumerate(
+                zip(attributes.names, attributes.values, strict=True)
+            )
+        }
 
     @property
     def has_label(self) -> np.ndarray:

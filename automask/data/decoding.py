@@ -197,13 +197,32 @@ def _decode(
             if deep:
                 pixels = deep_images.from_pillow(file, _content(source)).rgb(depth)
                 image = _pillow().fromarray(pixels)
-            if method := UPRIGHT.get(_orientation(file)):
-                image = image.transpose(_pillow().Transpose[method])
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                image = image.convert("RGBA")
-                white = _pillow().new("RGBA", image.size, "white")
-                image = _pillow().alpha_composite(white, image)
-            return np.asarray(image.convert("RGB"))
+            return _to_rgb(image, _orientation(file))
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """An image that Pillow has opened as `decode` gives it; raises `UserError` where that can't be."""
+    from PIL.ImageFile import ImageFile
+
+    is_deep = deep_images.is_deep(image) if isinstance(image, ImageFile) else False
+    if is_deep or image.mode in deep_images.ONE_BAND:
+        raise UserError(
+            f"an image of Pillow's mode {image.mode} has more than 8 bits: give the path of its file"
+        )
+    try:
+        return _to_rgb(image, _orientation(image))
+    except Exception as error:  # Pillow's decoders raise nearly everything.
+        raise UserError(f"an image of Pillow's can't be read: {error}") from error
+
+
+def _to_rgb(image: Image.Image, orientation: int) -> np.ndarray:
+    if method := UPRIGHT.get(orientation):
+        image = image.transpose(_pillow().Transpose[method])
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = _pillow().new("RGBA", image.size, "white")
+        image = _pillow().alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
 
 
 def _load(file: ImageFile, partly: bool) -> None:
@@ -220,7 +239,7 @@ def _content(source: Path | io.BytesIO) -> bytes:
     return source.read_bytes() if isinstance(source, Path) else source.getvalue()
 
 
-def _orientation(file: ImageFile) -> int:
+def _orientation(file: Image.Image) -> int:
     with _passed_over():
         return int(file.getexif().get(0x0112, 1))
     return 1

@@ -89,9 +89,10 @@ class Images:
         return Cache(self.folder).images(f"{key}-{resize}-{digest}-{size}-of-{self.largest}")
 
     def _decode(self, file: Path, resize: str, size: int, prepared: Prepared | None) -> None:
-        function = self.resizes[resize]
-        # A preprocessing may cut away half of each side.
-        enough = round(ENOUGH * size * (1 if prepared is None else 2))
+        square = functools.partial(
+            make_square, resize=resize, function=self.resizes[resize], size=size, prepared=prepared
+        )
+        enough = enough_pixels(size, prepared)
 
         def fill(array: Any) -> None:
             def row(index: int) -> str | None:
@@ -99,15 +100,10 @@ class Images:
                 image, problem = decode_partly(path, enough, self.depth)
                 if problem and index < self.whole:
                     return problem
-                image = GREY if image is None else image
-                step = f"preprocessing '{prepared.key.partition('-')[0]}'" if prepared else ""
                 try:
-                    if prepared is not None:
-                        image = prepared.transform(image)
-                    step = f"resize '{resize}'"
-                    array[index] = function(image, size)
-                except Exception as error:
-                    return f"{path}: {step} failed: {error}"
+                    array[index] = square(GREY if image is None else image, str(path))
+                except UserError as error:
+                    return str(error)
                 return None
 
             def rows(indices: np.ndarray) -> list[str | None]:
@@ -131,13 +127,46 @@ class Images:
         write_array(file, (len(self.paths), size, size, 3), np.uint8, fill, self.room)
 
 
-def _shrink(large: np.ndarray, small: np.ndarray) -> None:
-    """Fill `small` `[N, size, size, 3]` from larger images."""
+def enough_pixels(size: int, prepared: Prepared | None) -> int:
+    """How many pixels a side an image needs to be decoded at, to become a square of that size."""
+    # A preprocessing may cut away half of each side.
+    return round(ENOUGH * size * (1 if prepared is None else 2))
+
+
+def make_square(
+    image: np.ndarray,
+    name: str,
+    *,
+    resize: str,
+    function: Callable[[np.ndarray, int], np.ndarray],
+    size: int,
+    prepared: Prepared | None,
+) -> np.ndarray:
+    """A decoded image `[H, W, 3]`, prepared, as uint8 `[size, size, 3]` by the resize of that name.
+
+    Raises `UserError` with the image's `name` where a plugin fails.
+    """
+    step = f"preprocessing '{prepared.key.partition('-')[0]}'" if prepared else ""
+    try:
+        if prepared is not None:
+            image = prepared.transform(image)
+        step = f"resize '{resize}'"
+        return function(image, size)
+    except Exception as error:
+        raise UserError(f"{name}: {step} failed: {error}") from error
+
+
+def shrink(large: np.ndarray, size: int) -> np.ndarray:
+    """A square image `[L, L, 3]` as a smaller one, `[size, size, 3]`."""
     import cv2
 
-    size = small.shape[1]
+    return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _shrink(large: np.ndarray, small: np.ndarray) -> None:
+    """Fill `small` `[N, size, size, 3]` from larger images."""
     for index, image in enumerate(large):
-        small[index] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        small[index] = shrink(image, small.shape[1])
 
 
 @dataclass(frozen=True)

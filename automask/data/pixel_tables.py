@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from automask.data.csv_file import Csv, is_image_name, split_rows
 from automask.data.embedded_images import Row, write_out
 from automask.data.table_text import read_text
@@ -112,6 +110,7 @@ def _shape(count: int) -> tuple[int, int] | None:
 
 def _bitmap(cells: Sequence[str], where: str) -> bytes:
     """The cells' pixels as a bitmap, whose bytes no library's version changes."""
+    import numpy as np
     from PIL import Image
 
     texts = re.findall(r"[^\s,;\[\]()]+", cells[0]) if len(cells) == 1 else cells

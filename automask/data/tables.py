@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+def _no_columns() -> pd.DataFrame:
+    # Plugins are listed without pandas.
+    import pandas as pd
+
+    return pd.DataFrame()
 
 
 @dataclass(frozen=True)
@@ -23,11 +31,11 @@ class Rows:
 
     ids: list[str]
     paths: list[Path]
-    attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    attributes: pd.DataFrame = field(default_factory=_no_columns)
     groups: list[str] | None = None
     units: list[str] | None = None
     folds: list[str] | None = None
-    extra: pd.DataFrame = field(default_factory=pd.DataFrame)
+    extra: pd.DataFrame = field(default_factory=_no_columns)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -61,6 +69,8 @@ class Numeric:
     @property
     def texts(self) -> list[str]:
         """`[N]` the text of each value's band."""
+        import numpy as np
+
         return [self.bands[i] for i in np.searchsorted(self.limits, self.values, side="right")]
 
 

@@ -6,6 +6,7 @@ Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Data
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,27 @@ def find_label_errors(labels: np.ndarray, probability: np.ndarray, folds: np.nda
         confidence=probability.max(1),
         flagged=flagged,
         joint=joint,
+    )
+
+
+def combine(labels: np.ndarray, audits: Sequence[Audit]) -> Audit:
+    """The audit of label sets `[N, C]` from those of each label, whose classes are absent and present.
+
+    `quality` and `confidence` are of the label that fits worst, `likely` `[N, C]` has the flagged labels
+    turned round, and `joint` counts labels, not rows.
+    """
+    judged, flagged, likely, quality = (
+        np.stack([getattr(audit, name) for audit in audits], axis=1)
+        for name in ("judged", "flagged", "likely", "quality")
+    )
+    worst = np.where(judged, quality, 1).min(1)
+    return Audit(
+        judged=np.any(judged, axis=1),
+        quality=worst,
+        likely=np.where(flagged, likely, labels),
+        confidence=1 - worst,
+        flagged=np.any(flagged, axis=1),
+        joint=np.sum([audit.joint for audit in audits], axis=0),
     )
 
 

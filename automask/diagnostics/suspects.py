@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,12 +13,17 @@ from automask.data.corrections import GIVEN
 from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
 from automask.diagnostics.label_errors import Audit
+from automask.errors import UserError
 
 
 @dataclass(frozen=True)
 class Suspect:
     """A train row: its given and its likely class and their probabilities, and whether confident
-    learning takes the label for wrong."""
+    learning takes the label for wrong.
+
+    Of several labels it is the given and the likely set, with the flagged labels turned round, and the
+    probabilities are those of the label that fits worst.
+    """
 
     id: str
     given: str
@@ -30,8 +35,8 @@ class Suspect:
 
 @dataclass(frozen=True)
 class ClassNoise:
-    """A given class: its rows, those flagged, the estimated number of wrong labels, and what class
-    these most often are in truth."""
+    """A given class, or a label that is there or not: its rows, those flagged, the estimated number of
+    wrong labels, and what class these most often are in truth."""
 
     name: str
     rows: int
@@ -51,15 +56,16 @@ class Noise:
 
 @dataclass(frozen=True)
 class Suspects:
-    """Labels held against out-of-fold probabilities: all together, and those of each attribute."""
+    """Labels held against out-of-fold probabilities. `noise` is by class and, of several attributes,
+    by the values of each; or by label."""
 
     data: Dataset
     audit: Audit
-    attributes: Mapping[str, Audit]
+    noise: Sequence[Noise]
 
     @property
     def flagged(self) -> int:
-        """How many labels confident learning takes for wrong."""
+        """Of how many rows confident learning takes the label, or one of them, for wrong."""
         return int(self.audit.flagged.sum())
 
     @property
@@ -79,8 +85,8 @@ class Suspects:
         return [
             Suspect(
                 data.train.ids[row],
-                data.attributes.describe(data.labels[row]),
-                data.attributes.describe(audit.likely[row]),
+                data.describe_answer(data.labels[row]),
+                data.describe_answer(audit.likely[row]),
                 float(audit.quality[row]),
                 float(audit.confidence[row]),
                 bool(audit.flagged[row]),
@@ -89,35 +95,20 @@ class Suspects:
         ]
 
     @cached_property
-    def noise(self) -> list[Noise]:
-        """By class and, of several attributes, by the values of each."""
-        data, attributes = self.data, self.data.attributes
-        names = [attributes.describe(label) for label in range(len(attributes.classes))]
-        tables = [_noise(" × ".join(attributes.names), names, data.labels, self.audit)]
-        if len(attributes.names) > 1:
-            for index, (name, audit) in enumerate(self.attributes.items()):
-                given = attributes.classes[data.labels, index]
-                tables.append(_noise(name, attributes.values[index], given, audit))
-        return tables
-
-    @cached_property
     def table(self) -> pd.DataFrame:
         """The rows that can be judged, the most suspect first.
 
-        Columns are the id and each target, to be edited; then each target as it was given and as it is
-        likely to be, the probabilities of the likely and of the given class, and whether confident
-        learning takes the label for wrong. A target of a column's name takes that column's place.
+        Columns are the id and each target, or label of 0 and 1, to be edited; then each as it was given
+        and as it is likely to be, the probabilities of the likely and of the given class, and whether
+        confident learning takes the label for wrong. A target of a column's name takes that column's
+        place.
         """
-        data, audit, attributes = self.data, self.audit, self.data.attributes
+        data, audit = self.data, self.audit
         order = audit.order
 
-        def texts(classes: np.ndarray, prefix: str = "") -> dict[str, object]:
-            return {
-                prefix + name: np.array(attributes.values[index], object)[
-                    attributes.classes[classes[order], index]
-                ]
-                for index, name in enumerate(attributes.names)
-            }
+        def texts(labels: np.ndarray, prefix: str = "") -> dict[str, object]:
+            columns = data.answer_columns(labels[order])
+            return {prefix + name: column for name, column in columns.items()}
 
         first = {data.id_column: np.array(data.train.ids, object)[order], **texts(data.labels)}
         more = {
@@ -132,31 +123,53 @@ class Suspects:
     def _repr_html_(self) -> str:
         flagged = self.table[self.table["flagged"] == "yes"] if self.flagged else self.table[:0]
         return (
-            f"<p>{self.flagged:,} of {len(self.data.labels):,} labels flagged, about "
-            f"{self.wrong:.0f} estimated to be wrong</p>{flagged.to_html(index=False)}"
+            f"<p>{self.flagged:,} of {len(self.data.labels):,} rows flagged, about "
+            f"{self.wrong:.0f} labels estimated to be wrong</p>{flagged.to_html(index=False)}"
         )
 
 
 def find_suspects(data: Dataset, probability: np.ndarray, folds: np.ndarray) -> Suspects:
-    """The train labels `[N]` held against out-of-fold probabilities `[N, C]`."""
-    return Suspects(
-        data,
-        label_errors.find_label_errors(data.labels, probability, folds),
-        label_errors.by_attribute(data, probability, folds),
-    )
+    """The train labels held against out-of-fold probabilities `[N, C]`, of several each by itself.
+
+    Raises `UserError` where the target has no labels.
+    """
+    questions = data.target.questions(data.labels, probability)
+    if not questions:
+        raise UserError(
+            f"suspects are told of classes and labels, and this study's target is {data.target.phrase}; "
+            "the report lists the rows that are predicted worst: automask report"
+        )
+    audits = [label_errors.find_label_errors(*question, folds) for question in questions]
+    attributes = data.attributes
+    names = [attributes.describe(label) for label in range(len(attributes.classes))]
+    if not data.target.exclusive:
+        noise = [
+            row
+            for name, (given, _), audit in zip(names, questions, audits, strict=True)
+            for row in _noise((f"without {name}", name), given, audit)
+        ]
+        whole = label_errors.combine(data.labels, audits)
+        return Suspects(data, whole, [_most_first("labels", noise)])
+    tables = [_most_first(" × ".join(attributes.names), _noise(names, data.labels, audits[0]))]
+    if len(attributes.names) > 1:
+        parts = label_errors.by_attribute(data, probability, folds)
+        for index, (name, audit) in enumerate(parts.items()):
+            given = attributes.classes[data.labels, index]
+            tables.append(_most_first(name, _noise(attributes.values[index], given, audit)))
+    return Suspects(data, audits[0], tables)
 
 
-def _noise(
-    title: str, names: list[str] | tuple[str, ...], given: np.ndarray, audit: Audit
-) -> Noise:
+def _most_first(title: str, classes: Sequence[ClassNoise]) -> Noise:
+    ordered = sorted(classes, key=lambda row: -row.wrong)
+    return Noise(title, sum(row.wrong for row in classes), tuple(ordered))
+
+
+def _noise(names: Sequence[str], given: np.ndarray, audit: Audit) -> list[ClassNoise]:
     rows = np.bincount(given, minlength=len(names))
     flagged = np.bincount(given[audit.flagged], minlength=len(names))
     classes = []
-    for label in np.argsort(-audit.wrong, kind="stable").tolist():
+    for label, name in enumerate(names):
         others = np.where(np.arange(len(names)) == label, 0, audit.joint[label])
-        truth = names[int(others.argmax())]
-        wrong = float(audit.wrong[label])
-        classes.append(
-            ClassNoise(names[label], int(rows[label]), int(flagged[label]), wrong, truth)
-        )
-    return Noise(title, float(audit.wrong.sum()), tuple(classes))
+        truth, wrong = names[int(others.argmax())], float(audit.wrong[label])
+        classes.append(ClassNoise(name, int(rows[label]), int(flagged[label]), wrong, truth))
+    return classes

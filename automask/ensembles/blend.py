@@ -99,14 +99,20 @@ def _fit_units(
 
 
 def candidate_views(
-    session: Session, tta: str, top: int, unfit: Set[str] = frozenset()
+    session: Session,
+    tta: str,
+    top: int,
+    unfit: Set[str] = frozenset(),
+    among: Sequence[Member] | None = None,
 ) -> dict[str, list[Member]]:
     """The members as they are, the best first, and under the views that compete.
 
-    Those whose recipe's hash is among the `unfit` are left out. Where there are views only the `top`
+    They are all complete trials or those `among` which to choose; whose recipe's hash is among the
+    `unfit` is left out. Where there are views only the `top`
     best stand for choice, as each costs its predictions.
     """
-    plain = [m for m in members.load_members(session) if m.recipe.hash not in unfit]
+    among = members.load_members(session) if among is None else among
+    plain = [member for member in among if member.recipe.hash not in unfit]
     if not any(member.able for member in plain):
         raise UserError(
             "no trial is left whose stored weights fit: run automask search --study NAME"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from automask.prediction.decisions import apply_temperature as apply_temperature
+
 BINS = 10
 #: Temperatures are looked for between these.
 LOWEST, HIGHEST = 0.05, 20.0
@@ -56,13 +58,6 @@ def log_likelihood(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean log-probability of the true class, higher is better: a metric."""
     true = probability[np.arange(len(target)), target]
     return float(np.log(np.clip(true, 1e-15, None)).mean())
-
-
-def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
-    """Log-probabilities divided by a temperature: above 1 less sure, below 1 surer; the same classes."""
-    logs = np.log(np.clip(probability, 1e-15, None)) / temperature
-    out = np.exp(logs - logs.max(1, keepdims=True))
-    return out / out.sum(1, keepdims=True)
 
 
 def temperature(target: np.ndarray, probability: np.ndarray) -> float:

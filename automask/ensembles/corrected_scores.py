@@ -40,13 +40,16 @@ def on_other_labels(session: Session, probability: np.ndarray) -> OtherScore | N
     )
     target, classes = labels_of(other, session.data)
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
-    count = int((target != session.data.labels).sum())
+    data, rows = session.data, session.data.scored_rows
+    differs = (target != data.labels).reshape(len(target), -1).any(1)
+    groups = None if data.groups is None else data.groups[rows]
     labels = "uncorrected labels" if file is None else f"labels that {file} gives now"
-    return OtherScore(labels, count, score(session.metric, target, wide, session.data.groups))
+    found = score(session.metric, target[rows], wide[rows], groups)
+    return OtherScore(labels, int(differs.sum()), found)
 
 
 def labels_of(other: Dataset, data: Dataset) -> tuple[np.ndarray, int]:
-    """The labels `[N]` of other data as classes of `data`, and how many classes there are.
+    """The labels of other data, `[N]` or `[N, C]`, as classes of `data`, and how many classes there are.
 
     Those that `data` don't have come after its own.
     """
@@ -55,4 +58,5 @@ def labels_of(other: Dataset, data: Dataset) -> tuple[np.ndarray, int]:
         for label in range(len(attributes.classes)):
             index.setdefault(attributes.combination(label), len(index))
     combinations = map(other.attributes.combination, range(len(other.attributes.classes)))
-    return np.array([index[combination] for combination in combinations])[other.labels], len(index)
+    places = np.array([index[combination] for combination in combinations])
+    return data.target.renumber(other.labels, places, len(index)), len(index)

@@ -1,18 +1,17 @@
-"""From predictions to answers: what shifts a decision so that a metric of answers is highest.
+"""From predictions to answers: the shift of decisions at which a metric of answers is highest.
 
-A shift is an array of its target's own: a bias a class on log-probabilities, a bias a label on log-odds
-(so much as a threshold a label), or the cut points between grades on the expected grade. Shifted
-predictions `[N, C]` are decided as any others are (`automask.target`).
+What shifts there are, and how they are applied, `automask.prediction.decisions` has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from automask.ensembles import priors
+from automask.prediction.decisions import apply as apply
+from automask.prediction.decisions import expected_grade
 from automask.scoring import Metric
 from automask.target import MULTI, ORDERED, SINGLE, Target
 
@@ -22,22 +21,15 @@ THRESHOLDS = np.linspace(0.04, 0.96, 24)
 MOVES = (0.03, -0.03, 0.07, -0.07, 0.15, -0.15, 0.3, -0.3)
 #: Rounds over all labels or cut points.
 ROUNDS = 3
-#: How much of a graded prediction is the grade itself: more than half, so that it is the likeliest.
-SURE = 0.51
 
 
 def fit(
     target: Target, labels: np.ndarray, prediction: np.ndarray, metric: Metric
 ) -> np.ndarray | None:
     """The shift at which the metric of the answers is highest; None for a target that has none."""
-    if target.name not in _SHIFTS:
+    if target.name not in _FITS:
         return None
-    return _SHIFTS[target.name].fit(labels, prediction, metric)
-
-
-def apply(target: Target, prediction: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
-    """Predictions `[N, C]` by whose decision the shift is heeded; the same ones without a shift."""
-    return prediction if shift is None else _SHIFTS[target.name].apply(prediction, shift)
+    return _FITS[target.name](labels, prediction, metric)
 
 
 def sees_answers_only(
@@ -46,12 +38,6 @@ def sees_answers_only(
     """Does the metric see nothing but what is decided? Tried out on these rows."""
     hard = metric(labels, target.harden(prediction))
     return bool(np.isclose(hard, metric(labels, prediction), atol=1e-12))
-
-
-def add_to_log_odds(prediction: np.ndarray, biases: np.ndarray) -> np.ndarray:
-    """Each label's probability with its bias `[C]` added to the log-odds."""
-    odds = prediction * np.exp(biases)
-    return odds / np.maximum(odds + 1 - prediction, 1e-300)
 
 
 def fit_thresholds(labels: np.ndarray, prediction: np.ndarray, metric: Metric) -> np.ndarray:
@@ -81,12 +67,6 @@ def fit_thresholds(labels: np.ndarray, prediction: np.ndarray, metric: Metric) -
     return np.log1p(-odds) - np.log(odds)
 
 
-def grade(prediction: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Predictions `[N, C]` of the grade between whose `cuts` `[C - 1]` the expected grade lies."""
-    grades = np.searchsorted(cuts, expected_grade(prediction), side="right")
-    return SURE * np.eye(prediction.shape[1])[grades] + (1 - SURE) * prediction
-
-
 def fit_cuts(labels: np.ndarray, prediction: np.ndarray, metric: Metric) -> np.ndarray:
     """The ascending cut points `[C - 1]` on the expected grade at which the metric is highest.
 
@@ -114,19 +94,9 @@ def fit_cuts(labels: np.ndarray, prediction: np.ndarray, metric: Metric) -> np.n
     return cuts
 
 
-def expected_grade(prediction: np.ndarray) -> np.ndarray:
-    """`[N]` the mean of the grades 0 to C - 1 under each row's probabilities."""
-    return prediction @ np.arange(prediction.shape[1])
-
-
-@dataclass(frozen=True)
-class _Shift:
-    fit: Callable[[np.ndarray, np.ndarray, Metric], np.ndarray]
-    apply: Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-_SHIFTS = {
-    SINGLE.name: _Shift(priors.fit_biases, priors.add_biases),
-    MULTI.name: _Shift(fit_thresholds, add_to_log_odds),
-    ORDERED.name: _Shift(fit_cuts, grade),
+#: How a target's shift is fitted; one that isn't here has none.
+_FITS: dict[str, Callable[[np.ndarray, np.ndarray, Metric], np.ndarray]] = {
+    SINGLE.name: priors.fit_biases,
+    MULTI.name: fit_thresholds,
+    ORDERED.name: fit_cuts,
 }

@@ -68,9 +68,9 @@ class Ensemble:
 
     `nested` is the score of the `honest` probabilities `[N, C]`: each fold by a blend that was chosen
     without it, members, method, view and shift included. `validation` `[N, C]` and `test` `[M, C]` are
-    the blend's, `plain` the score of the former; `test` is divided by the `temperature`, where there is
-    one, and has the same likeliest classes; `undecided` is the same without the shift of decisions.
-    `calibrated` are the honest ones, each fold at the
+    those of the `blend`, `plain` the score of the former; `test` is divided by the `temperature`, where
+    there is one, and has the same likeliest classes; `undecided` is the same without the shift of
+    decisions. `calibrated` are the honest ones, each fold at the
     temperature of the others. `methods` are scored on the plain view and `views`, nested, with the
     method that was chosen, both without a shift.
     """
@@ -80,6 +80,7 @@ class Ensemble:
     view: str
     shift: np.ndarray | None
     temperature: float | None
+    blend: Blend
     parts: tuple[Part, ...]
     disagreement: float
     validation: np.ndarray
@@ -168,6 +169,7 @@ def fit(
         view=choice.view,
         shift=choice.shift,
         temperature=temperature,
+        blend=blend,
         parts=tuple(parts),
         disagreement=disagreement(target, [answers[index] for index in indices]),
         validation=validation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -126,9 +127,9 @@ def load_state(recipe: Recipe, store: TrialStore, fold: int) -> dict[str, Tensor
         raise UnfitError(recipe.hash, f"{store.weights(fold)} can't be read: {error}") from None
 
 
-def is_head_alone(state: dict[str, Tensor]) -> bool:
-    """Does a stored network hold nothing but the head?"""
-    return all(name.startswith("head.") for name in state)
+def is_head_alone(names: Iterable[str]) -> bool:
+    """Does a stored network, by its tensors' names, hold nothing but the head?"""
+    return all(name.startswith("head.") for name in names)
 
 
 def _predict(session: Session, recipe: Recipe, store: TrialStore) -> None:

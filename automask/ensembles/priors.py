@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from automask.prediction.decisions import add_biases as add_biases
+from automask.prediction.decisions import reweight as reweight
 from automask.scoring import Metric
 
 #: What a class's bias is changed by, the small changes first, in so many rounds over the classes.
 STEPS, ROUNDS = (0.1, -0.1, 0.2, -0.2, 0.4, -0.4, 0.8, -0.8, 1.6, -1.6), 2
-
-
-def reweight(probability: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Each class's probability times its factor `[C]`, so that a row sums to 1 again."""
-    out = probability * factors
-    return out / np.maximum(out.sum(1, keepdims=True), 1e-300)
-
-
-def add_biases(probability: np.ndarray, biases: np.ndarray | None) -> np.ndarray:
-    """With `biases` `[C]` added to the log-probabilities; unchanged without any."""
-    return probability if biases is None else reweight(probability, np.exp(biases))
 
 
 def fit_biases(target: np.ndarray, probability: np.ndarray, metric: Metric) -> np.ndarray:

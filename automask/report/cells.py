@@ -13,8 +13,8 @@ from automask.data.names import match_label
 
 #: As near to 0 and 1 as a probability may come, where log loss would be infinite.
 CLIP = 1e-15
-#: Decimals of a probability, and figures of a number: networks predict in 32 bits.
-DECIMALS, FIGURES = 9, 7
+#: Decimals of a probability, so that ranks survive near 1, and figures of a number, of 32 bits.
+DECIMALS, FIGURES = 15, 7
 
 
 @dataclass(frozen=True)

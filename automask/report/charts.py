@@ -126,6 +126,31 @@ def reliability(bins: Sequence[dict]) -> str:
     return _svg(right, HEIGHT, label, grid + below + line + dots)
 
 
+def scatter(points: Sequence[Sequence[float]], name: str) -> str:
+    """Predicted numbers (up) against true ones (across), a dot a row; the line is where they agree."""
+    low, high = float(np.min(points)), float(np.max(points))
+    pad = (high - low or 1) * 0.04
+    low, high = low - pad, high + pad
+
+    def x(value: float) -> float:
+        return LEFT + 12 + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT - 24)
+
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+
+    levels = ticks(low, high)
+    inside = _grid_y([(y(level), f"{level:g}") for level in levels])
+    inside += "".join(_label(x(level), HEIGHT - 16, f"{level:g}") for level in levels)
+    inside += _label((x(low) + x(high)) / 2, HEIGHT - 2, f"true {name}")
+    inside += f'<path class="ideal" d="M{x(low):.1f} {y(low):.1f}L{x(high):.1f} {y(high):.1f}"/>'
+    inside += "".join(
+        f'<circle class="dot soft" cx="{x(true):.1f}" cy="{y(said):.1f}" r="3">'
+        f"<title>true {true:g}, predicted {said:.6g}</title></circle>"
+        for true, said in points
+    )
+    return _svg(WIDTH, HEIGHT, f"predicted against true {name}, {len(points)} rows", inside)
+
+
 def confusion(counts: ArrayLike, names: Sequence[str]) -> str:
     """Rows by their given class (down) and the likeliest (across) `[K, K]`, as shares of the row."""
     size = len(names)

@@ -187,16 +187,20 @@ def probability(
     ids, table = ensemble.probability()
     layout = compared.layout
     data = layout.data
-    rows = pd.Index(ids).get_indexer(layout.ids)
+    if data is not None and data.test is not None and data.test.units is not None:
+        units = dict(zip(data.test.ids, data.test.units, strict=True))
+        ids = [units.get(name, name) for name in ids]
+    names = pd.Index(ids)
+    rows = names.unique().get_indexer(layout.ids)
     if data is None or (rows < 0).any() or table.shape[1] != len(data.attributes.classes):
         raise UserError(
             f"{ensemble.file}: that ensemble predicted other rows or classes than these"
         )
-    table = adjust(table)
+    table = adjust(table[~names.duplicated()])
     out = np.zeros((len(rows), len(compared.classes.cells)), np.float32)
     index = {tuple(parts): label for label, parts in enumerate(compared.parts.tolist())}
-    names = data.attributes.names
-    order = [names.index(name) if name in names else 0 for name in layout.attributes]
+    targets = data.attributes.names
+    order = [targets.index(name) if name in targets else 0 for name in layout.attributes]
     for label in range(table.shape[1]):
         combination = data.attributes.combination(label)
         out[:, index[tuple(combination[i] for i in order)]] += table[rows, label]

@@ -39,7 +39,8 @@ def write(
     differ = np.flatnonzero(compared.differs)
     spread = np.linspace(0, len(differ) - 1, min(PICTURES, len(differ))).round().astype(int)
     rows = differ[spread].tolist()
-    paths = dict(zip(data.test.ids, data.test.paths, strict=True))
+    names_of = data.test.units or data.test.ids
+    paths = dict(zip(reversed(names_of), reversed(data.test.paths), strict=True))
     with ThreadPoolExecutor(cores()) as pool:
         pictures = list(pool.map(thumbnail, [paths[compared.layout.ids[row]] for row in rows]))
     a, b = compared.classes.rows.tolist()

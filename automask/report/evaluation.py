@@ -9,11 +9,13 @@ import numpy as np
 
 from automask.data.dataset import Dataset
 from automask.scoring import ClassScore, by_class
-from automask.target import Target
+from automask.target import Number, Target
 
 Facts = dict[str, Any]
 #: Of more values than these only the pairs most often confused are told, and the worst are listed.
 MOST_NAMES, WORST, PAIRS = 30, 30, 12
+#: So many rows of a number are drawn.
+POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,17 @@ class ClassTable:
 
 
 def predictions(data: Dataset, probability: np.ndarray) -> list[Predictions]:
-    """The classes and, of several attributes, the values of each by themselves."""
-    attributes = data.attributes
+    """The classes and, of several attributes, the values of each by themselves; a row a unit."""
+    attributes, rows = data.attributes, data.scored_rows
+    labels, probability = data.labels[rows], probability[rows]
     names = tuple(attributes.describe(label) for label in range(len(attributes.classes)))
     if len(names) < 2:
         return []
     answers = data.target.decide(probability)
-    parts = [Predictions(" × ".join(attributes.names), names, data.labels, answers)]
+    parts = [Predictions(" × ".join(attributes.names), names, labels, answers)]
     if len(attributes.names) > 1:
         for index, name in enumerate(attributes.names):
-            target = attributes.classes[data.labels, index]
+            target = attributes.classes[labels, index]
             predicted = attributes.marginal(probability, index).argmax(1)
             parts.append(Predictions(name, tuple(attributes.values[index]), target, predicted))
     return parts
@@ -86,6 +89,34 @@ def table(title: str, names: list[str], target: np.ndarray, predicted: np.ndarra
             {"given": names[given], "said": names[other], "rows": rows}
             for given, other, rows in confusions(counts)
         ],
+    }
+
+
+def numbers(data: Dataset, prediction: np.ndarray) -> Facts | None:
+    """Predicted numbers against true ones, at most `POINTS` pairs, and how far apart they are by bands
+    of the true one that hold as many rows each; None where the target is no number."""
+    if not isinstance(data.target, Number):
+        return None
+    rows = data.scored_rows
+    true, predicted = data.labels[rows], prediction[rows, 0]
+    band, step = data.target.strata(true), -(-len(true) // POINTS)
+    bands = []
+    for index in np.unique(band):
+        within = band == index
+        apart = predicted[within] - true[within]
+        bands.append(
+            {
+                "low": float(true[within].min()),
+                "high": float(true[within].max()),
+                "rows": int(within.sum()),
+                "error": float(abs(apart).mean()),
+                "above": float(apart.mean()),
+            }
+        )
+    return {
+        "name": data.attributes.describe(0),
+        "points": np.stack([true, predicted], 1)[::step].astype(float).tolist(),
+        "bands": bands,
     }
 
 

@@ -137,7 +137,9 @@ def layout_of_data(data: Dataset | None) -> Layout | None:
     """What the competition wants; None where nothing is to be submitted."""
     if data is None or data.test is None:
         return None
-    columns, source, ids = columns_of(data), "the test table", pd.Index(data.test.ids)
+    # Several pictures of a thing are answered once.
+    ids = pd.Index(dict.fromkeys(data.test.units or data.test.ids))
+    columns, source = columns_of(data), "the test table"
     if data.sample is not None:
         source, ids = "the sample submission", pd.Index(data.sample[data.id_column])
     labels = {name: data.form.columns.get(name, name) for name in columns}

@@ -28,6 +28,7 @@ from automask.scoring import by_attribute
 from automask.storage.disk import TOP
 from automask.study import summary
 from automask.study.session import Session
+from automask.target import MULTI
 
 Facts = dict[str, Any]
 HARDEST = 24
@@ -61,7 +62,8 @@ def shown(facts: Facts) -> list[str]:
 def gather(session: Session) -> Facts:
     """Everything that the report says, as JSON would hold it; pictures by the ids of their rows."""
     data, (blend, honest, stored) = session.data, _blend(session)
-    hard = evaluation.hardest_rows(data.target, data.labels, honest)
+    rows = data.scored_rows
+    hard = rows[evaluation.hardest_rows(data.target, data.labels[rows], honest[rows])]
     trials, folds = history(session), fold_count(session.folds)
     return {
         "study": session.options.study,
@@ -75,11 +77,13 @@ def gather(session: Session) -> Facts:
         "importance": importance(session),
         "pruning": pruning(trials),
         "tables": evaluation.tables(data, honest),
+        "thresholds": thresholds(data, blend),
+        "numbers": evaluation.numbers(data, honest),
         "reliability": reliability(blend),
         "hardest": [evaluation.describe_row(data, honest, row) for row in hard[:HARDEST].tolist()],
         "looked": _looked(session, honest, hard),
         "confusable": data.target.exclusive,
-        "judged": data.target.exclusive,
+        "judged": bool(data.target.questions(data.labels, honest)),
         "suspects": suspects(session, honest),
         "leaks": leaks(session),
     }
@@ -132,6 +136,15 @@ def pruning(trials: Sequence[Facts]) -> Facts:
     }
 
 
+def thresholds(data: Dataset, blend: Facts) -> dict[str, float] | None:
+    """From what probability on each label is given, by its name; None where they are no labels."""
+    if data.target != MULTI:
+        return None
+    biases = np.zeros(len(data.counts)) if blend["biases"] is None else np.array(blend["biases"])
+    shares = 1 / (1 + np.exp(biases))
+    return {data.attributes.describe(label): float(share) for label, share in enumerate(shares)}
+
+
 def reliability(blend: Facts) -> Facts | None:
     """The blend's reliability table and errors as it predicts, and by how much its probabilities are
     above the share that is right; None where a row's don't sum to 1."""
@@ -145,7 +158,7 @@ def reliability(blend: Facts) -> Facts | None:
 
 def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
     """The train rows whose label confident learning takes for wrong, the most suspect first."""
-    if not session.data.target.exclusive:
+    if not session.data.target.questions(session.data.labels, honest):
         return []
     return [
         {
@@ -228,7 +241,7 @@ def _scores(session: Session, blend: Facts, honest: np.ndarray) -> list[Facts]:
         "Best single trial, out of fold": blend["single"],
     }
     if len(data.attributes.names) > 1 and data.target.exclusive:
-        scores = by_attribute(session.metric, data.labels, honest, data.attributes, data.groups)
+        scores = by_attribute(session.metric, data, honest)
         named |= {f"{name} alone": asdict(value) for name, value in scores.items()}
     return [{"name": name, **value} for name, value in named.items()]
 

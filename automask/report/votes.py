@@ -69,7 +69,7 @@ def _vote_labels(
     columns, frame = list(layout.columns), frames[0].copy()
     tables = [table[columns].itertuples(index=False, name=None) for table in frames]
     parts = np.array([[layout.parts(cells) for cells in table] for table in tables]) == "1"
-    votes = np.tensordot(shares, parts.astype(float), 1).round(DECIMALS)
+    votes = np.tensordot(shares, parts.astype(float), 1).round(9)
     tied = votes == 0.5
     has = np.where(tied, parts[0], votes > 0.5)
     if layout.style == "sets":

@@ -6,7 +6,7 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -84,6 +84,22 @@ def _put_back(loose: _Loose) -> None:
     for plugin in loose.plugins:
         KINDS[plugin.kind].plugins[plugin.name] = plugin
     rules.RULES.extend(loose.rules)
+
+
+def loose_files(names: Iterable[str]) -> list[Path]:
+    """The files of those loose modules and of the loose ones that they import from."""
+    waiting, files = [name for name in names if within_local(name)], dict[str, Path]()
+    while waiting:
+        name = waiting.pop()
+        module = sys.modules[name]
+        if name in files or module.__file__ is None:
+            continue
+        files[name] = Path(module.__file__)
+        for value in vars(module).values():
+            other = getattr(value, "__module__", None) or getattr(value, "__name__", None)
+            if isinstance(other, str) and other in sys.modules and within_local(other):
+                waiting.append(other)
+    return sorted(files.values())
 
 
 def run(module: Callable[[], object]) -> None:

@@ -111,7 +111,7 @@ def float16(folder: Path, size: int = 96, epochs: int = 6) -> Iterator[Figure]:
                 network = build(recipe, task.data.attributes, task.weights, task.seed, 0)
                 of = FoldTrainer(task, recipe, Features(task, recipe), 0, network.to(task.device))
             losses = [of.epoch(index) for index in range(epochs)]
-            scores[number] = task.score(task.data.labels[of.scored], of.predict(of.scored))
+            scores[number] = task.score(of.data.scored, of.predict(of.data.scored))
             notes.append(f"{str(number)[6:]} {scores[number]:.3f} (loss {losses[-1]:.3f})")
         notes.append(f"scaled by {of.optimization.scaler.get_scale():.0f} in the end")
     yield Figure(

@@ -68,7 +68,7 @@ def record(task: Task, recipe: Recipe) -> tuple[Recorded, np.ndarray, bool]:
         for fold, result in enumerate(results):
             _, rows = task.fold_rows(fold)
             table[rows] = result.validation
-            said.score[fold, -1] = task.score(task.data.labels[rows], table[rows])
+            said.score[fold, -1] = task.score(rows, table[rows])
         return said, table, at_once
     for fold in range(count):
         network = build(recipe, task.data.attributes, task.weights, task.seed, fold)
@@ -78,7 +78,7 @@ def record(task: Task, recipe: Recipe) -> tuple[Recorded, np.ndarray, bool]:
             trainer.epoch(epoch)
             said.seconds[fold, epoch] = clock.lap()
             table[scored] = trainer.predict(scored)
-            said.score[fold, epoch] = task.score(task.data.labels[scored], table[scored])
+            said.score[fold, epoch] = task.score(scored, table[scored])
             said.scoring[fold, epoch] = clock.lap()
     return said, table, at_once
 
@@ -102,7 +102,7 @@ def save(task: Task, recipe: Recipe, origin: str, file: Path) -> str:
     except Exception as error:
         reason = f"plugin error: {error}"
     seconds = time.process_time() - begin
-    value = np.nan if reason else task.score(task.data.labels, table)
+    value = np.nan if reason else task.score(np.arange(len(table)), table)
     facts = {
         "recipe": recipe.to_json(),
         "origin": origin,

@@ -151,7 +151,7 @@ def test_files_are_voted_on_and_merged(tmp_path, monkeypatch):
 def test_suspects_are_the_commands_and_taken_back_as_corrections(folder):
     result = labels.suspects(folder, csv="suspects.csv")
     told = automask(folder, "suspects")
-    assert f"{result.flagged:,} of 30 labels flagged" in told.stdout
+    assert f"{result.flagged:,} of 30 rows flagged" in told.stdout
     assert len(result.table) == len(result.rows) == 30 - result.unjudged
     assert [row.id for row in result.rows] == result.table["id"].tolist()
     (noise,) = result.noise

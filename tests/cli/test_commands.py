@@ -154,6 +154,7 @@ def no_image_column(project):
 def shared_ids(project):
     edit(project / "data/test.csv", "t0,", "a0,")
     edit(project / "data/sample_submission.csv", "t0,", "a0,")
+    shutil.copy(project / "data/images/a0.png", project / "data/images/t0.png")
 
 
 def few_groups(project):
@@ -173,7 +174,7 @@ def empty_label(project):
         (missing_folder, ["data"]),
         (missing_file, ["a3.png"]),
         (truncated_image, ["a3.jpg", "can't be read"]),
-        (shared_ids, ["share 1 ids", "a0"]),
+        (shared_ids, ["a0"]),
         (few_groups, ["3 folds of 2 groups"]),
         (empty_label, ["train.csv", "2"]),
     ],

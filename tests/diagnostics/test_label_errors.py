@@ -301,3 +301,59 @@ def test_the_expected_gain_is_told_with_whom_it_favours(tmp_path):
 def test_an_older_ensemble_says_so(tmp_path):
     text, sentences = compared_by(tmp_path, {})
     assert "run automask ensemble again" in text and sentences == []
+
+
+def labelled(sets):
+    names = ["rust", "scab", "rot"]
+    return tables({name: sets[:, k].astype(str) for k, name in enumerate(names)}, kind="multi")
+
+
+def test_labels_are_judged_each_by_itself_and_their_edits_taken(tmp_path):
+    rng = np.random.default_rng(0)
+    true = (rng.random((200, 3)) < (0.5, 0.4, 0.3)).astype(int)
+    given = true.copy()
+    given[7, 1], given[9, 0] = 1 - true[7, 1], 1 - true[9, 0]
+    prepared = dataset.prepare(labelled(given))
+    sure_of = np.where(true > 0, 0.9, 0.1) + rng.uniform(-0.09, 0.09, true.shape)
+    found = find_suspects(prepared, sure_of, np.arange(200) % 4)
+    assert {row.id for row in found.rows if row.flagged} == {"r7", "r9"} and found.flagged == 2
+    seven = next(row for row in found.rows if row.id == "r7")
+    assert seven.given == prepared.describe_answer(given[7])
+    assert seven.likely == prepared.describe_answer(true[7]) and seven.likely_probability > 0.8
+    (noise,) = found.noise
+    assert 1 <= noise.wrong <= 6
+    kinds = {row.name: (row.rows, row.flagged) for row in noise.classes}
+    assert kinds["scab"][0] + kinds["without scab"][0] == 200
+    assert kinds["scab" if given[7, 1] else "without scab"][1] == 1
+    table = found.table
+    assert list(table.columns[:4]) == ["id", "rust", "scab", "rot"]
+    table.loc[table["id"] == "r7", "scab"] = str(true[7, 1])
+    table.to_csv(tmp_path / "suspects.csv", index=False)
+    outcome = corrections.relabel(tmp_path / "suspects.csv", labelled(given), [])
+    assert [(c.id, c.target, c.new) for c in outcome.corrections] == [
+        ("r7", "scab", str(true[7, 1]))
+    ]
+    mended = dataset.prepare(corrections.apply(labelled(given), outcome.corrections))
+    assert mended.labels[7].tolist() == true[7].tolist()
+    other, classes = corrected_scores.labels_of(mended, prepared)
+    assert classes == 3 and (other != given).sum() == 1
+
+
+def test_a_label_set_that_train_has_nowhere_can_be_a_correction():
+    given = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
+    change = corrections.Correction("r3", "rot", "0", "1", "", "", "")
+    corrected = corrections.apply(labelled(given), [change])
+    assert corrected.train.attributes.iloc[3].tolist() == ["1", "0", "1"]
+    with pytest.raises(UserError, match="'yes' is no label of 'rot'"):
+        corrections.apply(labelled(given), [replace(change, new="yes")])
+
+
+def test_numbers_have_no_suspects_and_are_corrected_by_any_number():
+    years = tables({"year": ["1950.5", "1960", "1970"]}, kind="number")
+    prepared = dataset.prepare(years, "rmse")
+    with pytest.raises(UserError, match="classes and labels.*a number a row"):
+        find_suspects(prepared, prepared.labels[:, None], np.arange(3))
+    change = corrections.Correction("r0", "year", "1950.5", "1955", "", "", "")
+    assert corrections.apply(years, [change]).train.attributes["year"][0] == "1955"
+    with pytest.raises(UserError, match="'soon' is no number"):
+        corrections.apply(years, [replace(change, new="soon")])

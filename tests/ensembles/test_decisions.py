@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automask.ensembles import decisions
+from automask.prediction import decisions as shifts
 from automask.space import registry
 from automask.target import MULTI, ORDERED, SINGLE, Number
 
@@ -36,7 +37,7 @@ def test_thresholds_are_each_labels_own_and_raise_f1():
 
 def test_a_shift_of_log_odds_is_a_threshold():
     prediction = np.linspace(0, 1, 101)[:, None]
-    shifted = decisions.add_to_log_odds(prediction, np.array([np.log(0.8 / 0.2)]))
+    shifted = shifts.add_to_log_odds(prediction, np.array([np.log(0.8 / 0.2)]))
     assert ((shifted > 0.5) == (prediction > 0.2 + 1e-9)).all()
     assert shifted.min() >= 0 and shifted.max() <= 1
 
@@ -60,8 +61,8 @@ def test_what_is_graded_is_the_grade_between_its_cuts(classes, seed):
     rng = np.random.default_rng(seed)
     prediction = rng.dirichlet(np.full(classes, 0.3), 20)
     cuts = np.sort(rng.uniform(0, classes - 1, classes - 1))
-    graded = decisions.grade(prediction, cuts)
-    expected = decisions.expected_grade(prediction)
+    graded = shifts.grade(prediction, cuts)
+    expected = shifts.expected_grade(prediction)
     assert (ORDERED.decide(graded) == np.searchsorted(cuts, expected, side="right")).all()
 
 

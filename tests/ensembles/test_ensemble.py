@@ -136,7 +136,7 @@ def test_a_wrong_submission_is_told():
         (good.rename(columns={"label": "lable"}), "columns are"),
         (good.iloc[:1], "1 rows, not 2"),
         (good.iloc[::-1].reset_index(drop=True), "ids differ from the sample's from row 2"),
-        (good.assign(label=["01", "1"]), "unknown labels: 1"),
+        (good.assign(label=["01", "3"]), "unknown labels: 3"),
     ]:
         with pytest.raises(UserError, match=word):
             submission.check(wrong, prepared)

@@ -12,6 +12,7 @@ from automask.study import opening, run
 from automask.study.session import Options, open_session
 from helpers.commands import automask, refused
 from helpers.csv_files import rows
+from helpers.searches import searcher
 
 NOW = Options(space="space.toml", folds=3)
 SKIP = Options(space="space.toml", folds=3, on_bad_image="skip")
@@ -118,6 +119,7 @@ def test_files_that_change_but_not_in_size_are_noticed(inside):
     change(inside / "data/images/t1.png")
     again = opening.begin(NOW)
     assert again.images().key != before and again.task().test_key != key
+    searcher(again, 1).run()
     change(inside / "data/images/a1.png")
     with pytest.raises(UserError, match="begun with other images"):
         opening.begin(NOW)

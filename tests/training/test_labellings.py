@@ -288,7 +288,9 @@ class TestLimitsOfATable:
             assert text == ("<30" if value < 30 else "30-59" if value < 60 else ">=60")
         assert list(read.train.attributes) == ["mask", "gender", "age"]
         assert read.arguments["limits"] == ["age: 30, 60"]
-        assert table(folder).numbers == {}
+        # The sample's bands are none of its numbers.
+        with pytest.raises(UserError, match="column 'age' holds '<30', none of train's labels"):
+            table(folder)
         dataset.prepare(read)
 
     def test_are_read_from_automask_toml_trained_by_and_answered(
