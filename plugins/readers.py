@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automask import Text, reader
+from automask.data.class_contents import EACH, class_images, inner_tests, masks
 from automask.data.class_folders import find_layout, inner, is_test, tests_of, unsure
-from automask.data.csv_file import find_csv, normalize_name, read_csv
+from automask.data.csv_file import find_csv, normalize_name, quoted, read_csv, shorten_list
 from automask.data.folder_kinds import is_image_folder, split_names
 from automask.data.forms import STYLES, read_form
 from automask.data.image_files import folder_names, image_names, walk_images
-from automask.data.sample import check_ids, sample_id_column
+from automask.data.label_texts import label_notes
+from automask.data.sample import check_ids, find_answers, sample_id_column
+from automask.data.table_files import table_names, unused_tables
 from automask.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +34,12 @@ ANY_PICTURE = re.compile(
 
 
 @reader(
-    train=Text(), validation=Text(many=True), test=Text(), answers=Text(*STYLES), positive=Text()
+    train=Text(),
+    validation=Text(many=True),
+    test=Text(),
+    without=Text(many=True),
+    answers=Text(*STYLES),
+    positive=Text(),
 )
 def folders(
     folder: Path,
@@ -39,14 +47,17 @@ def folders(
     train: str | None = None,
     validation: str | Sequence[str] | None = "",
     test: str | None = "test",
+    without: str | Sequence[str] | None = "",
     answers: str | None = None,
     positive: str | None = None,
 ) -> Tables | None:
     """A folder a class: DATA/CLASS/*.jpg, or DATA/train/CLASS/*.jpg and DATA/test/*.jpg.
 
     `train` names the folder of the class folders ("" for DATA itself), `test` that of the test images,
-    `validation` further ones with the same class folders, whose images are trained on as well. What is
-    None is guessed and noted; "" says that there is no `validation` or `test`.
+    "*/test" where each class folder has one, `validation` further ones with the same class folders,
+    whose images are trained on as well. `without` are names or patterns of files and folders inside the
+    class folders that aren't trained on, such as "masks". What is None is guessed and noted; "" says
+    that there is no `validation`, `test` or `without`.
 
     A train image's id is its path below the folder of the classes, its label the class folder's
     name; a test image's id is its name, without the extension where the sample submission has it
@@ -59,11 +70,22 @@ def folders(
     if layout is None:
         return None
     root = folder / layout.root
-    pairs = [(f"{c}/{path}", c) for c in layout.classes for path in walk_images(root / c)]
-    images = [(name, root / name, label) for name, label in pairs]
+    in_classes = inner_tests(root, layout.classes)
+    if without is None:
+        without = in_classes + masks(root, layout.classes)
+    patterns = [*filter(None, [without] if isinstance(without, str) else without)]
+    names = list(class_images(root, layout.classes, patterns))
+    images = [(name, root / name, name.partition("/")[0]) for name in names]
     notes = [
-        f"labels: the names of the {len(layout.classes)} folders in {root}{unsure(folder, layout)}"
+        f"labels: the names of the {len(layout.classes)} folders in "
+        f"{root}{unsure(folder, layout, patterns)}"
     ]
+    notes += label_notes({"label": [label for *_, label in images]}, {})
+    if others := len(list(class_images(root, layout.classes, []))) - len(names):
+        notes.append(
+            f"{others:,} images of the class folders aren't trained on: those named "
+            f'{shorten_list(quoted(patterns))} (without = "" trains on all)'
+        )
     if validation is None:
         validation = list(layout.validation)
     parts = [validation] if isinstance(validation, str) else validation
@@ -75,10 +97,15 @@ def folders(
             '(validation = "" leaves them alone)'
         )
     if test is None:
-        test = next(iter(layout.tests), "")
+        own = f"{EACH}{in_classes[0]}" if len(in_classes) == 1 and in_classes[0] in patterns else ""
+        test = next(iter(layout.tests), own)
     elif test == "test":
         test = next(filter(is_test, layout.tests), "")
-    if test and inner(folder / test) and not image_names(folder / test):
+    if test.startswith(EACH):
+        notes.append(
+            f"test images: those in {layout.root}/{test}/, of every class".replace("./", "")
+        )
+    elif test and inner(folder / test) and not image_names(folder / test):
         notes.append(
             f"{test}/ holds test images: they are predicted, its folders' names aren't read"
         )
@@ -87,9 +114,18 @@ def folders(
         arguments["train"] = layout.root.removeprefix(".")
     if parts := [*filter(None, parts)]:
         arguments["validation"] = parts if len(parts) > 1 else parts[0]
+    if patterns:
+        arguments["without"] = patterns if len(patterns) > 1 else patterns[0]
     if test and not is_test(test):
         arguments["test"] = test
-    return _make_tables(folder, images, test, notes, arguments, answers, positive)
+    home, files = folder / test, list(walk_images(folder / test)) if test else []
+    if test.startswith(EACH):
+        name = test.removeprefix(EACH)
+        places = [f"{label}/{name}" for label in layout.classes]
+        home, files = root, [f"{p}/{file}" for p in places for file in walk_images(root / p)]
+    if test and not files:
+        raise UserError(f"{folder / test}: no images for test = '{test}'")
+    return _make_tables(folder, images, home, files, notes, arguments, answers, positive)
 
 
 @reader(answers=Text(*STYLES), positive=Text())
@@ -127,9 +163,9 @@ def file_names(
         f"labels: the beginnings of the file names in {folder / home}, {len(counts)} of them, such as "
         f"'{labels[0]}' of {names[0]}"
     )
-    return _make_tables(
-        folder, images, next(iter(tests_of(folder)), ""), [note], {}, answers, positive
-    )
+    test = next(iter(tests_of(folder)), "")
+    files = list(walk_images(folder / test)) if test else []
+    return _make_tables(folder, images, folder / test, files, [note], {}, answers, positive)
 
 
 def _read_part(folder: Path, part: str) -> list[tuple[str, Path, str]]:
@@ -147,26 +183,28 @@ def _read_part(folder: Path, part: str) -> list[tuple[str, Path, str]]:
 def _make_tables(
     folder: Path,
     images: Sequence[tuple[str, Path, str]],
-    test: str,
+    home: Path,
+    files: list[str],
     notes: Sequence[str],
     arguments: Mapping[str, Any],
     answers: str | None,
     positive: str | None,
 ) -> Tables:
-    """The tables of labelled images (id, path, label) and of those in the folder `test`."""
+    """The tables of labelled images (id, path, label) and of the test `files`, which are in `home`."""
     import pandas as pd
 
     from automask.data.tables import Rows, Tables
 
-    files = list(walk_images(folder / test)) if test else []
-    if test and not files:
-        raise UserError(f"{folder / test}: no images for test = '{test}'")
     name, note = find_csv(folder, "sample")
+    if not name:
+        name, note = find_answers(folder, table_names(folder))
+    others = [note] if note else []
+    others += unused_tables(folder, [name] if name else [], others)
     sample = read_csv(folder / name) if name else None
     id_column, ids = "id", files
     if sample:
         id_column = sample_id_column(sample, "id")
-        ids = _match_form(sample[id_column], files, test)
+        ids = _match_form(sample[id_column], files, home.name)
     train_ids, paths, labels = zip(*images, strict=True)
     if {*train_ids} & {*ids}:  # other pictures of the same names
         train_ids = tuple(path.relative_to(folder).as_posix() for path in paths)
@@ -178,13 +216,13 @@ def _make_tables(
     reply = read_form(sample, id_column, train.attributes, style=answers, positive=positive)
     return Tables(
         train=train,
-        test=Rows(ids=ids, paths=[folder / test / file for file in files]) if files else None,
+        test=Rows(ids=ids, paths=[home / file for file in files]) if files else None,
         sample=sample.frame(sample.columns) if sample else None,
         id_column=id_column,
         form=reply.form,
         metric=reply.metric,
         arguments={**arguments, **reply.arguments},
-        notes=tuple(filter(None, [*notes, *reply.notes, note])),
+        notes=(*notes, *reply.notes, *others),
     )
 
 

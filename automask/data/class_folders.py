@@ -15,7 +15,10 @@ from automask.data.folder_kinds import is_companion, is_image_folder, role_of, s
 from automask.data.image_files import folder_names, image_names, walk_folders, walk_images
 from automask.errors import UserError, did_you_mean
 
-PART = re.compile(r"(fold|part|split|set|batch|subset|session|chunk)\w{0,2}")
+PART = re.compile(
+    r"(fold|part|split|set|batch|subset|session|chunk)\w{0,2}|"
+    r"(original|orig|raw|augment(ed|ation)?|aug|processed|preprocessed|resized|cropped|cleaned)s?(data|images?)?"
+)
 
 
 @dataclass(frozen=True)
@@ -181,11 +184,12 @@ def _unwrap(folder: Path, name: str) -> str:
     return name
 
 
-def unsure(folder: Path, layout: Layout) -> str:
-    """In a few words, why the folders may be no classes; "" where nothing says so."""
+def unsure(folder: Path, layout: Layout, without: Sequence[str]) -> str:
+    """In a few words, why the folders may be no classes; "" where nothing says so, but for the folders
+    in them that are named in `without`."""
     root = folder / layout.root
-    names = {tuple(inner(root / name)) for name in layout.classes}
+    names = {tuple(n for n in inner(root / name) if n not in without) for name in layout.classes}
     same = next(iter(names))
-    if len(names) > 1 or len(same) < 2:
+    if len(names) > 1 or len(same) < 2 or len(split_names(same)) == len(same):
         return ""
     return f" (unsure: each has the folders {shorten_list(quoted(same))})"

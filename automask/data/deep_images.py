@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automask.data.depth import Depth
+from automask.data.file_kinds import describe_content
 from automask.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 #: TIFF's tags.
-BITS, BANDS, PLANAR = 258, 277, 284
+BITS, WHITE_IS_ZERO, BANDS, PLANAR, FORMAT = 258, 262, 277, 284, 339
+SIGNED = 2
 #: What HEIC files begin with, after four bytes.
 HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1")
 #: Pillow's modes of one deep band.
@@ -59,8 +61,8 @@ def is_deep(file: ImageFile) -> bool:
     """Has what Pillow opened more bits a band than it would give, or bands laid out as it can't read?"""
     if file.mode in ONE_BAND:
         return True
-    bits = getattr(file, "tag_v2", {}).get(BITS, (8,))
-    if max(bits) > 8:
+    tags = getattr(file, "tag_v2", {})
+    if max(tags.get(BITS, (8,))) > 8 or SIGNED in tags.get(FORMAT, ()):
         return True
     # A PNG's tile is read by the name of its pixels' layout.
     return any(isinstance(tile[3], str) and ";16" in tile[3] for tile in file.tile)
@@ -93,7 +95,8 @@ def from_pillow(file: ImageFile, content: bytes) -> DeepImage:
     elif file.mode in ("RGBA", "LA") and pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         opacity = pixels[..., -1] / np.iinfo(pixels.dtype).max
         pixels = pixels[..., :-1]
-    return DeepImage(pixels, pixels.dtype.name, opacity=opacity)
+    negative = tags.get(WHITE_IS_ZERO) == 0
+    return DeepImage(pixels, pixels.dtype.name, opacity=opacity, negative=negative)
 
 
 def from_content(content: bytes) -> DeepImage:
@@ -108,7 +111,7 @@ def from_content(content: bytes) -> DeepImage:
         return DeepImage(pixels, pixels.dtype.name)
     if content[4:12] in HEIC and find_spec("pillow_heif") is None:
         raise UserError("HEIC is read by pillow-heif: pip install pillow-heif")
-    raise UserError("no image that automask knows")
+    raise UserError(describe_content(content))
 
 
 def _interleaved(content: bytes) -> np.ndarray:
@@ -150,8 +153,12 @@ def read_dicom(content: bytes) -> DeepImage:
     if frame.ndim == 3:
         return DeepImage(frame, frame.dtype.name)
     values = processing.apply_modality_lut(frame, file)
-    pixels = processing.apply_voi_lut(values, file)
     window = None
+    try:
+        pixels = processing.apply_voi_lut(values, file)
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        # A width of 0, or half a window: the pixels are fine.
+        return DeepImage(values, "DICOM", negative=file.PhotometricInterpretation == "MONOCHROME1")
     if file.get("VOILUTSequence"):
         window = 0.0, 2.0 ** file.VOILUTSequence[0].LUTDescriptor[2]
     elif pixels is not values:

@@ -68,6 +68,25 @@ def survey(data: Dataset) -> DepthSurvey:
     return DepthSurvey(depth, tuple(notes))
 
 
+def glance(data: Dataset) -> list[str]:
+    """A sentence on the depth of a few images of train and of test; none where all have 8 bits."""
+    tests = data.test.paths if data.test else []
+    sides = {"train": data.train.paths, "test": tests}
+    some = {name: paths[:: -(-len(paths) // SAMPLE) or 1] for name, paths in sides.items()}
+    deep = {name: sum(_header(path)[0] for path in paths) for name, paths in some.items()}
+    if not any(deep.values()):
+        return []
+    counts = [
+        f"{deep[name]:,} of {len(paths):,} of {name}" for name, paths in some.items() if paths
+    ]
+    mixed = tests and bool(deep["train"]) != bool(deep["test"])
+    return [
+        f"images of more than 8 bits, or of DICOM: {' and '.join(counts)} that were looked at; a search "
+        "scales all of them by the range that train has"
+        + ("; the others are read as they are, so see that both show the same" if mixed else "")
+    ]
+
+
 def _header(path: Path) -> tuple[bool, int]:
     try:
         return read_header(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from automask.data import dataset
 from automask.data.data_place import only_folder, unpack_line, unread_files
+from automask.data.depth_survey import glance
 from automask.data.file_names import check_names
 from automask.data.folds import warn_rare
 from automask.data.image_files import unread_kinds
@@ -79,4 +80,4 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
 def describe_tables(tables: Tables) -> list[str]:
     """What was understood, what was guessed, and what to mind."""
     data = dataset.prepare(tables, tables.metric or dataset.METRIC)
-    return [*dataset.describe(data), *tables.notes, *warn_rare(data, FOLDS)]
+    return [*dataset.describe(data), *tables.notes, *glance(data), *warn_rare(data, FOLDS)]

@@ -42,6 +42,17 @@ MAGIC = re.compile(
     rb"|P[1-6][ \t\r\n]+[\d#]|\0\0\0\x0cjP  |qoif",
     re.DOTALL,
 )
+#: How files begin, in lower case, that are something else, and what that is.
+OTHERS = {
+    b"<!doctype html": "a web page, perhaps of a download that failed: download it again",
+    b"<html": "a web page, perhaps of a download that failed: download it again",
+    b"version https://git-lfs": "only a pointer to the image, by Git LFS: fetch it with: git lfs pull",
+    b"<svg": "an SVG drawing: convert it to PNG",
+    b"<?xml": "an XML text: download it again, or convert it to PNG if it is SVG",
+    b"%pdf": "a PDF: convert it to PNG",
+    b"pk\3\4": "a zip: unpack it",
+    b"\x1f\x8b": "compressed by gzip: unpack it",
+}
 
 
 @functools.cache
@@ -89,3 +100,23 @@ def starts_as_image(path: str | Path) -> bool:
             return bool(MAGIC.match(file.read(32)))
     except OSError:
         return False
+
+
+def describe_content(content: bytes) -> str:
+    """What a file is that is no image known here.
+
+    >>> describe_content(b""), describe_content(b"Not found")
+    ('it is empty', "it is a text, beginning with 'Not found'")
+    """
+    start = content[:64].lstrip()
+    for beginning, what in OTHERS.items():
+        if start.lower().startswith(beginning):
+            return f"it is {what}"
+    if content[4:8] == b"ftyp":
+        return f"it is of the kind '{content[8:12].decode('ascii', 'replace')}', perhaps a video"
+    if not content.strip(b"\0"):
+        return "it has nothing but zeros: copy it again" if content else "it is empty"
+    text = start.decode("utf-8", "replace")
+    if "\ufffd" not in text and text.replace("\n", "").replace("\r", "").isprintable():
+        return f"it is a text, beginning with '{text[:20].strip()}'"
+    return "no image that automask knows"

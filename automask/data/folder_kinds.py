@@ -27,6 +27,9 @@ LITTER = frozenset(
         "lost+found",
         "node_modules",
         "site-packages",
+        "wandb",
+        "mlruns",
+        "lightning_logs",
         "thumbs.db",
         "ehthumbs.db",
         "ehthumbs_vista.db",
@@ -38,6 +41,8 @@ LITTER = frozenset(
         "icon\r",
     )
 )
+#: The folders in Ultralytics' runs, which hold drawings of batches and curves.
+ULTRALYTICS = ("classify", "detect", "segment", "pose")
 ROLES = {
     "train": re.compile(r"train(ing)?|trn"),
     "test": re.compile(r"test(ing)?|tst|eval(uation)?|pred(ict(ion)?)?"),
@@ -63,14 +68,20 @@ def is_litter(name: str) -> bool:
 
 
 def is_own(folder: Path, name: str) -> bool:
-    """Is it automask's: the runs or the plugins of a project that lives in the folder?
+    """Is it automask's: the runs or the plugins of a project that lives, or lived, in the folder?
 
-    A folder with images is the user's, whatever it is called.
+    A folder with images is the user's, whatever it is called, but for the runs of Ultralytics.
     """
     project = Project(folder)
-    if folder / name not in (project.runs, project.plugins) or not project.config.exists():
+    inside = folder / name
+    if inside not in (project.runs, project.plugins):
         return False
-    return not any(is_image(file.name) for file in (folder / name).glob("*"))
+    if inside == project.runs and any((inside / task).is_dir() for task in ULTRALYTICS):
+        return True
+    begun = inside == project.runs and any(inside.glob("*/folds.csv"))
+    if not begun and not project.config.exists():
+        return False
+    return not any(is_image(file.name) for file in inside.glob("*"))
 
 
 def role_of(name: str) -> str:

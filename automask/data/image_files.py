@@ -222,13 +222,34 @@ def walk_images(folder: Path, most: int | None = None) -> Iterator[str]:
 def walk_folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """A folder ("") and those below it, each with the paths of its files from `folder` on, in order.
 
-    Litter and automask's own folders are left out.
+    Litter, automask's own folders and links to nothing are left out; links to folders are followed,
+    but for those that lead back to where they are.
     """
-    for place, inner, files in os.walk(folder):
-        inner[:] = sorted(n for n in inner if not is_litter(n) and not is_own(Path(place), n))
+    for place, inner, files in os.walk(folder, followlinks=True):
+        inner[:] = sorted(
+            n
+            for n in inner
+            if not (is_litter(n) or is_own(Path(place), n) or _leads_back(Path(place, n)))
+        )
+        files = [name for name in files if os.path.exists(os.path.join(place, name))]
         below = Path(place).relative_to(folder).as_posix().removeprefix(".")
         head = f"{below}/" if below else ""
         yield below, [f"{head}{name}" for name in sorted(files) if not is_litter(name)]
+
+
+def _leads_back(path: Path) -> bool:
+    """Is it a link to a folder that it is in?"""
+    return path.is_symlink() and path.resolve() in {p.resolve() for p in path.parents}
+
+
+def broken_links(folder: Path) -> list[str]:
+    """The links in and below a folder to what isn't there, from `folder` on."""
+    return [
+        os.path.relpath(os.path.join(place, name), folder)
+        for place, _, files in os.walk(folder)
+        for name in sorted(files)
+        if not is_litter(name) and not os.path.exists(os.path.join(place, name))
+    ]
 
 
 def unread_kinds(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from automask.data.csv_file import shorten_list
 from automask.data.file_kinds import READERS, is_image_file, is_packed, suffix_of
-from automask.data.image_files import litter_folders, unread_kinds, walk_folders
+from automask.data.image_files import broken_links, litter_folders, unread_kinds, walk_folders
 from automask.data.tables import Tables
 
 SHOWN = 6
@@ -38,6 +38,8 @@ def leftovers(folder: Path, tables: Tables) -> list[str]:
             what.append(_count(files, f"{suffix} file" if suffix else "file without an ending"))
     if litter := litter_folders(folder):
         what.append(f"{_count(litter, 'folder')} of the system ({shorten_list(litter)})")
+    if links := broken_links(folder):
+        what.append(f"{_count(links, 'link')} to what isn't there ({shorten_list(links)})")
     return [f"left alone: {shorten_list(what, SHOWN)}"] if what else []
 
 

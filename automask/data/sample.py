@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
-from automask.data.csv_file import Csv, quoted, repeats, shorten_list
+from automask.data.class_folders import tests_of
+from automask.data.csv_file import Csv, quoted, read_csv, repeats, shorten_list
+from automask.data.image_files import walk_images
 from automask.errors import UserError
 
 
@@ -77,3 +80,23 @@ def check_ids(sample: Csv, id_column: str, test_ids: Sequence[str]) -> None:
             f"{sample.path}: in column '{id_column}' {' and '.join(differ)}; "
             "it needs a row for each test image"
         )
+
+
+def find_answers(folder: Path, tables: Sequence[str]) -> tuple[str | None, str]:
+    """The CSV among a folder's `tables` that names the images in a folder of test, each and no others,
+    and a note on it: a sample submission, whatever it is called."""
+    for test in tests_of(folder):
+        paths = list(walk_images(folder / test))
+        files = [*paths, *(f"{test}/{path}" for path in paths), *map(os.path.basename, paths)]
+        known = {*files, *(os.path.splitext(file)[0] for file in files)}
+        for name in filter(lambda name: name.lower().endswith(".csv"), tables):
+            try:
+                columns = read_csv(folder / name).columns
+            except UserError:
+                continue
+            column, cells = next(iter(columns.items()))
+            if len({*cells}) == len(paths) and {*cells} <= known and len(columns) > 1:
+                return name, (
+                    f"{name} is the sample submission: its column '{column}' names the images in {test}/"
+                )
+    return None, ""

@@ -24,6 +24,7 @@ from automask.data.folder_kinds import role_of
 from automask.data.image_files import Images, folder_names, image_names, probe, walk_images
 from automask.data.parquet_tables import cell_text, read_parquet
 from automask.data.pixel_tables import read_pixels
+from automask.data.sample import find_answers
 from automask.data.table_text import read_text
 from automask.errors import UserError
 from automask.storage.project import active
@@ -82,6 +83,8 @@ def find_tables(
             files, remarks = find_test(folder, names.get("train", []))
         else:
             name, note = find_csv(folder, role)
+            if not name and not names.get("test"):
+                name, note = find_answers(folder, table_names(folder))
             files, remarks = [name] if name else [], [note] if note else []
         if not files:
             files, remarks = _find_in_folders(folder, role, among_classes)

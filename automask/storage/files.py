@@ -7,12 +7,16 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automask.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def file_digest(file: Path) -> str:
@@ -70,6 +74,17 @@ def read_json(file: Path) -> dict[str, Any]:
         return json.loads(file.read_text("utf-8"))
     except ValueError as error:
         raise UserError(f"{file}: isn't JSON any more ({error}); mend or remove it") from error
+
+
+def read_arrays(file: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file. Raises `UserError` where it can't be read any more."""
+    import numpy as np
+
+    try:
+        with np.load(file) as arrays:
+            return dict(arrays)
+    except (EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file} can't be read any more ({error}); remove it") from error
 
 
 @contextmanager

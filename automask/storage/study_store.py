@@ -17,7 +17,7 @@ import numpy as np
 from automask.errors import UserError
 from automask.storage.cache import Cache
 from automask.storage.disk import DiskBudget, Item
-from automask.storage.files import atomic_write, file_digest, read_json, write_json
+from automask.storage.files import atomic_write, file_digest, read_arrays, read_json, write_json
 from automask.storage.trial_store import TrialStore
 
 
@@ -215,8 +215,7 @@ class StudyStore:
         file = self.folder / "pseudo.npz"
         if not file.exists():
             return None
-        with np.load(file) as arrays:
-            return dict(arrays)
+        return read_arrays(file)
 
     def save_ensemble(
         self,
@@ -254,13 +253,12 @@ class EnsembleFile:
 
     def probability(self) -> tuple[list[str], np.ndarray]:
         """The ids of the test rows, and float32 probabilities `[M, C]`."""
-        with np.load(self.file.with_suffix(".npz")) as arrays:
-            return arrays["ids"].tolist(), arrays["probability"]
+        arrays = read_arrays(self.file.with_suffix(".npz"))
+        return arrays["ids"].tolist(), arrays["probability"]
 
     def honest(self) -> np.ndarray:
         """float32 `[N, C]`: each train row by a blend that was chosen without it."""
-        with np.load(self.file.with_suffix(".npz")) as arrays:
-            return arrays["honest"]
+        return read_arrays(self.file.with_suffix(".npz"))["honest"]
 
 
 def find_ensemble(runs: Path, sha256: str) -> EnsembleFile | None:

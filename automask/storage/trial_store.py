@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automask.errors import DiskError
+from automask.errors import DiskError, UnfitError, UserError
 from automask.listener import note
 from automask.storage.disk import DiskBudget
-from automask.storage.files import atomic_write
+from automask.storage.files import atomic_write, read_arrays
 from automask.units import format_bytes
 
 if TYPE_CHECKING:
@@ -65,9 +65,12 @@ class TrialStore:
         self.save_probabilities(fold, result)
 
     def load(self, fold: int) -> FoldResult:
-        """The fold's probabilities, without its weights."""
-        with np.load(self._probabilities(fold)) as arrays:
-            return FoldResult(arrays["validation"], arrays["test"], str(arrays["test_key"]))
+        """Its probabilities, without its weights; raises `UnfitError` where they can't be read."""
+        try:
+            arrays = read_arrays(self._probabilities(fold))
+        except UserError as error:
+            raise UnfitError(self.folder.name, str(error)) from error
+        return FoldResult(arrays["validation"], arrays["test"], str(arrays["test_key"]))
 
     def holds(self, fold: int, key: str) -> bool:
         """Is the fold there, with the probabilities of the test rows that `key` identifies?"""

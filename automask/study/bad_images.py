@@ -61,9 +61,10 @@ def refuse_unknown(choice: str) -> None:
 
 def refuse(bad: Sequence[BadImage], choice: str, total: int, file: Path) -> None:
     """Raise `UserError` where rows of train are bad and the user's choice is to stop, with all bad rows
-    in a CSV."""
+    in a CSV, which goes once that is settled."""
     train = [one for one in bad if one.table == "train"]
     if not train or choice == SKIP:
+        file.unlink(missing_ok=True)
         return
     file.parent.mkdir(exist_ok=True)
     save([replace(one, result=STOPPED) if one in train else one for one in bad], file)

@@ -206,6 +206,17 @@ def test_stored_weights_that_do_not_fit_leave_their_trial_out(project):
     refused(automask(project, *ensemble), "no trial is left whose stored weights fit")
 
 
+def test_broken_probabilities_leave_their_trial_out(project):
+    assert automask(project, *SEARCH, "--trials", "2").returncode == 0
+    one, two = sorted(project.glob("runs/main/trials/*/fold1.npz"))
+    one.write_bytes(one.read_bytes()[:300])
+    out = automask(project, "ensemble", "--method", "mean")
+    assert out.returncode == 0, out.stderr
+    assert "is left out: runs/main/trials" in out.stdout and "can't be read any more" in out.stdout
+    two.write_bytes(b"nothing")
+    refused(automask(project, "ensemble", "--method", "mean"), "no trial is left")
+
+
 #: A plugin that warns as libraries do.
 NOISY = '''
 import logging, warnings

@@ -152,6 +152,7 @@ def test_one_range_holds_for_a_data_set_and_is_a_sentence(tmp_path):
 class _Data:
     def __init__(self, train, test=()):
         self.train = Rows([p.name for p in train], list(train))
+        self.test = Rows([p.name for p in test], list(test)) if test else None
         self.paths = [*train, *test]
 
 
@@ -396,6 +397,49 @@ def test_what_is_no_image_is_named(tmp_path):
         assert decode_partly(tmp_path / name)[0] is None
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty"),
+        (bytes(300), "nothing but zeros"),
+        (b"<!DOCTYPE html><html>404</html>", "a web page"),
+        (b"\n<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b'{"error": "AccessDenied"}', 'a text, beginning with \'{"error"'),
+        (b"PK\3\4" + bytes(40), "a zip"),
+        (b"\0\0\0\x18ftypisom" + bytes(40), "perhaps a video"),
+        (b"\x93\x01\xff" * 9, "no image that automask knows"),
+    ],
+)
+def test_what_a_file_is_instead_of_an_image(tmp_path, content, words):
+    (tmp_path / "a.jpg").write_bytes(content)
+    image, problem = decode_partly(tmp_path / "a.jpg")
+    assert image is None and words in problem
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_tiff_whose_zero_is_white(tmp_path, kind):
+    import tifffile
+
+    pixels = (RAMP * np.iinfo(kind).max).astype(kind)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
+    assert near(decode(tmp_path / "a.tif"), 255 - GREY)
+
+
+def test_eight_bits_with_a_sign(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "a.tif", (RAMP * 255 - 128).astype(np.int8))
+    made = decode(tmp_path / "a.tif")[0, :, 0].astype(int)
+    assert (np.diff(made) >= 0).all() and made[0] < 3 and made[-1] > 252
+
+
+@pytest.mark.parametrize("window", [{"WindowCenter": 0, "WindowWidth": 0}, {"WindowWidth": 400}])
+def test_a_dicom_window_that_says_nothing_is_passed_over(tmp_path, window):
+    write_dicom(tmp_path / "a.dcm", (RAMP * 4095).astype(np.uint16), **window)
+    assert near(decode(tmp_path / "a.dcm"), GREY)
+
+
 def test_a_whole_file_has_no_problem(tmp_path):
     Image.fromarray(COLOUR).save(tmp_path / "a.png")
     made, problem = decode_partly(tmp_path / "a.png")
@@ -409,3 +453,14 @@ def test_a_panorama_of_180_megapixels_is_read_without_a_word(tmp_path):
         made = decode(tmp_path / "a.jpg", 64)
         assert image_size(tmp_path / "a.jpg") == (20000, 9000)
     assert made.shape == (1125, 2500, 3) and (made == 77).all()
+
+
+def test_a_glance_tells_of_deep_images_on_one_side(tmp_path):
+    write_png(tmp_path / "deep.png", (RAMP * 65535).astype(np.uint16))
+    write_png(tmp_path / "usual.png", GREY)
+    deep, usual = tmp_path / "deep.png", tmp_path / "usual.png"
+    assert depth_survey.glance(_Data([usual], [usual])) == []
+    (both,) = depth_survey.glance(_Data([deep, usual], [deep]))
+    assert "1 of 2 of train and 1 of 1 of test" in both and "read as they are" not in both
+    (one,) = depth_survey.glance(_Data([deep, deep], [usual]))
+    assert "2 of 2 of train and 0 of 1 of test" in one and "see that both show the same" in one

@@ -314,3 +314,127 @@ class TestFileNames:
     def test_say_nothing_where_one_does_not_fit(self, tmp_path, names):
         draw(tmp_path, *(f"{name}.jpg" for name in names))
         assert file_names(tmp_path) is None
+
+
+class TestInsideClasses:
+    """Class folders that hold more than images to train on."""
+
+    @pytest.mark.parametrize(("train", "test"), [("train", "test"), ("Training", "Testing")])
+    def test_the_test_folder_of_each_class_is_predicted(self, tmp_path, train, test):
+        for label in ("cat", "dog"):
+            draw(tmp_path, *(f"{label}/{train}/{n}.jpg" for n in range(3)))
+            draw(tmp_path, *(f"{label}/{test}/{n}.jpg" for n in range(2)))
+        _, tables = find_reader(tmp_path)
+        assert labels(tables) == ["cat", "dog"]
+        assert tables.train.ids[:2] == [f"cat/{train}/0.jpg", f"cat/{train}/1.jpg"]
+        assert len(tables.train) == 6
+        assert tables.test.ids == [f"{c}/{test}/{n}.jpg" for c in ("cat", "dog") for n in range(2)]
+        assert all(path.is_file() for path in tables.test.paths)
+        assert tables.arguments == {"without": test, "test": f"*/{test}"}
+        assert any("4 images of the class folders aren't trained on" in n for n in tables.notes)
+        again = folders(tmp_path, **tables.arguments)
+        assert again.train.ids == tables.train.ids
+        assert again.test.paths == tables.test.paths
+
+    def test_a_file_that_does_not_say_so_trains_on_all(self, tmp_path):
+        draw(tmp_path, *(f"{c}/{part}/0.jpg" for c in ("a", "b") for part in ("train", "test")))
+        assert len(folders(tmp_path).train) == 4
+        assert folders(tmp_path).test is None
+
+    def test_masks_beside_images_are_left_alone(self, tmp_path):
+        for label in ("covid", "normal"):
+            draw(tmp_path, *(f"{label}/{part}/0.png" for part in ("images", "masks")))
+        _, tables = find_reader(tmp_path)
+        assert tables.train.ids == ["covid/images/0.png", "normal/images/0.png"]
+        assert tables.arguments["without"] == "masks"
+        assert not any("unsure" in note for note in tables.notes)
+
+    def test_files_named_as_masks_of_others_are_left_alone(self, tmp_path):
+        names = ("benign (1).png", "benign (1)_mask.png", "benign (1)_mask_1.png", "my_mask.png")
+        draw(tmp_path, *(f"{label}/{name}" for label in ("a", "b") for name in names))
+        _, tables = find_reader(tmp_path)
+        assert tables.arguments["without"] == "*_mask*"
+        assert tables.train.ids == ["a/benign (1).png", "b/benign (1).png"]
+        kept = folders(tmp_path, **{**tables.arguments, "without": "*)_mask*"})
+        assert "a/my_mask.png" in kept.train.ids
+
+    def test_a_folder_with_nothing_but_masks_is_a_class_like_others(self, pets):
+        draw(pets, "prints/masks/0.jpg", "face_mask/1_mask.jpg")
+        _, tables = find_reader(pets)
+        assert labels(tables) == ["cat", "dog", "face_mask", "prints"]
+        assert "without" not in tables.arguments
+
+
+class TestSampleByAnyName:
+    """A table that names the images of test, and nothing else, is a sample submission."""
+
+    @pytest.mark.parametrize("name", ["submission.csv", "baseline_v2.csv"])
+    @pytest.mark.parametrize("end", ["", ".jpg"])
+    def test_beside_class_folders(self, tmp_path, name, end):
+        draw(tmp_path, *(f"train/{c}/{n}.jpg" for c in ("cat", "dog") for n in range(2)))
+        draw(tmp_path, "test/t0.jpg", "test/t1.jpg")
+        (tmp_path / name).write_text(f"picture,answer\nt1{end},cat\nt0{end},cat\n")
+        _, tables = find_reader(tmp_path)
+        assert {*tables.test.ids} == {f"t0{end}", f"t1{end}"}
+        assert list(tables.sample) == ["picture", "answer"]
+        assert f"{name} is the sample submission: its column 'picture'" in " ".join(tables.notes)
+
+    def test_beside_a_table(self, tmp_path):
+        draw(tmp_path, "train/a.jpg", "train/b.jpg", "test/t0.jpg", "test/t1.jpg")
+        (tmp_path / "train.csv").write_text("image,label\na.jpg,cat\nb.jpg,dog\n")
+        (tmp_path / "submission.csv").write_text("image,label\nt1.jpg,cat\nt0.jpg,cat\n")
+        reader, tables = find_reader(tmp_path)
+        assert reader == "table"
+        assert tables.test.ids == ["t1.jpg", "t0.jpg"]
+        assert tables.arguments["sample"] == "submission.csv"
+        again = table(tmp_path, **tables.arguments)
+        assert again.test.paths == tables.test.paths
+
+    def test_of_other_images_is_left_alone_and_named(self, tmp_path):
+        draw(tmp_path, *(f"train/{c}/{n}.jpg" for c in ("cat", "dog") for n in range(2)))
+        draw(tmp_path, "test/t0.jpg", "test/t1.jpg")
+        (tmp_path / "old.csv").write_text("picture,answer\nt1.jpg,cat\nt7.jpg,cat\n")
+        _, tables = find_reader(tmp_path)
+        assert tables.sample is None
+        assert "left alone: old.csv (1 table)" in tables.notes
+
+
+def test_classes_in_two_spellings_are_told(pets):
+    draw(pets, "Cat/0.jpg")
+    _, tables = find_reader(pets)
+    assert any("'Cat' (1) and 'cat' (3)" in note for note in tables.notes)
+
+
+def test_folders_named_for_what_was_done_to_images_are_no_classes(tmp_path):
+    draw(tmp_path, *(f"{p}/{c}/0.jpg" for p in ("original", "augmented") for c in ("cat", "dog")))
+    assert "look like parts of the data" in refused(tmp_path)
+
+
+def test_runs_of_ultralytics_are_no_class(pets):
+    draw(pets, "runs/classify/train/results.png")
+    assert labels(folders(pets)) == ["cat", "dog"]
+
+
+def test_runs_whose_automask_toml_is_gone_are_no_class(pets):
+    (pets / "runs/main").mkdir(parents=True)
+    (pets / "runs/main/folds.csv").write_text("id,fold\n")
+    (pets / "runs/main/old.npy").touch()
+    assert labels(folders(pets)) == ["cat", "dog"]
+
+
+def test_links_below_a_class_are_followed_but_not_in_circles(pets):
+    draw(pets.parent / "elsewhere", "3.jpg", "4.jpg")
+    (pets / "cat/more").symlink_to(pets.parent / "elsewhere")
+    (pets / "cat/up").symlink_to(pets)
+    (pets.parent / "elsewhere/self").symlink_to(pets.parent / "elsewhere")
+    ids = folders(pets).train.ids
+    assert [name for name in ids if name.startswith("cat/")] == [
+        *(f"cat/{n}.jpg" for n in range(3)),
+        *(f"cat/more/{n}.jpg" for n in (3, 4)),
+    ]
+
+
+def test_links_to_nothing_are_left_alone_and_told(pets):
+    (pets / "cat/gone.jpg").symlink_to(pets / "nowhere.jpg")
+    assert len(folders(pets).train) == 6
+    assert alone(pets) == "left alone: 1 link to what isn't there (cat/gone.jpg)"

@@ -41,6 +41,10 @@ def test_a_bad_train_image_stops_before_a_study_is_there(inside):
         ("test", "t2", "read as far as it goes"),
     ]
     assert not (inside / "runs/main").exists()
+    for name in ("a3.png", "a8.png"):
+        Image.new("RGB", (8, 8)).save(inside / "data/images" / name)
+    opening.begin(NOW)
+    assert not (inside / "runs/bad_images.csv").exists()
     with pytest.raises(UserError, match="--on-bad-image leave: stop or skip"):
         opening.begin(Options(space="space.toml", on_bad_image="leave"))
 
