@@ -159,8 +159,8 @@ def test_every_way_is_scored_and_the_best_is_a_network_of_all_rows(distilled):
     table = made.table.set_index("network")
     assert [*table.index] == ["blend", "refit", "distilled", "soup"]
     assert table.score.between(0, 1).all() and (table.low <= table.high).all()
-    assert table.of_blend["blend"] == 1 and (table.mb["blend"] > 2 * table.mb["refit"])
-    assert table.images_per_second["blend"] < table.images_per_second["refit"]
+    assert table.of_blend["blend"] == 1 and (table[["mb", "images_per_second"]] > 0).all(None)
+    assert table.mb["refit"] == table.mb["distilled"] < table.mb["blend"]
     assert table.agreement[["refit", "soup"]].between(0, 1).all()
     assert table.agreement[["blend", "distilled"]].isna().all()
     assert made.best in single.SCORED
