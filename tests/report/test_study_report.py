@@ -23,8 +23,9 @@ from automask.space.recipe import Choice, Recipe
 from automask.study.session import Options, open_session
 from automask.target import SINGLE
 from automask.training.network import Backbone, Network, build
+from helpers import competition
 from helpers.commands import automask, refused
-from helpers.competition import SPACE, draw_table, tables
+from helpers.competition import SPACE, draw_table
 
 NASTY = "</style><script>alert('x')</script> & \"{{ facts }}\""
 
@@ -303,10 +304,12 @@ def test_in_a_browser_it_fits_a_phone_and_the_dark(browser, studied):
 
 def test_a_number_is_shown_against_the_truth_and_by_bands():
     years = np.linspace(1950, 2010, 40)
-    prepared = dataset.prepare(tables({"year": years.astype(str)}, kind="number"), "rmse")
+    prepared = dataset.prepare(
+        competition.tables({"year": years.astype(str)}, kind="number"), "rmse"
+    )
     found = evaluation.numbers(prepared, (years + 2)[:, None])
     assert found["name"] == "year" and found["points"][0] == [1950, 1952]
     assert [band["rows"] for band in found["bands"]] == [4] * 10
     assert all(band["above"] == pytest.approx(2) for band in found["bands"])
     assert charts.scatter(found["points"], "year").count("<circle") == 40
-    assert evaluation.numbers(dataset.prepare(tables(["a", "b"])), np.eye(2)) is None
+    assert evaluation.numbers(dataset.prepare(competition.tables(["a", "b"])), np.eye(2)) is None
