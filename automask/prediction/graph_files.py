@@ -121,6 +121,8 @@ class Runner:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Threads that wait would take the cores from whatever else runs here.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.session = onnxruntime.InferenceSession(
             str(file), options, providers=["CPUExecutionProvider"]
         )
