@@ -16,7 +16,7 @@ from automask.data.csv_file import find_csv, normalize_name, quoted, read_csv, s
 from automask.data.folder_kinds import is_image_folder, split_names
 from automask.data.forms import STYLES, read_form
 from automask.data.image_files import folder_names, image_names, walk_images
-from automask.data.label_texts import label_notes
+from automask.data.label_texts import label_notes, refuse_unused
 from automask.data.sample import check_ids, find_answers, sample_id_column
 from automask.data.table_files import table_names, unused_tables
 from automask.errors import UserError
@@ -38,6 +38,7 @@ ANY_PICTURE = re.compile(
     validation=Text(many=True),
     test=Text(),
     without=Text(many=True),
+    merge=Text("old = 'new'", pairs=True),
     answers=Text(*STYLES),
     positive=Text(),
 )
@@ -48,6 +49,7 @@ def folders(
     validation: str | Sequence[str] | None = "",
     test: str | None = "test",
     without: str | Sequence[str] | None = "",
+    merge: Mapping[str, str] | None = None,
     answers: str | None = None,
     positive: str | None = None,
 ) -> Tables | None:
@@ -57,7 +59,7 @@ def folders(
     "*/test" where each class folder has one, `validation` further ones with the same class folders,
     whose images are trained on as well. `without` are names or patterns of files and folders inside the
     class folders that aren't trained on, such as "masks". What is None is guessed and noted; "" says
-    that there is no `validation`, `test` or `without`.
+    that there is no `validation`, `test` or `without`. `merge` maps labels to others.
 
     A train image's id is its path below the folder of the classes, its label the class folder's
     name; a test image's id is its name, without the extension where the sample submission has it
@@ -80,7 +82,6 @@ def folders(
         f"labels: the names of the {len(layout.classes)} folders in "
         f"{root}{unsure(folder, layout, patterns)}"
     ]
-    notes += label_notes({"label": [label for *_, label in images]}, {})
     if others := len(list(class_images(root, layout.classes, []))) - len(names):
         notes.append(
             f"{others:,} images of the class folders aren't trained on: those named "
@@ -96,6 +97,10 @@ def folders(
             f"{len(more)} images in {part}/ are trained on, by folds, like those of the other folder "
             '(validation = "" leaves them alone)'
         )
+    merge = merge or {}
+    refuse_unused(merge, {label for *_, label in images})
+    images = [(name, path, merge.get(label, label)) for name, path, label in images]
+    notes += label_notes({"label": [label for *_, label in images]}, merge)
     if test is None:
         own = f"{EACH}{in_classes[0]}" if len(in_classes) == 1 and in_classes[0] in patterns else ""
         test = next(iter(layout.tests), own)
@@ -118,6 +123,8 @@ def folders(
         arguments["without"] = patterns if len(patterns) > 1 else patterns[0]
     if test and not is_test(test):
         arguments["test"] = test
+    if merge:
+        arguments["merge"] = dict(merge)
     home, files = folder / test, list(walk_images(folder / test)) if test else []
     if test.startswith(EACH):
         name = test.removeprefix(EACH)

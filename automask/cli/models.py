@@ -51,7 +51,7 @@ def export(
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Write a study's blend as a folder that predicts by itself, or as one file for other runtimes.
+    """Write a study's blend as a folder or file that predicts.
 
     It needs neither the study nor the data; automask predict reads the folder. Nothing is trained
     again.

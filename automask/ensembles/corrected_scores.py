@@ -44,8 +44,8 @@ def on_other_labels(
     wide = np.pad(probability, ((0, 0), (0, classes - probability.shape[1])))
     differs = (target != session.data.labels).reshape(len(target), -1).any(1)
     labels = "uncorrected labels" if file is None else f"labels that {file} gives now"
-    found = score(session.metric, target[rows], wide[rows], groups)
-    return OtherScore(labels, int(differs.sum()), found)
+    value = score(session.metric, target[rows], wide[rows], groups)
+    return OtherScore(labels, int(differs.sum()), value)
 
 
 def labels_of(other: Dataset, data: Dataset) -> tuple[np.ndarray, int]:

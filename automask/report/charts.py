@@ -144,9 +144,9 @@ def scatter(points: Sequence[Sequence[float]], name: str) -> str:
     inside += _label((x(low) + x(high)) / 2, HEIGHT - 2, f"true {name}")
     inside += f'<path class="ideal" d="M{x(low):.1f} {y(low):.1f}L{x(high):.1f} {y(high):.1f}"/>'
     inside += "".join(
-        f'<circle class="dot soft" cx="{x(true):.1f}" cy="{y(said):.1f}" r="3">'
-        f"<title>true {true:g}, predicted {said:.6g}</title></circle>"
-        for true, said in points
+        f'<circle class="dot soft" cx="{x(true):.1f}" cy="{y(predicted):.1f}" r="3">'
+        f"<title>true {true:g}, predicted {predicted:.6g}</title></circle>"
+        for true, predicted in points
     )
     return _svg(WIDTH, HEIGHT, f"predicted against true {name}, {len(points)} rows", inside)
 

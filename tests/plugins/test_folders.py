@@ -403,6 +403,12 @@ def test_classes_in_two_spellings_are_told(pets):
     draw(pets, "Cat/0.jpg")
     _, tables = find_reader(pets)
     assert any("'Cat' (1) and 'cat' (3)" in note for note in tables.notes)
+    assert any('write merge = {Cat = "cat"} under [data]' in note for note in tables.notes)
+    merged = folders(pets, merge={"Cat": "cat"})
+    assert labels(merged) == ["cat", "dog"] and merged.arguments["merge"] == {"Cat": "cat"}
+    assert not any("spelling" in note for note in merged.notes)
+    with pytest.raises(UserError, match="merge: 'Cta' is no label"):
+        folders(pets, merge={"Cta": "cat"})
 
 
 def test_folders_named_for_what_was_done_to_images_are_no_classes(tmp_path):
