@@ -88,14 +88,14 @@ def find_answers(folder: Path, tables: Sequence[str]) -> tuple[str | None, str]:
     for test in tests_of(folder):
         paths = list(walk_images(folder / test))
         files = [*paths, *(f"{test}/{path}" for path in paths), *map(os.path.basename, paths)]
-        known = {*files, *(os.path.splitext(file)[0] for file in files)}
+        names = {*files, *(os.path.splitext(file)[0] for file in files)}
         for name in filter(lambda name: name.lower().endswith(".csv"), tables):
             try:
                 columns = read_csv(folder / name).columns
             except UserError:
                 continue
             column, cells = next(iter(columns.items()))
-            if len({*cells}) == len(paths) and {*cells} <= known and len(columns) > 1:
+            if len({*cells}) == len(paths) and {*cells} <= names and len(columns) > 1:
                 return name, (
                     f"{name} is the sample submission: its column '{column}' names the images in {test}/"
                 )

@@ -406,7 +406,7 @@ def test_classes_in_two_spellings_are_told(pets):
     assert any('write merge = {Cat = "cat"} under [data]' in note for note in tables.notes)
     merged = folders(pets, merge={"Cat": "cat"})
     assert labels(merged) == ["cat", "dog"] and merged.arguments["merge"] == {"Cat": "cat"}
-    assert not any("spelling" in note for note in merged.notes)
+    assert not any("differ only" in note for note in merged.notes)
     with pytest.raises(UserError, match="merge: 'Cta' is no label"):
         folders(pets, merge={"Cta": "cat"})
 
