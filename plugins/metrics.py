@@ -140,12 +140,15 @@ def top_5(target: np.ndarray, probability: np.ndarray) -> float:
 
 
 @metric()
+def map_3(target: np.ndarray, probability: np.ndarray) -> float:
+    """The mean of 1 / the true class's place among the three likeliest, 0 beyond (MAP@3)."""
+    return _reciprocal_place(target, probability, 3)
+
+
+@metric()
 def map_5(target: np.ndarray, probability: np.ndarray) -> float:
     """The mean of 1 / the true class's place among the five likeliest, 0 beyond (MAP@5)."""
-    import numpy as np
-
-    places = _places(target, probability)
-    return float(np.where(places < 5, 1 / (places + 1), 0.0).mean())
+    return _reciprocal_place(target, probability, 5)
 
 
 @metric(target="number")
@@ -173,6 +176,13 @@ def _mean(values: Sequence[float] | np.ndarray, otherwise: float = 0.0) -> float
 
     # Less than half of the time that `np.mean` takes of a few, and the same to the last digit.
     return float(np.asarray(values).sum() / len(values)) if len(values) else otherwise
+
+
+def _reciprocal_place(target: np.ndarray, probability: np.ndarray, most: int) -> float:
+    import numpy as np
+
+    places = _places(target, probability)
+    return float(np.where(places < most, 1 / (places + 1), 0.0).mean())
 
 
 def _places(target: np.ndarray, probability: np.ndarray) -> np.ndarray:

@@ -219,7 +219,8 @@ def _top(asked: Question, column: str, cells: Sequence[str]) -> Answers:
     most = max((len(cell.split(separator)) for cell in cells), default=1)
     form = Form("top", {column: column}, separator, most=most if most > 1 else MOST)
     notes = [f"answers are the {form.most} likeliest classes, as in '{column}' of {asked.name}"]
-    return Answers(form, "map_5", () if asked.style else notes, {"answers": "top"})
+    metric = "map_3" if form.most == 3 else "map_5"
+    return Answers(form, metric, () if asked.style else notes, {"answers": "top"})
 
 
 def _sets(asked: Question, column: str) -> Answers:

@@ -107,6 +107,7 @@ class TestOneColumn:
         assert answers.metric == "map_5"
         zeros = read(sample(tmp_path, label=["0 0 0"] * 3), ["0", "1", "2", "3"])
         assert zeros.form == Form("top", {"label": "label"}, " ", most=3)
+        assert zeros.metric == "map_3"
 
     def test_a_class_whose_name_would_break_a_list(self, tmp_path):
         names = ["a", "b", "c", "old owl"]
