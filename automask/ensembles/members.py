@@ -36,20 +36,26 @@ def load_members(session: Session) -> list[Member]:
     where no trial is complete, or nobody is able.
     """
     count = dataset.fold_count(session.folds)
-    members, unable = list[Member](), 0
+    members, unable, broken = list[Member](), 0, 0
     for rank, trial in enumerate(complete_trials(session.study)):
         recipe = recipe_of(trial)
         store = session.store.trial(recipe.hash)
         if not all(store.has(fold) for fold in range(count)):
             note(f"trial {trial.number}: its probabilities are gone from {store.folder}; left out")
             continue
-        able = store.has_weights(count) or not _has_new_rows(session, store)
+        try:
+            validation = store.out_of_fold(session.folds)
+            able = store.has_weights(count) or not _has_new_rows(session, store)
+        except UnfitError as error:
+            note(f"trial {trial.number} is left out: {error}")
+            broken += 1
+            continue
         if not able:
             unable += 1
             if rank < TOP:
                 continue
         test = functools.partial(_test, session, trial.number, recipe, store)
-        members.append(Member(trial.number, recipe, store.out_of_fold(session.folds), test, able))
+        members.append(Member(trial.number, recipe, validation, test, able))
     if unable:
         note(
             f"{unable} of {rank + 1} trials can't predict the new test rows: there was no room for "
@@ -59,6 +65,10 @@ def load_members(session: Session) -> list[Member]:
         raise UserError(
             "no trial is left to predict the new test rows: run automask search with more --trials and "
             "more --disk, so that weights of the best are kept"
+        )
+    if broken and not members:
+        raise UserError(
+            "no trial is left whose probabilities can be read: run automask search with more --trials"
         )
     if not members:
         raise UserError(

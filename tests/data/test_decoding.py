@@ -108,7 +108,7 @@ def test_deep_transparency_becomes_white(tmp_path):
 def test_eight_bits_stay_what_they_are(data):
     # Whatever range a data set has.
     pixels = np.arange(256, dtype=np.uint8)
-    ends = data.draw(st.tuples(st.floats(-9, 9), st.floats(10, 1e6)))
+    ends = data.draw(st.tuples(st.floats(-9, 9, allow_subnormal=False), st.floats(10, 1e6)))
     assert (Depth({"uint8": ends}).scale(pixels, "uint8") == pixels).all()
     whole = pixels.astype(np.uint16)
     assert (Depth({"uint16": (0, 256)}).scale(whole, "uint16") == pixels).all()
