@@ -14,6 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+#: Halves are rounded up in whichever order a runtime adds: far above what the order changes.
+UP = 1e-3
+
 
 class Axis(NamedTuple):
     """How an axis becomes `size` pixels: `length` pixels from `start` on become `scaled` ones, of which
@@ -106,7 +109,7 @@ def _apply(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Images `[N, H, W, 3]` as `[N, S, T, 3]` by matrices `[S, H]` and `[T, W]`, in whole numbers."""
     width = images.shape[2]
     high = (rows @ images.flatten(2)).unflatten(2, (width, 3))
-    return (columns @ high).round().clamp(0, 255)
+    return (columns @ high + UP).round().clamp(0, 255)
 
 
 def _full(value: int) -> Tensor:

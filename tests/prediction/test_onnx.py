@@ -12,6 +12,7 @@ import automask
 from automask.data.images import shrink
 from automask.plugins import resizes
 from automask.plugins._blends import QuantileMean, RankMean, Stacked, Vote, WeightedMean
+from automask.prediction import graph_resizes
 from automask.prediction.blending import Blending
 from automask.prediction.graph_blends import BLENDS, BlendGraph
 from automask.prediction.graph_resizes import RESIZES, Shrink, make_square
@@ -132,6 +133,15 @@ def test_eight_bits_are_scored_on_rows_that_set_no_range(files, study):
     np.testing.assert_allclose(small.sum(1), 1, atol=1e-5)
     content = (folder / "m8.onnx").read_bytes()
     assert len(content) < 0.6 * (folder / "m.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("shape", [(100, 100), (128, 96), (64, 64), (90, 120), (300, 200)])
+def test_pixels_are_the_same_in_whichever_order_a_runtime_adds(monkeypatch, shape):
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, *shape, 3), np.uint8))
+    plain, apply = make_square(images, "pad", 96), graph_resizes._apply
+    exact = lambda *tables: apply(*(table.double() for table in tables))  # noqa: E731
+    monkeypatch.setattr(graph_resizes, "_apply", exact)
+    assert torch.equal(make_square(images, "pad", 96).float(), plain)
 
 
 @pytest.mark.parametrize("name", RESIZES)
