@@ -17,6 +17,7 @@ from automask.space import recipe_file
 from automask.space.recipe import Recipe
 from automask.storage.files import atomic_write
 from automask.study import run
+from automask.study.adaptation import refuse_unsuited
 from automask.study.session import Options
 
 
@@ -70,6 +71,7 @@ def train_with(
     with working(options.project, listener_or_lines(listener)):
         made = _recipe(recipe)
         session = run.prepare_training(made, options)
+        refuse_unsuited(made, session.data.target)
         before = run.find_complete(session, made)
         trial = before or run.train_recipe(session, made)
     if not trial.values:

@@ -17,6 +17,7 @@ from automask.hpo.attributes import StudyAttributes
 from automask.space import registry
 from automask.space.kinds import DEFAULTS, KINDS
 from automask.space.ranges import Categorical, Int, Range
+from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.target import Target
 from automask.training.pretrained import Checkpoint, drop_unfit, reachable
@@ -63,6 +64,16 @@ def for_target(chosen: Space, target: Target) -> tuple[Space, list[str]]:
     note = f"left out, as they aren't for {target.phrase}: {', '.join(sorted(out))}"
     chosen = replace(chosen, competitors=competitors)
     return chosen, [note] if out and not chosen.adapts else []
+
+
+def refuse_unsuited(recipe: Recipe, target: Target) -> None:
+    """Raise `UserError` where a recipe's plugin doesn't take the target, with what takes its place."""
+    for kind, choice in recipe.choices.items():
+        if not registry.get(kind, choice.name).takes(target):
+            raise UserError(
+                f"{kind} '{choice.name}' isn't for {target.phrase}: write [{kind}."
+                f"{KINDS[kind].default_for(target)}] in the recipe"
+            )
 
 
 def may_be_pretrained(space: Space) -> bool:

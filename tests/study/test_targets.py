@@ -86,3 +86,13 @@ def test_a_study_of_an_early_version_keeps_the_order_of_texts():
     texts = [str(grade) for grade in range(12)]
     assert dataset.prepare(table(texts)).attributes.values[0] == tuple(texts)
     assert dataset.prepare(table(texts), as_text=True).attributes.values[0] == tuple(sorted(texts))
+
+
+def test_a_recipe_whose_loss_is_of_another_target_is_refused_with_one_that_fits(tmp_path):
+    labels, pixels = labels_and_pixels(40)
+    draw(tmp_path, {f"is_{k}": labels[:, k] for k in range(3)}, pixels)
+    search(tmp_path, 'kind = "multi"', "macro_f1", epochs=1)
+    network = {"backbone": {"timm": {"model": "test_resnet"}}}
+    for loss in ({"loss": {"cross_entropy": {}}}, {}):
+        with pytest.raises(UserError, match=r"cross_entropy' isn't for any .*\[loss.sigmoid_bce\]"):
+            automask.train({**network, **loss}, folder=tmp_path)
