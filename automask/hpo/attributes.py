@@ -60,20 +60,23 @@ class TrialAttributes(_Attributes):
     """What is noted of a trial.
 
     How it came: the recipe that was `given` by name, which may lie `outside` the space; `drawn` at
-    random before the sampler knew enough; to try what `joined` the space; begun `anyway`, though it may
-    not end in time.
+    random before the sampler knew enough; to try what `joined` the space; the recipe of trial `again`,
+    which was looked at before; begun `anyway`, though it may not end in time.
 
     Before it runs: its recipe with the hash, the `worker` that has it, `cost` in GFLOP and what `kind`
     of, and the seconds `predicted` (None where nothing told).
 
-    Of its run: the `seconds` spent, `pace` in seconds a GFLOP on `machine`, the `micro_batch` that fit
-    where the recipe's didn't, whether it was `resumed`, and why it failed, in a word and in a sentence.
+    Of its run: the score of the `look` at it, noted last of all where it goes on; the fewest epochs of a
+    fold where time made them less (`shortened`); the `seconds` spent, `pace` in seconds a GFLOP on
+    `machine`, the `micro_batch` that fit where the recipe's didn't, whether it was `resumed`, and why it
+    failed, in a word and in a sentence.
     """
 
     given: dict[str, Any] | None = None
     outside: Flag = None
     drawn: Flag = None
     joined: Flag = None
+    again: int | None = None
     anyway: Flag = None
     recipe: dict[str, Any] | None = None
     hash: str | None = None
@@ -81,6 +84,8 @@ class TrialAttributes(_Attributes):
     cost: float | None = None
     kind: str | None = None
     predicted: float | None = None
+    look: float | None = None
+    shortened: int | None = None
     seconds: float | None = None
     pace: float | None = None
     machine: str | None = None

@@ -145,14 +145,14 @@ def _move_queue(source: Any, space: Space, begun: bool) -> Any:
 
 
 def _move(rows: Rows, trial: FrozenTrial, space: Space) -> bool:
-    """Write a trial anew; does its recipe lie in the space?
+    """Write a trial anew; does its recipe lie in the space, whatever its epochs?
 
     One that waits for its last folds and was left outside isn't trained on, until the space has it
     again, unless it was asked for by name.
     """
     attributes, recipe = TrialAttributes.read(trial), recipe_of(trial)
     place = nearest_place(space, recipe.values())
-    inside = place.nearest.hash == recipe.hash
+    inside = place.nearest.with_epochs(recipe.training["epochs"]).hash == recipe.hash
     rows.params(trial, place.params, place.distributions)
     rows.trial(trial, TrialAttributes(outside=None if inside else True).stored())
     if trial.state == TrialState.WAITING and not inside and not attributes.given:

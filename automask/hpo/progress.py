@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 from automask.space.recipe import Recipe
 
-#: Shares of its epochs after which an unfinished first fold is scored, for the pruner to see.
-RUNGS = (1 / 3, 2 / 3)
+#: The share of its epochs that a recipe is looked at with, in the first fold alone.
+LOOK = 0.25
 
 
 @dataclass(frozen=True)
 class Step:
     """How far a trial has come: `epoch` of `epochs` in `fold`, and a score where one was taken.
 
-    `rung` is the index into `RUNGS`, or None at a fold's end; `final` says that nothing of the trial
-    is left to save by stopping it; `micro_batch` is the number of rows computed at once where memory
-    sufficed for no more.
+    `final` says that nothing of the trial is left to save by stopping it; `micro_batch` is the number of
+    rows computed at once where memory sufficed for no more.
     """
 
     fold: int
@@ -25,7 +24,6 @@ class Step:
     epochs: int
     loss: float
     score: float | None = None
-    rung: int | None = None
     final: bool = False
     micro_batch: int | None = None
 

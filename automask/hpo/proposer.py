@@ -1,8 +1,7 @@
-"""What to try next: the queue, then random recipes that cost little, then the sampler's."""
+"""What to try next: the queue, then random recipes, then the sampler's, and at last the best again."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,25 +15,41 @@ from optuna.trial import BaseTrial, FrozenTrial, TrialState
 from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, seconds
-from automask.hpo.optuna_internals import requeue
+from automask.hpo.optuna_internals import claim, requeue
+from automask.hpo.race import LONGER, Race, candidates, heads_are_beaten
 from automask.hpo.sampler import STARTUP
+from automask.hpo.trials import fold_scores
 from automask.space.ranges import Categorical, Float, Int, Range, draw
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 
-#: Proposals of the sampler's that were there already or take too long, before any at random will do.
+#: Proposals of the sampler's that can't be taken, before any at random will do.
 PROPOSALS = 5
 #: Recipes drawn at random for one that is new and fits.
 DRAWS = 200
-#: While the sampler knows too little, the cheapest of so many random recipes is tried.
-CHEAPEST_OF = 3
 #: A trial must be expected to end before the deadline with this much to spare.
-MARGIN = 1.2
+MARGIN = 1.1
+#: A look that takes more than this share of the time that is left tells too little for it.
+DEAR = 1 / 8
+#: The last trial begins once so many times what it takes is left.
+LAST = 1.25
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial to run with its recipe: to be looked at, or trained on all folds."""
+
+    trial: optuna.Trial
+    recipe: Recipe
+    look: bool
 
 
 @dataclass(frozen=True)
 class Proposer:
-    """What one worker of a study tries next, so that no recipe runs twice and each ends in time."""
+    """What one worker of a study tries next, so that no recipe runs twice and each ends in time.
+
+    Where there is a `race`, recipes are looked at before they are trained.
+    """
 
     study: optuna.Study
     space: Space
@@ -42,18 +57,57 @@ class Proposer:
     deadline: float | None
     seed: int
     cost: Callable[[Recipe], Cost | None]
-    cheapest_of: int = CHEAPEST_OF
+    race: Race | None = None
 
-    def next(self) -> tuple[optuna.Trial, Recipe] | str:
+    def next(self) -> Proposal | str:
         """The next trial, or why there is none. Only called under the study's lock.
 
-        First what waits in the queue: the default recipe, the advice's, those with the probe's best
-        networks, those of earlier studies, trials put back, what joined the space. Then, while the
-        sampler knows too little, the cheapest of a few random recipes, and the sampler's own.
+        Where the time left suffices for one more trial, that is the best of those looked at. Else what
+        waits in the queue comes first: what an ensemble can be had of at once, recipes that did best
+        elsewhere, the advice's, those with the probe's best networks, those of earlier studies, trials
+        put back, what joined the space. Then random recipes while the sampler knows too little, and the
+        sampler's own.
         """
-        trials = self.study.get_trials(deepcopy=False)
+        self._fill_queue()
+        long: list[optuna.Trial] = []
+        try:
+            refused = 0
+            while True:
+                trials = self.study.get_trials(deepcopy=False)
+                if last := self._last(trials):
+                    return last
+                waits = any(trial.state == TrialState.WAITING for trial in trials)
+                if not waits and (refused >= PROPOSALS or _is_startup(trials)):
+                    why = self._enqueue_random(trials)
+                    if why:
+                        return why
+                trial = self.study.ask()
+                recipe = self.space.sample(suggester(trial))
+                record = TrialAttributes.read(trial)
+                if record.hash and record.recipe:
+                    recipe = Recipe.from_dict(record.recipe)
+                elif record.given:
+                    recipe = Recipe.from_dict(record.given)
+                if recipe.hash in _used(trials, trial.number):
+                    self._refuse(trial, "duplicate")
+                elif not record.hash and self._is_beaten(recipe, trials):
+                    self._refuse(trial, "beaten")
+                elif (fitting := self._fitting(recipe, record, trials)) is None:
+                    if waits:
+                        long.append(trial)
+                        continue
+                    self._refuse(trial, "too long")
+                else:
+                    look = self._wants_look(recipe, record, trials)
+                    return self.begin(trial, recipe if look else fitting, trials, look)
+                refused += not waits
+        finally:
+            for trial in long:
+                requeue(self.study, trial)
+
+    def _fill_queue(self) -> None:
         attributes = StudyAttributes.read(self.study)
-        if not trials:
+        if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(self.space.default()[1])
             for source in attributes.QUEUES:
                 for params in attributes.queue(source):
@@ -62,41 +116,51 @@ class Proposer:
             TrialAttributes(joined=True).enqueue(self.study, params)
         if attributes.joined:
             StudyAttributes(joined=[]).write(self.study)
-        long: list[optuna.Trial] = []
-        try:
-            refused = 0
-            while True:
-                trials = self.study.get_trials(deepcopy=False)
-                waits = any(trial.state == TrialState.WAITING for trial in trials)
-                if not waits and (refused >= PROPOSALS or _is_startup(trials)):
-                    why = self._enqueue_cheapest(trials, refused)
-                    if why:
-                        return why
-                trial = self.study.ask()
-                recipe = self.space.sample(suggester(trial))
-                record = TrialAttributes.read(trial)
-                if record.given:
-                    recipe = Recipe.from_dict(record.given)
-                if recipe.hash in _used(trials, trial.number):
-                    self._refuse(trial, "duplicate")
-                elif not record.anyway and not self._fits(recipe, trials):
-                    if waits:
-                        long.append(trial)
-                        continue
-                    self._refuse(trial, "too long")
-                else:
-                    return self.begin(trial, recipe, trials), recipe
-                refused += not waits
-        finally:
-            for trial in long:
-                requeue(self.study, trial)
 
-    def _enqueue_cheapest(self, trials: list[FrozenTrial], refused: int) -> str:
-        """Queue the cheapest of a few random recipes that are new and fit, or say why there is none."""
+    def go_on(self, trial: optuna.Trial, recipe: Recipe, look: float) -> Proposal | None:
+        """The trial that was looked at, to be trained on all folds where it leads and has the time; it
+        is noted then. Only called under the study's lock."""
+        trials = [t for t in self.study.get_trials(deepcopy=False) if t.number != trial.number]
+        assert self.race is not None
+        fitting = self._shortened(recipe, trials) if self.race.goes_on(look, trials) else None
+        proposal = None if fitting is None else self.begin(trial, fitting, trials, new=True)
+        TrialAttributes(look=look).write(trial)
+        return proposal
+
+    def _last(self, trials: list[FrozenTrial]) -> Proposal | None:
+        """The best of those looked at, once there is time for one trial more and not for two.
+
+        One that was trained already is so again where it gets more epochs.
+        """
+        if self.deadline is None or self.race is None:
+            return None
+        left = self.deadline - time.time()
+        used = _used(trials)
+        for trial in candidates(trials):
+            noted = TrialAttributes.read(trial)
+            recipe = Recipe.from_dict(noted.recipe or {}).with_epochs(self.race.high)
+            expected = self._seconds(recipe, trials)
+            if expected is None or left > LAST * expected:
+                return None
+            fitting = self._shortened(recipe, trials)
+            if fitting is None or fitting.hash in used:
+                continue
+            before = trial.state != TrialState.PRUNED or bool(fold_scores(trial))
+            epochs = (noted.recipe or {})["training"]["epochs"]
+            if before and fitting.training["epochs"] < LONGER * epochs:
+                continue
+            params = self.space.nearest(recipe.values())[1]
+            TrialAttributes(given=fitting.to_dict(), again=trial.number).enqueue(self.study, params)
+            made = self.study.get_trials(deepcopy=False)[-1]
+            claimed = claim(self.study, made)
+            self.space.sample(suggester(claimed))
+            return self.begin(claimed, fitting, trials)
+        return None
+
+    def _enqueue_random(self, trials: list[FrozenTrial]) -> str:
+        """Queue a random recipe that is new and fits, or say why there is none."""
         rng = np.random.default_rng([self.seed, len(trials)])
-        used, wanted = _used(trials), self.cheapest_of if refused < PROPOSALS else 1
-        affordable: list[tuple[float, dict[str, Any]]] = []
-        draws: list[tuple[float, dict[str, Any]]] = []
+        used, first = _used(trials), dict[str, Any]()
         for _ in range(DRAWS):
             params: dict[str, Any] = {}
 
@@ -105,43 +169,88 @@ class Proposer:
                 return params[name]
 
             recipe = self.space.sample(suggest)
-            if recipe.hash in used:
+            if recipe.hash in used or self._is_beaten(recipe, trials):
                 continue
-            cost = self.cost(recipe)
-            draws.append((math.inf if cost is None else cost.gflop, params))
-            if self._fits(recipe, trials):
-                affordable.append(draws[-1])
-                used.add(recipe.hash)
-            if len(affordable) == wanted:
-                break
-        attributes = TrialAttributes(drawn=True)
-        if not affordable and all(TrialAttributes.read(trial).pace is None for trial in trials):
+            first = first or params
+            if self._shortened(recipe, trials) is not None:
+                TrialAttributes(drawn=True).enqueue(self.study, params)
+                return ""
+        if first and all(TrialAttributes.read(trial).pace is None for trial in trials):
             # No trial has told yet how long one takes: better a try than nothing to blend.
-            affordable, attributes = draws, TrialAttributes(drawn=True, anyway=True)
-        if affordable:
-            cheapest = min(affordable, key=lambda pair: pair[0])[1]
-            attributes.enqueue(self.study, cheapest)
+            TrialAttributes(drawn=True, anyway=True).enqueue(self.study, first)
             return ""
-        if draws:
+        if first:
             return "no other trial is expected to end in the time that is left"
         return f"nothing new in {DRAWS} proposals: the space seems to be exhausted"
 
-    def _fits(self, recipe: Recipe, trials: list[FrozenTrial]) -> bool:
-        """Should this end before the deadline?"""
-        if self.deadline is None:
+    def _is_beaten(self, recipe: Recipe, trials: list[FrozenTrial]) -> bool:
+        """Are only heads trained by it, and worse than what else was tried?"""
+        if self.race is None or not heads_are_beaten(trials):
+            return False
+        cost = self.cost(recipe)
+        return cost is not None and cost.kind.startswith("cached")
+
+    def _wants_look(
+        self, recipe: Recipe, record: TrialAttributes, trials: list[FrozenTrial]
+    ) -> bool:
+        """Is it to be looked at first? Not where only heads train, which is as cheap."""
+        if self.race is None or record.given or record.look is not None:
+            return False
+        cost = self.cost(recipe)
+        if cost is not None and cost.kind.startswith("cached"):
+            return False
+        expected = self._seconds(recipe.with_epochs(self.race.epochs), trials)
+        if self.deadline is None or expected is None:
             return True
+        folds = 1 if cost is None else cost.folds
+        return expected / folds <= DEAR * (self.deadline - time.time())
+
+    def _fitting(
+        self, recipe: Recipe, record: TrialAttributes, trials: list[FrozenTrial]
+    ) -> Recipe | None:
+        """The recipe as it should end before the deadline, or None; what was begun stays as it is."""
+        if record.anyway:
+            return recipe
+        if not (record.hash or record.given) or self.deadline is None:
+            return self._shortened(recipe, trials)
+        expected = self._seconds(recipe, trials)
+        ends = time.time() + MARGIN * (expected or 0.0)
+        return recipe if ends <= self.deadline or record.hash else None
+
+    def _shortened(self, recipe: Recipe, trials: list[FrozenTrial]) -> Recipe | None:
+        """The recipe with as many epochs as should end before the deadline, or None."""
+        if self.deadline is None:
+            return recipe
+        left = self.deadline - time.time()
+        low, high = self.space.epochs
+
+        def expected(epochs: int) -> float | None:
+            value = self._seconds(recipe.with_epochs(epochs), trials)
+            return None if value is None else MARGIN * value
+
+        epochs = Race(low, high).fitting(expected, left)
+        return None if epochs is None else recipe.with_epochs(epochs)
+
+    def _seconds(self, recipe: Recipe, trials: list[FrozenTrial]) -> float | None:
+        """What the whole of it should take."""
         cost = self.cost(recipe)
         passes = StudyAttributes.read(self.study).passes
-        expected = None if cost is None else seconds(cost, trials, passes)
-        return expected is None or time.time() + MARGIN * expected <= self.deadline
+        return None if cost is None else seconds(cost, trials, passes)
 
     def _refuse(self, trial: optuna.Trial, reason: str) -> None:
         TrialAttributes(reason=reason).write(trial)
         self.study.tell(trial, state=TrialState.FAIL)
 
-    def begin(self, trial: optuna.Trial, recipe: Recipe, trials: list[FrozenTrial]) -> optuna.Trial:
-        """The trial with what is known of it before it runs."""
-        if TrialAttributes.read(trial).hash:
+    def begin(
+        self,
+        trial: optuna.Trial,
+        recipe: Recipe,
+        trials: list[FrozenTrial],
+        look: bool = False,
+        new: bool = False,
+    ) -> Proposal:
+        """The trial with what is known of it before it runs; nothing of a `new` one is done yet."""
+        if not new and TrialAttributes.read(trial).hash == recipe.hash:
             # Some of it may be done, so that its seconds say nothing of others.
             TrialAttributes(resumed=True).write(trial)
         TrialAttributes(recipe=recipe.to_dict(), hash=recipe.hash, worker=self.worker).write(trial)
@@ -149,7 +258,7 @@ class Proposer:
             # Also where nothing tells: another machine may have expected something.
             predicted = seconds(cost, trials)
             TrialAttributes(cost=cost.gflop, kind=cost.kind, predicted=predicted).write(trial)
-        return trial
+        return Proposal(trial, recipe, look)
 
 
 def _is_startup(trials: list[FrozenTrial]) -> bool:

@@ -1,7 +1,7 @@
 """Which trials are not worth finishing.
 
-Scores arrive at numbered steps: `STRIDE` a fold, of which the last is the finished fold's score and
-those before it, in the first fold only, are rungs inside its training.
+Scores arrive at numbered steps: `STRIDE` a fold, of which the last is the finished fold's score. The
+very first is that of the look at a recipe (`automask.hpo.race`).
 """
 
 from __future__ import annotations
@@ -22,38 +22,33 @@ STRIDE = 3
 DEFAULT = "two_stage"
 
 
-def step_number(fold: int, rung: int | None) -> int:
-    """The Optuna step of a score taken at a rung of a fold, or at the fold's end."""
-    return fold * STRIDE + (STRIDE - 1 if rung is None else rung)
+#: The step of a look's score.
+LOOKED = 0
+
+
+def step_number(fold: int) -> int:
+    """The Optuna step of a fold's score."""
+    return fold * STRIDE + STRIDE - 1
 
 
 class TwoStage(BasePruner):
-    """Rungs in the first fold, then a paired comparison fold by fold.
+    """A race of looks (`automask.hpo.race`), then a paired comparison fold by fold.
 
-    At a rung a trial must be among the best `keep` of all that were scored there (pruned and running
-    ones too), once `peers` were. At the end of fold n of K it must not be worse than the `rank`-th
+    At the end of fold n of K a trial must not be worse than the `rank`-th
     best complete trial by more than `z` standard errors: the mean of their paired differences on the
     n folds has the spread of such differences times sqrt(1/n - 1/K). The rank is above one so that
     good members of an ensemble survive, not only the best trial.
     """
 
-    def __init__(
-        self, folds: int, *, keep: float = 0.9, peers: int = 4, rank: int = 5, z: float = 2.5
-    ) -> None:
-        self.folds, self.keep, self.peers, self.rank, self.z = folds, keep, peers, rank, z
+    def __init__(self, folds: int, *, rank: int = 5, z: float = 2.5) -> None:
+        self.folds, self.rank, self.z = folds, rank, z
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         step = trial.last_step
-        if step is None:
+        if step is None or (step + 1) % STRIDE:
             return False
         others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-        if (step + 1) % STRIDE:
-            return self._below_rung(trial.intermediate_values[step], step, others)
         return self._behind(trial, (step + 1) // STRIDE, others)
-
-    def _below_rung(self, value: float, step: int, others: list[FrozenTrial]) -> bool:
-        values = [t.intermediate_values[step] for t in others if step in t.intermediate_values]
-        return len(values) >= self.peers and value < float(np.quantile(values, 1 - self.keep))
 
     def _behind(self, trial: FrozenTrial, finished: int, others: list[FrozenTrial]) -> bool:
         complete = [t for t in others if t.state == TrialState.COMPLETE]
@@ -72,7 +67,7 @@ class TwoStage(BasePruner):
 
 
 def _fold_scores(trial: FrozenTrial, folds: int) -> list[float]:
-    steps = [step_number(fold, None) for fold in range(folds)]
+    steps = [step_number(fold) for fold in range(folds)]
     return [trial.intermediate_values[s] for s in steps if s in trial.intermediate_values]
 
 

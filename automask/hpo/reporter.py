@@ -29,7 +29,9 @@ class Reporter:
 
     Raises `Interrupted` once `stops` says so, `TimeUp` after `limit` (Unix time), and `Pruned`; at the
     last step none of them. `reported` are numbers of steps whose scores the storage has, `done` is the
-    share of `cost` that is behind it, where that can be told.
+    share of `cost` that is behind it, where that can be told. `pace` is the seconds that all of it takes
+    by what came after the `first` step, whose time and share these are: before it images may have been
+    read that later trials find read.
     """
 
     trial: optuna.Trial
@@ -39,12 +41,15 @@ class Reporter:
     stops: Callable[[], bool]
     tell: Callable[[Step], None]
     done: float = 0.0
+    first: tuple[float, float] | None = None
+    pace: float | None = None
 
     def __call__(self, step: Step) -> None:
         if not step.final and self.stops():
             raise Interrupted
         if self.cost is not None:
             self.done = self.cost.share(step)
+            self._measure()
         if not step.final and time.time() >= self.limit:
             raise TimeUp
         self.tell(step)
@@ -53,8 +58,15 @@ class Reporter:
             TrialAttributes(micro_batch=step.micro_batch).write(self.trial)
         if step.score is None:
             return
-        number = step_number(step.fold, step.rung)
+        number = step_number(step.fold)
         if number not in self.reported:
             self.trial.report(float(step.score), number)
         if not step.final and self.trial.should_prune():
             raise Pruned
+
+    def _measure(self) -> None:
+        now = time.time()
+        if self.first is None:
+            self.first = now, self.done
+        elif (share := self.done - self.first[1]) > 0:
+            self.pace = (now - self.first[0]) / share

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -27,7 +27,9 @@ from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, facts
 from automask.hpo.optuna_internals import claim, requeue
 from automask.hpo.progress import Event, Report
-from automask.hpo.proposer import Proposer, suggester
+from automask.hpo.proposer import Proposal, Proposer, suggester
+from automask.hpo.pruners import LOOKED
+from automask.hpo.race import Race
 from automask.hpo.reporter import Interrupted, Reporter
 from automask.hpo.trial_outcome import Outcome, outcome
 from automask.hpo.trials import by_end, last_failures, trials_without_rise
@@ -44,7 +46,12 @@ MOVED = "another command has changed the study's space: start this one again"
 PATIENCE, LEAST = 5.0, 60.0
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 PAUSE = 0.5
-Train = Callable[[Recipe, Report], float]
+#: Trains a recipe whole, by a time (Unix time) if it must.
+Train = Callable[[Recipe, Report, float], float]
+#: Trains a recipe's first fold alone.
+Look = Callable[[Recipe, Report], float]
+#: What is left of the time once the last trial should have ended: it is still to be saved and told.
+RESERVE = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Limits:
 class Searcher:
     """One worker's loop over a study that any number of workers share.
 
+    Recipes are looked at before they are trained where there is a `look` for it (see `race`).
     `cost` computes what a recipe costs, where that can be told; `so_far` gives the ensemble's score
     after each complete trial. It ends where the study has gone on to another space than `declared`.
     """
@@ -74,13 +82,27 @@ class Searcher:
     cost: Callable[[Recipe], Cost | None] = lambda recipe: None
     so_far: Callable[[], list[float]] = list
     declared: str = ""
+    look: Look | None = None
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     begun: datetime = field(default_factory=datetime.now)
 
     @cached_property
     def _proposer(self) -> Proposer:
-        deadline, seed = self.limits.deadline, self.seed
-        return Proposer(self.study, self.space, self.worker, deadline, seed, self.cost)
+        race = Race(*self.space.epochs)
+        return Proposer(
+            self.study,
+            self.space,
+            self.worker,
+            self._ends,
+            self.seed,
+            self.cost,
+            race if self.look is not None and race.is_on else None,
+        )
+
+    @property
+    def _ends(self) -> float | None:
+        """When the last trial is to end."""
+        return None if self.limits.deadline is None else self.limits.deadline - RESERVE
 
     def run(self) -> str:
         """Propose and train until the limits; why it ended, as a sentence.
@@ -112,7 +134,7 @@ class Searcher:
             elif isinstance(proposal, str):
                 return proposal
             else:
-                self._run(*proposal)
+                self._run(proposal)
 
     def _ended(self) -> str:
         """Why the search is over, whatever becomes of trials under way; empty while it isn't."""
@@ -159,11 +181,11 @@ class Searcher:
         """Train this recipe, from inside the space or from outside; the number of its trial."""
         with FileLock(self.store.worker_lock(self.worker)):
             with FileLock(self.store.lock):
-                trial = self._claim(recipe)
-            self._run(trial, recipe, math.inf)
-        return trial.number
+                proposal = self._claim(recipe)
+            self._train(proposal, math.inf)
+        return proposal.trial.number
 
-    def _claim(self, recipe: Recipe) -> optuna.Trial:
+    def _claim(self, recipe: Recipe) -> Proposal:
         """The recipe's trial, taken from the queue if it waits there. Only called under the lock."""
         if self._moved():
             raise UserError(MOVED)
@@ -172,16 +194,81 @@ class Searcher:
         waiting = [trial for trial in queue if TrialAttributes.read(trial).hash == recipe.hash]
         if not waiting:
             nearest, params = self.space.nearest(recipe.values())
-            outside = nearest.hash != recipe.hash or None
+            outside = nearest.with_epochs(recipe.training["epochs"]).hash != recipe.hash or None
             TrialAttributes(given=recipe.to_dict(), outside=outside).enqueue(self.study, params)
             waiting = self.study.get_trials(deepcopy=False)[-1:]
         trial = claim(self.study, waiting[0])
         self.space.sample(suggester(trial))
         return self._proposer.begin(trial, recipe, self.study.get_trials(deepcopy=False))
 
-    def _run(self, trial: optuna.Trial, recipe: Recipe, patience: float = PATIENCE) -> None:
-        begin, attributes = time.time(), TrialAttributes.read(trial)
-        expected, cost = attributes.predicted, self.cost(recipe)
+    def _run(self, proposal: Proposal) -> None:
+        """Train what is proposed, after a look at it where that is to come first."""
+        further: Proposal | None = proposal
+        if proposal.look:
+            further = self._look(proposal)
+        if further is not None:
+            self._train(further)
+
+    def _look(self, proposal: Proposal) -> Proposal | None:
+        """What to train after a look at the proposal; None where it ended there."""
+        trial, recipe = proposal.trial, proposal.recipe
+        race, look = self._proposer.race, self.look
+        assert race is not None and look is not None
+        short = recipe.with_epochs(race.epochs)
+        cost = self.cost(short)
+        if cost is not None:
+            cost = replace(cost, gflop=cost.gflop / cost.folds, folds=1)
+        expected = TrialAttributes.read(trial).predicted
+        share = cost.gflop / whole.gflop if cost and (whole := self.cost(recipe)) else 1.0
+        expected = None if expected is None else share * expected
+        reporter, ended, seconds = self._watch(
+            proposal, lambda report: look(short, report), cost, expected, PATIENCE
+        )
+        if ended is None:
+            return None
+        further = None
+        if ended.state == TrialState.COMPLETE and ended.value is not None:
+            self._tell_pace(reporter, 1.0, seconds)
+            TrialAttributes(seconds=seconds).write(trial)
+            trial.report(ended.value, LOOKED)
+            with FileLock(self.store.lock):
+                further = self._proposer.go_on(trial, recipe, ended.value)
+            if further is not None:
+                return further
+            ended = Outcome(TrialState.PRUNED)
+        self._end(trial, recipe, ended, seconds)
+        return None
+
+    def _train(self, proposal: Proposal, patience: float = PATIENCE) -> None:
+        trial, recipe = proposal.trial, proposal.recipe
+        ends = math.inf if patience == math.inf or self._ends is None else self._ends
+        expected, cost = TrialAttributes.read(trial).predicted, self.cost(recipe)
+        reporter, ended, seconds = self._watch(
+            proposal, lambda report: self.train(recipe, report, ends), cost, expected, patience
+        )
+        if ended is None:
+            return
+        done = reporter.done
+        # Timed out, it tells what it took at least, or all that are as slow would be ended like it.
+        if ended.state == TrialState.COMPLETE or (ended.reason == "timed out" and not done):
+            done = 1.0
+        if done and ended.reason in ("", "timed out") and not TrialAttributes.read(trial).resumed:
+            self._tell_pace(reporter, done, seconds)
+        self._end(trial, recipe, ended, seconds)
+
+    def _watch(
+        self,
+        proposal: Proposal,
+        train: Callable[[Report], float],
+        cost: Cost | None,
+        expected: float | None,
+        patience: float,
+    ) -> tuple[Reporter, Outcome | None, float]:
+        """Run a training of that cost: what was reported, what came of it, and the seconds of it.
+
+        Nothing comes of one that is to go on later, which waits in the queue then.
+        """
+        trial, recipe, begin = proposal.trial, proposal.recipe, time.time()
         reporter = Reporter(
             trial,
             set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values),
@@ -191,32 +278,34 @@ class Searcher:
             lambda step: publish(Event("step", trial.number, recipe, step)),
         )
         publish(Event("begin", trial.number, recipe, expected=expected))
-        began = begin - (attributes.seconds or 0.0)
         try:
             ended = outcome(
-                lambda: self.train(recipe, reporter),
+                lambda: train(reporter),
                 reporter.limit,
                 self.limits.deadline,
                 f"expected were {expected or 0.0:.0f} s",
             )
         except (Interrupted, TimeUp):
-            TrialAttributes(seconds=time.time() - began).write(trial)
+            before = TrialAttributes.read(trial).seconds or 0.0
+            TrialAttributes(seconds=before + time.time() - begin).write(trial)
             self._requeue(trial)
-            return
+            return reporter, None, 0.0
         except BaseException:
             self._requeue(trial)
             raise
-        self._end(reporter, recipe, ended, time.time() - began)
+        return reporter, ended, time.time() - begin
 
-    def _end(self, reporter: Reporter, recipe: Recipe, ended: Outcome, seconds: float) -> None:
+    def _tell_pace(self, reporter: Reporter, done: float, seconds: float) -> None:
+        """Note how long the share of a cost that is `done` took."""
+        if reporter.cost is not None:
+            whole = seconds / done if reporter.pace is None else reporter.pace
+            facts(reporter.cost, whole).write(reporter.trial)
+
+    def _end(self, trial: optuna.Trial, recipe: Recipe, ended: Outcome, seconds: float) -> None:
         """Keep how a trial ended that took so long, and tell the user."""
-        trial, done = reporter.trial, reporter.done
-        # Timed out, it tells what it took at least, or all that are as slow would be ended like it.
-        if ended.state == TrialState.COMPLETE or (ended.reason == "timed out" and not done):
-            done = 1.0
-        tells = done and ended.reason in ("", "timed out")
-        if reporter.cost is not None and tells and not TrialAttributes.read(trial).resumed:
-            facts(reporter.cost, seconds / done).write(trial)
+        before = TrialAttributes.read(trial)
+        if before.look is not None or before.resumed:
+            seconds += before.seconds or 0.0
         TrialAttributes(seconds=seconds).write(trial)
         if ended.reason:
             TrialAttributes(reason=ended.reason, message=ended.message[:1000]).write(trial)

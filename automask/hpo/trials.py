@@ -14,7 +14,7 @@ from automask.errors import UserError, did_you_mean
 from automask.hpo import attributes
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.optuna_internals import queued_params
-from automask.hpo.progress import RUNGS
+from automask.hpo.progress import LOOK
 from automask.hpo.pruners import STRIDE
 from automask.space import registry
 from automask.space.kinds import DEFAULTS
@@ -23,8 +23,11 @@ from automask.storage.disk import TOP
 
 #: Why a trial that waited ended when the space changed and left it out.
 LEFT = "left out of the space"
-#: Trials that nobody trained to the end: there already, too long for the time left, or left out.
-UNUSED = ("duplicate", "too long", LEFT)
+#: Trials that nobody trained to the end: there already, too long for the time left, of a kind that
+#: others beat, or left out.
+UNUSED = ("duplicate", "too long", "beaten", LEFT)
+#: The share of a fold that an earlier version's last score inside it spoke of.
+EARLIER = 2 / 3
 
 
 def last_failures(trials: list[FrozenTrial], since: datetime) -> list[FrozenTrial]:
@@ -92,7 +95,7 @@ def trained(trial: FrozenTrial, folds: int) -> float:
     if trial.state == TrialState.COMPLETE or trial.last_step is None:
         return float(trial.state == TrialState.COMPLETE)
     fold, part = divmod(trial.last_step, STRIDE)
-    return (fold + ((*RUNGS, 1.0)[part])) / folds
+    return (fold + (LOOK, EARLIER, 1.0)[part]) / folds
 
 
 def has_trained(study: optuna.Study) -> bool:

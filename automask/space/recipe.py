@@ -100,6 +100,10 @@ class Recipe:
         """Twelve hexadecimal digits that name the recipe."""
         return short_hash(self.to_json(), 12)
 
+    def with_epochs(self, epochs: int) -> Recipe:
+        """The same, trained for so many epochs."""
+        return Recipe(self.choices, {**self.training, "epochs": epochs})
+
     def describe(self) -> str:
         """One line for tables: what differs most between recipes."""
         backbone = self["backbone"].params.get("model", self["backbone"].name)

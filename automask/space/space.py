@@ -40,6 +40,7 @@ class Space:
         Names are ``loss`` for the choice of a plugin, ``loss.focal.gamma`` for what it takes. Where
         `rules` leave only some of the choices, after what was chosen before, the name tells which, as
         ``freeze of full, norm_and_head``: a parameter of Optuna's has the same choices in all trials.
+        Epochs aren't chosen: a recipe has the most of them, and a search may give it fewer.
         """
         domains = self.domains
         chosen: dict[str, Any] = {}
@@ -67,7 +68,8 @@ class Space:
                     params[key] = value(f"{kind}.{name}.{key}", range_)
             choices[kind] = Choice(name, params)
         for key, range_ in self.training.items():
-            chosen[f"training.{key}"] = value(f"training.{key}", range_)
+            named = f"training.{key}"
+            chosen[named] = self.epochs[1] if key == "epochs" else value(named, range_)
         return Recipe(choices, {key: chosen[f"training.{key}"] for key in self.training})
 
     def default(self) -> tuple[Recipe, dict[str, Any]]:
@@ -95,7 +97,17 @@ class Space:
             params[name] = clip(range_, value)
             return params[name]
 
-        return self.sample(suggest), params
+        recipe = self.sample(suggest)
+        if "training.epochs" in values:
+            low, high = self.epochs
+            recipe = recipe.with_epochs(min(max(values["training.epochs"], low), high))
+        return recipe, params
+
+    @property
+    def epochs(self) -> tuple[int, int]:
+        """The fewest epochs that a recipe may be trained for, and the most."""
+        among = [int(one) for one in self.training["epochs"].corners()]
+        return min(among), max(among)
 
     @property
     def domains(self) -> dict[str, list[Any]]:

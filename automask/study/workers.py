@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import multiprocessing
 import multiprocessing.connection
@@ -21,7 +22,8 @@ from automask import machine
 from automask.deadline import TimeUp, until
 from automask.errors import UserError
 from automask.hpo.optuna_study import quiet_optuna
-from automask.hpo.progress import Event
+from automask.hpo.progress import Event, Report
+from automask.hpo.pruners import TwoStage
 from automask.hpo.searcher import LATE, Limits, Searcher
 from automask.listener import Listener, listening, note, publish, quiet_libraries
 from automask.space import registry
@@ -138,21 +140,27 @@ def _fitting(session: Session) -> Session:
 def _searcher(session: Session, limits: Limits) -> Searcher:
     from automask.study.ensemble_so_far import scores_so_far
     from automask.training import flops
-    from automask.training.trial import fit
+    from automask.training.trial import fit, look
 
     room = session.room()
     task = session.task(room)
     assert session.space is not None
+
+    def train(recipe: Recipe, report: Report, ends: float) -> float:
+        return fit(task, recipe, session.store.trial(recipe.hash, room), report, ends)
+
     return Searcher(
         session.study,
         session.space,
         session.store,
         limits,
-        lambda recipe, report: fit(task, recipe, session.store.trial(recipe.hash, room), report),
+        train,
         session.config.search.seed,
         flops.compute_cost(task),
         lambda: list(scores_so_far(session).values()),
         session.declared,
+        # Another pruner compares whole folds, or nothing.
+        functools.partial(look, task) if isinstance(session.study.pruner, TwoStage) else None,
     )
 
 

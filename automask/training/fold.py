@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from automask.errors import TrialError
-from automask.hpo.progress import RUNGS, Report, Step
+from automask.hpo.progress import Report, Step
 from automask.space.recipe import Recipe
 from automask.storage.cache import Cache
 from automask.storage.trial_store import FoldResult
@@ -30,21 +30,9 @@ def fit_fold(
     task: Task, recipe: Recipe, features: Features, fold: int, report: Report
 ) -> FoldResult:
     """Train one fold from fresh weights and predict its scored rows and the test rows."""
-    network = build(recipe, task.data.attributes, task.weights, task.seed, fold).to(task.device)
-    trainer = FoldTrainer(task, recipe, features, fold, network)
-    epochs, scored = recipe.training["epochs"], trainer.data.scored
-    rungs = [math.ceil(share * epochs) for share in RUNGS] if fold == 0 else []
-    for epoch in range(epochs):
-        loss = trainer.epoch(epoch)
-        step = Step(fold, epoch + 1, epochs, loss)
-        if trainer.micro_batch.halved:
-            step = replace(step, micro_batch=trainer.micro_batch.rows)
-        if epoch + 1 in rungs and epoch + 1 < epochs:
-            score = task.score(scored, trainer.predict(scored))
-            step = replace(step, score=score, rung=rungs.index(epoch + 1))
-        report(step)
+    trainer = train_fold(task, recipe, features, fold, report)
     return FoldResult(
-        validation=trainer.predict(scored),
+        validation=trainer.predict(trainer.data.scored),
         test=trainer.predict(task.test_rows),
         test_key=task.test_key,
         state={
@@ -52,6 +40,21 @@ def fit_fold(
             for key, value in trainer.optimization.average.module.state_dict().items()
         },
     )
+
+
+def train_fold(
+    task: Task, recipe: Recipe, features: Features, fold: int, report: Report
+) -> FoldTrainer:
+    """Train one fold from fresh weights to its end."""
+    network = build(recipe, task.data.attributes, task.weights, task.seed, fold).to(task.device)
+    trainer = FoldTrainer(task, recipe, features, fold, network)
+    epochs = recipe.training["epochs"]
+    for epoch in range(epochs):
+        step = Step(fold, epoch + 1, epochs, trainer.epoch(epoch))
+        if trainer.micro_batch.halved:
+            step = replace(step, micro_batch=trainer.micro_batch.rows)
+        report(step)
+    return trainer
 
 
 class FoldTrainer:

@@ -1,5 +1,6 @@
 """Searches whose trainings take no time, and what they leave in a study."""
 
+import math
 import time
 
 from automask.hpo.progress import Step
@@ -19,7 +20,7 @@ time.sleep(60)
 """
 
 
-def pretend(recipe, report):
+def pretend(recipe, report, ends=math.inf):
     """A training in no time: the score is the recipe's own, by its hash."""
     value = int(recipe.hash, 16) / 16**12
     for fold in range(FOLDS):

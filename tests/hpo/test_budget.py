@@ -54,8 +54,7 @@ def test_every_pruner_takes_a_hopeless_trial_through_all_its_steps(name):
     for number in range(30):
         trial, level = made.ask(), 0.1 if number >= 20 else 0.8 + rng.normal(0, 0.01)
         for fold in range(5):
-            for rung in (0, 1, None) if fold == 0 else (None,):
-                trial.report(level - 0.02 * fold, pruners.step_number(fold, rung))
+            trial.report(level - 0.02 * fold, pruners.step_number(fold))
             if trial.should_prune():
                 stopped += number >= 20
                 made.tell(trial, state=optuna.trial.TrialState.PRUNED)
@@ -65,16 +64,16 @@ def test_every_pruner_takes_a_hopeless_trial_through_all_its_steps(name):
     assert (stopped > 0) == (name != "none")
 
 
-def test_rungs_are_hidden_from_pruners_that_compare_folds():
+def test_looks_are_hidden_from_pruners_that_compare_folds():
     made = optuna.create_study(direction="maximize", pruner=pruners.make_pruner("median", 5))
     for value in (0.5, 0.6, 0.7, 0.8, 0.9):
         trial = made.ask()
-        trial.report(value, pruners.step_number(0, None))
+        trial.report(value, pruners.step_number(0))
         made.tell(trial, value)
     low = made.ask()
-    low.report(0.1, pruners.step_number(0, 0))
+    low.report(0.1, pruners.LOOKED)
     assert not low.should_prune()
-    low.report(0.1, pruners.step_number(0, None))
+    low.report(0.1, pruners.step_number(0))
     assert low.should_prune()
 
 
@@ -165,12 +164,9 @@ def test_seconds_are_those_of_the_same_kind_here():
     assert cost.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
 
 
-def test_cheap_recipes_come_first_and_a_trial_keeps_what_was_known_of_it(study):
+def test_a_trial_keeps_what_was_known_of_it(study):
     with_costs(study, Limits(STARTUP)).run()
     trials = study.study.get_trials()
-    costs = [trial.user_attrs["cost"] for trial in trials[1:]]
-    # The mean of 16 equally likely costs is 8.5, that of the least of three 4.6.
-    assert np.mean(costs) < 7
     assert trials[0].user_attrs["predicted"] is None
     assert all(trial.user_attrs["predicted"] for trial in trials[1:])
 
@@ -181,7 +177,7 @@ def test_an_interrupted_study_with_costs_equals_one_that_was_not(study):
     for stop in (4, 9):
         calls = []
 
-        def cut(recipe, report, stop=stop, calls=calls):
+        def cut(recipe, report, ends, stop=stop, calls=calls):
             calls.append(recipe)
             if len(calls) == 3:
                 raise KeyboardInterrupt
@@ -199,7 +195,7 @@ def test_an_interrupted_study_with_costs_equals_one_that_was_not(study):
 def test_what_cannot_end_in_time_is_not_begun_and_something_cheaper_is(study):
     begun = []
 
-    def train(recipe, report):
+    def train(recipe, report, ends):
         begun.append(recipe)
         time.sleep(0.01)
         return pretend(recipe, report)
@@ -227,7 +223,7 @@ def test_before_any_trial_the_pace_of_passes_tells_what_fits(study, least):
         share = int(recipe.hash, 16) / 16**12
         return Cost(1e10 if recipe.hash == default else least + share, "full x 32px", FOLDS)
 
-    def train(recipe, report):
+    def train(recipe, report, ends):
         begun.append(recipe)
         return pretend(recipe, report)
 
@@ -246,7 +242,7 @@ def test_a_search_ends_where_nothing_fits_and_what_waits_stays(study):
     def costs(recipe):
         return Cost(1e9 if done(study) else 1, "full x 32px", FOLDS)
 
-    def train(recipe, report):
+    def train(recipe, report, ends):
         time.sleep(0.01)
         return pretend(recipe, report)
 
@@ -262,7 +258,7 @@ def done(study):
 
 
 def test_a_deadline_cuts_an_epoch_that_never_ends_and_the_trial_goes_on_later(study):
-    def endless(recipe, report):
+    def endless(recipe, report, ends):
         while True:
             try:
                 time.sleep(0.01)
@@ -281,7 +277,7 @@ def test_a_trial_far_beyond_what_was_expected_has_timed_out(study, monkeypatch):
     monkeypatch.setattr(searcher_module, "LEAST", 2.0)
     calls = []
 
-    def slow_once(recipe, report):
+    def slow_once(recipe, report, ends):
         calls.append(recipe)
         while len(calls) == 2:
             time.sleep(0.01)
@@ -306,13 +302,12 @@ def test_the_clock_rings_once_it_is_time_and_never_after():
 # Exhausted spaces
 
 
-@pytest.mark.parametrize("more", ["", "epochs = [1, 2, 3, 4]\n"])
-def test_a_small_space_ends_after_exactly_its_recipes(inside, more):
-    text = TINY.replace("epochs = 1\n", more or "epochs = 1\n")
-    (inside / "tiny.toml").write_text(text)
+@pytest.mark.parametrize("epochs", ["1", "[1, 2, 3, 4]"])
+def test_a_small_space_ends_after_exactly_its_recipes(inside, epochs):
+    (inside / "tiny.toml").write_text(TINY.replace("epochs = 1\n", f"epochs = {epochs}\n"))
     small = opening.begin(Options(space="tiny.toml", folds=FOLDS, study="tiny"))
     assert "nothing new" in searcher(small, 50).run()
-    assert len(recipes(small)) == len(set(recipes(small))) == (16 if more else 4)
+    assert len(recipes(small)) == len(set(recipes(small))) == 4
     assert len(finished_trials(small.study)) == len(recipes(small))
 
 
@@ -405,7 +400,7 @@ def of_three(recipe):
     return Cost(3.0, "full x 32px", FOLDS)
 
 
-def slowly(recipe, report):
+def slowly(recipe, report, ends):
     for fold in range(FOLDS):
         time.sleep(0.1)
         report(Step(fold, 1, 1, 0.0, 0.5, final=fold == FOLDS - 1))
@@ -439,7 +434,7 @@ def test_what_is_given_by_hand_is_not_ended_for_being_slow(study, monkeypatch):
 def test_another_machine_forgets_what_this_one_expected(study, monkeypatch):
     monkeypatch.setattr(searcher_module, "LEAST", 0.01)
 
-    def interrupted(recipe, report):
+    def interrupted(recipe, report, ends):
         raise KeyboardInterrupt
 
     with_costs(study, Limits(2), costs=of_three).run()
@@ -493,7 +488,7 @@ def test_patience_waits_for_what_others_train(study):
 
 
 def test_a_storage_that_fails_is_told_in_a_sentence(study):
-    def gone(recipe, report):
+    def gone(recipe, report, ends):
         raise optuna.exceptions.StorageInternalError from OSError("server closed the connection")
 
     with pytest.raises(UserError, match="storage: server closed the connection; the same command"):

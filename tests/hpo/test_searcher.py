@@ -45,7 +45,7 @@ def test_the_default_recipe_comes_first_and_the_count_is_exact(study, heard):
 def test_failures_are_told_and_do_not_count(study, heard):
     calls = []
 
-    def sometimes(recipe, report):
+    def sometimes(recipe, report, ends):
         calls.append(recipe)
         if len(calls) % 2:
             raise TrialError("out of memory", "too big")
@@ -60,7 +60,7 @@ def test_failures_are_told_and_do_not_count(study, heard):
 
 
 def test_ten_failures_in_a_row_end_the_study(study):
-    def never(recipe, report):
+    def never(recipe, report, ends):
         raise TrialError("not-a-number", "the loss was nan")
 
     one = searcher(study, 50, never)
@@ -82,7 +82,7 @@ def test_an_interrupted_trial_goes_on_and_the_study_is_as_if_never_interrupted(s
 
     calls = []
 
-    def cut(recipe, report):
+    def cut(recipe, report, ends):
         calls.append(recipe.hash)
         if len(calls) == 4:
             report(Step(0, 1, 1, 0.0, 0.5))
@@ -137,7 +137,7 @@ def test_a_worker_waits_for_the_last_trial_of_another_and_takes_its_place(study)
 
 
 def test_a_deadline_stops_the_trial_under_way_and_keeps_it(study):
-    def slow(recipe, report):
+    def slow(recipe, report, ends):
         for _ in range(100):
             time.sleep(0.05)
             report(Step(0, 1, 1, 0.0))
@@ -174,7 +174,7 @@ def told_study(scores):
     for folds in scores:
         trial = made.ask()
         for fold, value in enumerate(folds):
-            trial.report(value, pruners.step_number(fold, None))
+            trial.report(value, pruners.step_number(fold))
         made.tell(trial, float(np.mean(folds)))
     return made
 
@@ -187,7 +187,7 @@ def test_the_pruner_drops_what_is_far_behind_and_keeps_what_is_near():
     def pruned(base, fold):
         trial = made.ask()
         for k in range(fold + 1):
-            trial.report(base + easy[k], pruners.step_number(k, None))
+            trial.report(base + easy[k], pruners.step_number(k))
         answer = trial.should_prune()
         made.tell(trial, state=TrialState.FAIL)
         return answer
@@ -204,22 +204,9 @@ def test_a_pruner_by_the_best_trial_waits_for_two():
     for complete in (1, 2):
         made = told_study([[0.8, 0.82, 0.8, 0.81, 0.8], [0.7, 0.71, 0.7, 0.72, 0.7]][:complete])
         trial = made.ask()
-        trial.report(0.1, pruners.step_number(0, None))
+        trial.report(0.1, pruners.step_number(0))
         told = made.get_trials(deepcopy=False)[trial.number]
         assert by_best.prune(made, told) == (complete == 2)
-
-
-def test_a_rung_compares_with_everything_that_reached_it():
-    made = optuna.create_study(direction="maximize", pruner=pruners.TwoStage(5))
-    for value in (0.2, 0.5, 0.6, 0.7):
-        trial = made.ask()
-        trial.report(value, pruners.step_number(0, 0))
-        made.tell(trial, state=TrialState.PRUNED)
-    low, high = made.ask(), made.ask()
-    low.report(0.1, pruners.step_number(0, 0))
-    high.report(0.65, pruners.step_number(0, 0))
-    assert low.should_prune()
-    assert not high.should_prune()
 
 
 # The whole command, killed

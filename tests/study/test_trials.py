@@ -128,7 +128,7 @@ def test_a_recipe_from_outside_the_space_counts_but_the_sampler_learns_nothing_f
     searcher(study, 12).run()
     searcher(other, 12).run()
     outside = with_loss(study.space.default()[0], "ldam", margin=1.0, scale=2.0, weight_power=0.0)
-    trial = given(study, outside, lambda recipe, report: 2.0)
+    trial = given(study, outside, lambda recipe, report, ends: 2.0)
     assert trial.state == TrialState.COMPLETE
     assert complete_trials(study.study)[0].number == trial.number
     assert trials.recipe_of(trial).hash == outside.hash
@@ -160,7 +160,7 @@ def test_a_recipe_from_inside_the_space_is_one_like_any_other(study):
 def test_an_interrupted_one_goes_on_with_its_own_recipe_by_either_command(study):
     base = study.space.default()[0]
 
-    def cut(recipe, report):
+    def cut(recipe, report, ends):
         report(Step(0, 1, 1, 0.0, 0.5))
         raise KeyboardInterrupt
 
@@ -192,7 +192,7 @@ def test_one_from_outside_joins_the_ensemble(study):
 
 
 def test_trials_are_filtered_sorted_and_written(study, tmp_path):
-    def sometimes(recipe, report):
+    def sometimes(recipe, report, ends):
         if recipe["loss"].name == "focal" and recipe["freeze"].name == "full":
             raise Pruned
         return pretend(recipe, report)
@@ -247,7 +247,7 @@ def test_one_trial_with_all_that_is_known_of_it(study):
 def test_status_tells_how_far_a_running_trial_is_and_changes_nothing(study):
     seen = []
 
-    def look(recipe, report):
+    def look(recipe, report, ends):
         if not seen:
             report(Step(0, 1, 1, 0.0, 0.5))
             before = study.study.get_trials()
