@@ -71,14 +71,12 @@ def looks(trials: Sequence[FrozenTrial]) -> list[float]:
 
 
 def candidates(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials that were looked at, the best look first; of equal recipes the one with the most
-    epochs."""
-    looked = [(TrialAttributes.read(trial), trial) for trial in trials]
-    ordered = sorted(
-        ((a.look, trial) for a, trial in looked if a.look is not None and a.recipe),
-        key=lambda pair: (-pair[0], pair[1].number),
-    )
-    return [trial for _, trial in ordered]
+    """The trials whose look was no worse than the median look, the best first."""
+    scores = {trial.number: TrialAttributes.read(trial).look for trial in trials}
+    looked = [(score, trial) for trial in trials if (score := scores[trial.number]) is not None]
+    bar = float(np.median([score for score, _ in looked])) if looked else 0.0
+    ordered = sorted(looked, key=lambda pair: (-pair[0], pair[1].number))
+    return [trial for score, trial in ordered if score >= bar]
 
 
 def heads_are_beaten(trials: Sequence[FrozenTrial]) -> bool:

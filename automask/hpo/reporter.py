@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class Reporter:
     last step none of them. `reported` are numbers of steps whose scores the storage has, `done` is the
     share of `cost` that is behind it, where that can be told. `pace` is the seconds that all of it takes
     by what came after the `first` step, whose time and share these are: before it images may have been
-    read that later trials find read.
+    read that later trials find read. `epochs` are the fewest of a fold.
     """
 
     trial: optuna.Trial
@@ -43,10 +44,12 @@ class Reporter:
     done: float = 0.0
     first: tuple[float, float] | None = None
     pace: float | None = None
+    epochs: float = math.inf
 
     def __call__(self, step: Step) -> None:
         if not step.final and self.stops():
             raise Interrupted
+        self.epochs = min(self.epochs, step.epochs)
         if self.cost is not None:
             self.done = self.cost.share(step)
             self._measure()

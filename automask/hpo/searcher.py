@@ -248,6 +248,8 @@ class Searcher:
         )
         if ended is None:
             return
+        if reporter.epochs < recipe.training["epochs"]:
+            TrialAttributes(shortened=int(reporter.epochs)).write(trial)
         done = reporter.done
         # Timed out, it tells what it took at least, or all that are as slow would be ended like it.
         if ended.state == TrialState.COMPLETE or (ended.reason == "timed out" and not done):

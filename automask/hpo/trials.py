@@ -223,6 +223,8 @@ def find_trial(study: optuna.Study, number: int) -> FrozenTrial:
 def origin(study: optuna.Study, trial: FrozenTrial) -> str:
     """How the trial came into the study."""
     record = TrialAttributes.read(trial)
+    if record.again is not None:
+        return f"the recipe of trial {record.again}, trained in the time that was left"
     if record.given:
         return f"given to automask train{', from outside the space' if record.outside else ''}"
     return f"{_source(study, trial)}{', in an earlier space' if record.outside else ''}"

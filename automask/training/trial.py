@@ -40,14 +40,16 @@ def fit(
             for fold, result in enumerate(fit_heads(task, [recipe], features, report)[0]):
                 store.save(fold, _finite(result))
         for fold in range(count):
+            own = epochs
             if not store.has(fold):
-                fitting = recipe.with_epochs(rate.fitting(fold, epochs))
+                own = rate.fitting(fold, epochs)
+                fitting = recipe.with_epochs(own)
                 store.save(fold, _finite(fit_fold(task, fitting, features, fold, report)))
-                rate.add(fitting.training["epochs"])
+                rate.add(own)
             _, rows = task.fold_rows(fold)
             score = task.score(rows, store.load(fold).validation)
             final = at_once or fold == count - 1
-            report(Step(fold, epochs, epochs, math.nan, score, final=final))
+            report(Step(fold, own, own, math.nan, score, final=final))
     value = task.score(np.arange(len(task.folds)), store.out_of_fold(task.folds))
     if not math.isfinite(value):
         raise TrialError("not-a-number", f"the metric {task.metric} is {value}")

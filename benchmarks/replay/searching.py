@@ -14,9 +14,10 @@ from optuna.trial import FixedTrial, TrialState, create_trial
 
 from automask.hpo import warm_start
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
-from automask.hpo.progress import RUNGS
+from automask.hpo.progress import LOOK
 from automask.hpo.proposer import Proposer, suggester
-from automask.hpo.pruners import step_number
+from automask.hpo.pruners import LOOKED, step_number
+from automask.hpo.race import Race
 from automask.space.distance import parameters
 from automask.space.ranges import Range
 from automask.space.space import plain_name
@@ -28,15 +29,17 @@ class Strategy:
     """How to search: who proposes, and who prunes.
 
     Without a sampler recipes are drawn evenly from the table, which is random search. A sampler is made
-    for a seed, a pruner for a number of folds. With `cheapest_of` it is what `automask search` does:
-    first the queue, then the cheapest of so many random recipes, then the sampler. A `warm` one has
-    what did well in other tables in its queue. One that is slow has so many `seeds` at most.
+    for a seed, a pruner for a number of folds. With a `queue` it is what `automask search` does: first the
+    queue, then random recipes, then the sampler. With `looks` recipes race before they are trained. A
+    `warm` one has what did well in other tables in its queue. One that is slow has so many `seeds` at
+    most.
     """
 
     name: str
     sampler: Callable[[int], BaseSampler] | None = None
     pruner: Callable[[int], BasePruner] = lambda folds: optuna.pruners.NopPruner()
-    cheapest_of: int | None = None
+    queue: bool = False
+    looks: bool = False
     warm: bool = False
     seeds: int | None = None
 
@@ -68,21 +71,25 @@ class Paid:
 def steps(table: Table, row: int) -> Iterator[Paid]:
     """A recipe's training as `training.fit` reports it, each step read only when it is asked for."""
     folds, last = table.score.shape[1], int(table.epochs[row]) - 1
-    rungs = [int(np.ceil(share * (last + 1))) - 1 for share in RUNGS]
     for fold in range(folds):
         if table.at_once[row]:
             yield Paid(table.seconds[row, fold, last])
         else:
             for epoch in range(last + 1):
                 yield Paid(table.seconds[row, fold, epoch])
-                if fold == 0 and epoch in rungs and epoch < last:
-                    number = step_number(fold, rungs.index(epoch))
-                    yield Paid(
-                        table.scoring[row, fold, epoch], table.score[row, fold, epoch], number
-                    )
         final = bool(table.at_once[row]) or fold == folds - 1
-        number = step_number(fold, None)
+        number = step_number(fold)
         yield Paid(table.scoring[row, fold, last], table.score[row, fold, last], number, final)
+
+
+def look(table: Table, row: int) -> Iterator[Paid]:
+    """A look at a recipe, for which the table has the first fold's scores in the midst of its training:
+    a short schedule that ends would tell more.
+    """
+    last = max(1, round(LOOK * table.epochs[row])) - 1
+    for epoch in range(last + 1):
+        yield Paid(table.seconds[row, 0, epoch])
+    yield Paid(table.scoring[row, 0, last], table.score[row, 0, last], LOOKED)
 
 
 def replay(
@@ -108,7 +115,7 @@ def replay(
         if row is None:
             break
         unused[row] = False
-        cost, whole = _trained(table, study, pruner, row)
+        cost, whole = _trained(table, strategy, study, pruner, row)
         seconds += cost
         rows.append(row)
         spent.append(seconds)
@@ -126,7 +133,7 @@ def _proposing(
 
     What is trained, and told, is the nearest recorded recipe instead, so that a proposal ends at once.
     """
-    if strategy.cheapest_of is None:
+    if not strategy.queue:
 
         def ask() -> Proposal:
             trial = study.ask()
@@ -138,15 +145,14 @@ def _proposing(
     queued = np.flatnonzero(~table.drawn)[1:]
     advice, earlier = ({"recipes": [_free(table, row) for row in rows]} for rows in (queued, warm))
     StudyAttributes(advice=advice, warm_start=earlier).write(study)
-    proposer = Proposer(study, table.space, "", None, seed, table.cost, strategy.cheapest_of)
+    proposer = Proposer(study, table.space, "", None, seed, table.cost)
 
     def next_one() -> Proposal | None:
         proposal = proposer.next()
         if isinstance(proposal, str):
             return None
-        trial, recipe = proposal
-        study.tell(trial, state=TrialState.FAIL)
-        return parameters(table.space, recipe)
+        study.tell(proposal.trial, state=TrialState.FAIL)
+        return parameters(table.space, proposal.recipe)
 
     return next_one
 
@@ -175,7 +181,9 @@ def nearest(table: Table, proposed: dict[str, tuple[Any, Range]], unused: np.nda
     return int(np.argmin(np.where(unused, table.places.distances(proposed), np.inf)))
 
 
-def _trained(table: Table, study: optuna.Study, pruner: BasePruner, row: int) -> tuple[float, bool]:
+def _trained(
+    table: Table, strategy: Strategy, study: optuna.Study, pruner: BasePruner, row: int
+) -> tuple[float, bool]:
     """Tell the study of a recipe, step by step; the seconds paid, and whether it came to its end."""
     fixed = FixedTrial(_free(table, row))
     for name, (_, range_) in table.parameters[row].items():
@@ -191,6 +199,15 @@ def _trained(table: Table, study: optuna.Study, pruner: BasePruner, row: int) ->
     storage, id_ = study._storage, study.get_trials(deepcopy=False)[-1]._trial_id
     storage.set_trial_state_values(id_, TrialState.RUNNING)
     seconds = 0.0
+    if strategy.looks and not table.at_once[row] and table.epochs[row] > 1:
+        others = study.get_trials(deepcopy=False)
+        for paid in look(table, row):
+            seconds += float(paid.seconds)
+        storage.set_trial_intermediate_value(id_, LOOKED, float(paid.score))
+        storage.set_trial_user_attr(id_, "look", float(paid.score))
+        if not Race(1, int(table.epochs[row])).goes_on(float(paid.score), others):
+            storage.set_trial_state_values(id_, TrialState.PRUNED)
+            return seconds, False
     for paid in steps(table, row):
         seconds += float(paid.seconds)
         if paid.number is None:
