@@ -95,6 +95,10 @@ class TrialStore:
         """float32 probabilities `[K, M, C]` of the test rows by each of `count` folds."""
         return np.stack([self.load(fold).test for fold in range(count)])
 
+    def checkpoint(self, fold: int) -> Path:
+        """Where a fold that is in training keeps what to go on from."""
+        return self.folder / f"fold{fold}.checkpoint"
+
     def weights(self, fold: int) -> Path:
         return self.folder / f"fold{fold}.safetensors"
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +16,7 @@ from torch import Tensor
 from automask.errors import TrialError
 from automask.hpo.progress import Report, Step
 from automask.space.recipe import Recipe
+from automask.storage import checkpoint
 from automask.storage.cache import Cache
 from automask.storage.trial_store import FoldResult
 from automask.training import hardware, mixing
@@ -26,11 +31,21 @@ from automask.training.random_streams import torch_seed
 from automask.training.task import Task, call_plugin
 
 
+#: Seconds between two checkpoints: writing one takes some hundredths of a second.
+INTERVAL = 20.0
+
+
 def fit_fold(
-    task: Task, recipe: Recipe, features: Features, fold: int, report: Report
+    task: Task,
+    recipe: Recipe,
+    features: Features,
+    fold: int,
+    report: Report,
+    file: Path | None = None,
 ) -> FoldResult:
-    """Train one fold from fresh weights and predict its scored rows and the test rows."""
-    trainer = train_fold(task, recipe, features, fold, report)
+    """Train one fold from fresh weights, or from the checkpoint in that file, and predict its scored rows
+    and the test rows."""
+    trainer = train_fold(task, recipe, features, fold, report, file)
     return FoldResult(
         validation=trainer.predict(trainer.data.scored),
         test=trainer.predict(task.test_rows),
@@ -43,18 +58,37 @@ def fit_fold(
 
 
 def train_fold(
-    task: Task, recipe: Recipe, features: Features, fold: int, report: Report
+    task: Task,
+    recipe: Recipe,
+    features: Features,
+    fold: int,
+    report: Report,
+    file: Path | None = None,
 ) -> FoldTrainer:
-    """Train one fold from fresh weights to its end."""
+    """Train one fold to its end; with a `file` checkpoints are kept there, and gone on from."""
     network = build(recipe, task.data.attributes, task.weights, task.seed, fold).to(task.device)
     trainer = FoldTrainer(task, recipe, features, fold, network)
-    epochs = recipe.training["epochs"]
-    for epoch in range(epochs):
+    epochs, first, saved = recipe.training["epochs"], 0, time.monotonic()
+    before = checkpoint.load(file) if file else None
+    if before and before["epochs"] == epochs:
+        first = before["epoch"]
+        trainer.restore(before["trainer"])
+    for epoch in range(first, epochs):
         step = Step(fold, epoch + 1, epochs, trainer.epoch(epoch))
         if trainer.micro_batch.halved:
             step = replace(step, micro_batch=trainer.micro_batch.rows)
+        if file and epoch + 1 < epochs and time.monotonic() - saved >= INTERVAL:
+            _save(file, {"epochs": epochs, "epoch": epoch + 1, "trainer": trainer.state()})
+            saved = time.monotonic()
         report(step)
     return trainer
+
+
+def _save(file: Path, state: dict[str, Any]) -> None:
+    # Without it an interrupted fold begins anew. An optimizer of a plugin's may have a state that can't
+    # be written, and a disk may be full, which whatever must be written will tell.
+    with suppress(OSError, TypeError):
+        checkpoint.save(file, state)
 
 
 class FoldTrainer:
@@ -106,6 +140,27 @@ class FoldTrainer:
             raise TrialError("not-a-number", f"the loss was {mean} in epoch {epoch + 1}")
         self.optimization.end(mean)
         return mean
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` goes on from, after an epoch."""
+        cuda = self.task.device.type == "cuda"
+        return {
+            "network": self.network.state_dict(),
+            "optimization": self.optimization.state(),
+            "streams": [stream.bit_generator.state for stream in self.data.streams],
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(self.task.device) if cuda else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as whatever gave that state would have."""
+        self.network.load_state_dict(state["network"])
+        self.optimization.restore(state["optimization"])
+        for stream, own in zip(self.data.streams, state["streams"], strict=True):
+            stream.bit_generator.state = own
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"], self.task.device)
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """float32 predictions `[n, C]` of rows of the pixel table, by the network as it stands."""

@@ -96,6 +96,34 @@ class Optimization:
         self.schedule.epoch(training_loss)
 
 
+    def state(self) -> dict[str, Any]:
+        """What `restore` goes on from, after an epoch."""
+        assert self.schedule is not None
+        average = self.average.module.state_dict() if self.average.average else None
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": average,
+            "averaged": self.average.steps,
+            "steps_per_epoch": self.schedule.steps_per_epoch,
+            "steps": self.schedule.steps,
+            "scheduler": self.schedule.scheduler.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as whatever gave that state would have."""
+        self.begin(state["steps_per_epoch"])
+        assert self.schedule is not None
+        self.schedule.scheduler.load_state_dict(state["scheduler"])
+        self.schedule.steps = state["steps"]
+        # Last, as making a schedule sets the rates of its beginning.
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if state["average"] is not None:
+            self.average.module.load_state_dict(state["average"])
+        self.average.steps = state["averaged"]
+
+
 class Schedule:
     """The learning rate's course: a linear warm-up, then the scheduler plugin."""
 
@@ -104,7 +132,7 @@ class Schedule:
     ) -> None:
         choice, epochs = recipe["scheduler"], recipe.training["epochs"]
         warmup_epochs = min(recipe.training["warmup_epochs"], epochs - 1)
-        self.optimizer = optimizer
+        self.optimizer, self.steps_per_epoch = optimizer, steps_per_epoch
         self.warmup = warmup_epochs * steps_per_epoch
         self.steps = 0
         self.scheduler = registry.get("scheduler", choice.name).function(

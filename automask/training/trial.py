@@ -44,7 +44,9 @@ def fit(
             if not store.has(fold):
                 own = rate.fitting(fold, epochs)
                 fitting = recipe.with_epochs(own)
-                store.save(fold, _finite(fit_fold(task, fitting, features, fold, report)))
+                file = store.checkpoint(fold)
+                store.save(fold, _finite(fit_fold(task, fitting, features, fold, report, file)))
+                file.unlink(missing_ok=True)
                 rate.add(own)
             _, rows = task.fold_rows(fold)
             score = task.score(rows, store.load(fold).validation)
