@@ -1,9 +1,9 @@
 """`python -m benchmarks.portfolio`: which few recipes did best together on recorded tasks.
 
-`record` trains every recipe of a table on every task with each network, on one half of some hundred rows,
-and scores it on the other; it goes on where it was. `choose` writes the recipes that a search begins with
-(`automask/diagnostics/portfolio.json`), and prints what they gain over the default recipe and over random
-ones on each task, chosen without it.
+`record` trains every recipe of a table on every task with each network, on one half of some hundred
+rows, and scores it on the other; it goes on where it was. `choose` writes the recipes that a search begins
+with, and prints what they gain over the default recipe and over random ones on each task, chosen
+without it.
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ def candidates(of: Space) -> list[dict[str, Any]]:
     distinct: dict[str, dict[str, Any]] = {}
     for recipe in recipes:
         values = {
-            name: value
-            for name, value in recipe.values().items()
-            if not name.startswith(LEFT_OUT)
+            name: value for name, value in recipe.values().items() if not name.startswith(LEFT_OUT)
         }
         distinct.setdefault(json.dumps(values, sort_keys=True), values)
     return list(distinct.values())

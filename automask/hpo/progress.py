@@ -28,6 +28,10 @@ class Step:
     micro_batch: int | None = None
 
 
+class Interrupted(Exception):
+    """The trial under way must stop now and go on later."""
+
+
 Report = Callable[[Step], None]
 
 

@@ -12,16 +12,12 @@ import optuna
 from automask.deadline import TimeUp
 from automask.hpo.attributes import TrialAttributes
 from automask.hpo.cost import Cost
-from automask.hpo.progress import Step
+from automask.hpo.progress import Interrupted, Step
 from automask.hpo.pruners import step_number
 
 
 class Pruned(Exception):
     """The trial under way is not worth finishing."""
-
-
-class Interrupted(Exception):
-    """The trial under way must stop now and go on later."""
 
 
 @dataclass

@@ -26,11 +26,11 @@ from automask.hpo.abandoned_trials import requeue_abandoned
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, facts
 from automask.hpo.optuna_internals import claim, requeue
-from automask.hpo.progress import Event, Report
+from automask.hpo.progress import Event, Interrupted, Report
 from automask.hpo.proposer import Proposal, Proposer, suggester
 from automask.hpo.pruners import LOOKED
 from automask.hpo.race import Race
-from automask.hpo.reporter import Interrupted, Reporter
+from automask.hpo.reporter import Reporter
 from automask.hpo.trial_outcome import Outcome, outcome
 from automask.hpo.trials import by_end, last_failures, trials_without_rise
 from automask.listener import publish
@@ -70,7 +70,8 @@ class Searcher:
 
     Recipes are looked at before they are trained where there is a `look` for it (see `race`).
     `cost` computes what a recipe costs, where that can be told; `so_far` gives the ensemble's score
-    after each complete trial. It ends where the study has gone on to another space than `declared`.
+    after each complete trial. It ends where the study has gone on to another space than `declared`, and
+    after the epoch under way once `interrupted`, which raises `KeyboardInterrupt`.
     """
 
     study: optuna.Study
@@ -83,6 +84,7 @@ class Searcher:
     so_far: Callable[[], list[float]] = list
     declared: str = ""
     look: Look | None = None
+    interrupted: Callable[[], bool] = lambda: False
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     begun: datetime = field(default_factory=datetime.now)
 
@@ -119,6 +121,8 @@ class Searcher:
 
     def _search(self) -> str:
         while True:
+            if self.interrupted():
+                raise KeyboardInterrupt
             with FileLock(self.store.lock):
                 ended = self._ended()
                 vain = "" if ended else self._in_vain()
@@ -276,7 +280,7 @@ class Searcher:
             set(self.study.get_trials(deepcopy=False)[trial.number].intermediate_values),
             cost,
             math.inf if expected is None else begin + max(LEAST, patience * expected),
-            lambda: _orphaned() or self._late(),
+            lambda: _orphaned() or self._late() or self.interrupted(),
             lambda step: publish(Event("step", trial.number, recipe, step)),
         )
         publish(Event("begin", trial.number, recipe, expected=expected))

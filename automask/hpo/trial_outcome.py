@@ -13,7 +13,8 @@ from optuna.trial import TrialState
 
 from automask.deadline import TimeUp, until
 from automask.errors import DiskError, TrialError
-from automask.hpo.reporter import Interrupted, Pruned
+from automask.hpo.progress import Interrupted
+from automask.hpo.reporter import Pruned
 from automask.storage.disk import out_of_space
 
 

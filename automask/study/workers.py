@@ -31,6 +31,7 @@ from automask.space.recipe import Recipe
 from automask.storage.disk import out_of_space
 from automask.storage.project import Project
 from automask.study import flips
+from automask.study.interrupts import answer, gentle
 from automask.study.processes import cause_of_death, end_all, without_interrupts, without_main
 from automask.study.session import Options, Session, open_study
 from automask.units import format_bytes
@@ -65,9 +66,16 @@ def run(session: Session, limits: Limits, workers: int) -> str:
             session = flips.settle_flips(_fitting(replace(session, workers=workers)))
     except TimeUp:
         return LATE
-    if session.workers == 1:
-        return _searcher(session, limits).run()
     context = multiprocessing.get_context("spawn")
+    # When Ctrl-C came first, 0 before.
+    asked = context.Value("d", 0.0)
+
+    def ask() -> None:
+        asked.value = time.time()
+
+    if session.workers == 1:
+        with gentle(ask):
+            return _searcher(session, limits, lambda: asked.value > 0).run()
 
     def hire(options: Options) -> tuple[Any, Any]:
         """A worker's pipe and process."""
@@ -75,7 +83,7 @@ def run(session: Session, limits: Limits, workers: int) -> str:
         # The database connection stays here; the rest of the session is what they work on.
         part = replace(session, options=options, study=cast(Any, None))
         # As bytes: classes of the project's plugins can be found once the worker has loaded these.
-        arguments = (options.project, pickle.dumps(part), limits, sending)
+        arguments = (options.project, pickle.dumps(part), limits, sending, asked)
         process = context.Process(target=_work, args=arguments, daemon=True)
         with without_interrupts(), without_main():
             process.start()
@@ -86,8 +94,14 @@ def run(session: Session, limits: Limits, workers: int) -> str:
     try:
         for options in _shares(session.options, session.workers):
             crew.append(_Worker(options, *hire(options)))
-        return _listen(crew, hire, limits)
+        with gentle(ask):
+            ending = _listen(crew, hire, limits)
+        if asked.value:
+            raise KeyboardInterrupt
+        return ending
     except BaseException:
+        # As long ago as it must be to be the second one.
+        asked.value = 1.0
         for worker in crew:
             if worker.process.is_alive():
                 os.kill(worker.process.pid, signal.SIGINT)
@@ -137,7 +151,9 @@ def _fitting(session: Session) -> Session:
     return session
 
 
-def _searcher(session: Session, limits: Limits) -> Searcher:
+def _searcher(
+    session: Session, limits: Limits, interrupted: Callable[[], bool] = lambda: False
+) -> Searcher:
     from automask.study.ensemble_so_far import scores_so_far
     from automask.training import flops
     from automask.training.trial import fit, look
@@ -161,6 +177,7 @@ def _searcher(session: Session, limits: Limits) -> Searcher:
         session.declared,
         # Another pruner compares whole folds, or nothing.
         functools.partial(look, task) if isinstance(session.study.pruner, TwoStage) else None,
+        interrupted,
     )
 
 
@@ -189,20 +206,16 @@ class _Pipe(Listener):
         self.send(event)
 
 
-def _work(project: Project, content: bytes, limits: Limits, news: Any) -> None:
+def _work(project: Project, content: bytes, limits: Limits, news: Any, asked: Any) -> None:
     pipe = _Pipe(news)
 
-    def interrupt(*_: object) -> None:
-        # Once: a second one would only tear the tidying up.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
     def search(session: Session) -> str:
-        signal.signal(signal.SIGINT, interrupt)
+        answer(asked)
         try:
             with quiet_optuna(), quiet_libraries(), listening(pipe):
                 study = open_study(session.config, session.options, session.store)
-                return _searcher(replace(session, study=study), limits).run()
+                part = replace(session, study=study)
+                return _searcher(part, limits, lambda: asked.value > 0).run()
         finally:
             # From here on nothing is left to interrupt, and why it ended must be said.
             signal.signal(signal.SIGINT, signal.SIG_IGN)

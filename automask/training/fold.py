@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from automask.errors import TrialError
-from automask.hpo.progress import Report, Step
+from automask.hpo.progress import Interrupted, Report, Step
 from automask.space.recipe import Recipe
 from automask.storage import checkpoint
 from automask.storage.cache import Cache
@@ -30,7 +30,6 @@ from automask.training.plan import Plan
 from automask.training.random_streams import torch_seed
 from automask.training.task import Task, call_plugin
 
-
 #: Seconds between two checkpoints: writing one takes some hundredths of a second.
 INTERVAL = 20.0
 
@@ -43,8 +42,8 @@ def fit_fold(
     report: Report,
     file: Path | None = None,
 ) -> FoldResult:
-    """Train one fold from fresh weights, or from the checkpoint in that file, and predict its scored rows
-    and the test rows."""
+    """Train one fold from fresh weights, or from the checkpoint in that file, and predict its scored
+    rows and the test rows."""
     trainer = train_fold(task, recipe, features, fold, report, file)
     return FoldResult(
         validation=trainer.predict(trainer.data.scored),
@@ -78,16 +77,22 @@ def train_fold(
         if trainer.micro_batch.halved:
             step = replace(step, micro_batch=trainer.micro_batch.rows)
         if file and epoch + 1 < epochs and time.monotonic() - saved >= INTERVAL:
-            _save(file, {"epochs": epochs, "epoch": epoch + 1, "trainer": trainer.state()})
+            _save(file, trainer, epochs, epoch + 1)
             saved = time.monotonic()
-        report(step)
+        try:
+            report(step)
+        except Interrupted:
+            if file and epoch + 1 < epochs:
+                _save(file, trainer, epochs, epoch + 1)
+            raise
     return trainer
 
 
-def _save(file: Path, state: dict[str, Any]) -> None:
+def _save(file: Path, trainer: FoldTrainer, epochs: int, epoch: int) -> None:
     # Without it an interrupted fold begins anew. An optimizer of a plugin's may have a state that can't
     # be written, and a disk may be full, which whatever must be written will tell.
     with suppress(OSError, TypeError):
+        state = {"epochs": epochs, "epoch": epoch, "trainer": trainer.state()}
         checkpoint.save(file, state)
 
 

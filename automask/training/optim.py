@@ -95,7 +95,6 @@ class Optimization:
         assert self.schedule is not None
         self.schedule.epoch(training_loss)
 
-
     def state(self) -> dict[str, Any]:
         """What `restore` goes on from, after an epoch."""
         assert self.schedule is not None

@@ -88,10 +88,17 @@ def noted(study):
     return [TrialAttributes.read(trial) for trial in finished_trials(study.study)]
 
 
+def number(low, high):
+    return st.floats(low, high, allow_subnormal=False)
+
+
 # Which go on
 
 
-@given(st.lists(st.floats(0, 1, allow_subnormal=False), max_size=30), st.floats(0, 1, allow_subnormal=False))
+@given(
+    st.lists(number(0, 1), max_size=30),
+    number(0, 1),
+)
 def test_a_look_goes_on_among_the_best_quarter(values, value):
     trials = [optuna.trial.create_trial(value=0.0, user_attrs={"look": one}) for one in values]
     goes = Race(1, 16).goes_on(value, trials)
@@ -169,7 +176,11 @@ def test_another_pruner_looks_at_nothing(inside):
 
 
 @given(
-    st.integers(1, 5), st.integers(0, 40), st.floats(0, 5, allow_subnormal=False), st.floats(0.01, 3, allow_subnormal=False), st.floats(0, 200, allow_subnormal=False)
+    st.integers(1, 5),
+    st.integers(0, 40),
+    number(0, 5),
+    number(0.01, 3),
+    number(0, 200),
 )
 def test_epochs_are_the_most_that_fit(low, more, once, each, left):
     of = Race(low, low + more)

@@ -1,6 +1,7 @@
 """The driver: exact budgets, resuming, pruning and states."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -323,3 +324,26 @@ def test_an_unknown_space_or_metric_gets_a_suggestion(project):
         ),
         "storage postgresql",
     )
+
+
+def test_ctrl_c_once_ends_after_the_epoch_and_its_fold_goes_on_from_there(project):
+    """By SIGINT to the command alone: a terminal's reaches its workers as well, which wait for word."""
+    space = (project / "space.toml").read_text()
+    (project / "long.toml").write_text(re.sub(r"epochs = .*", "epochs = 400", space))
+    command = ["search", "--trials", "1", "--folds", "3", "--space", "long.toml", "--workers", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "automask", *command, "--pruner", "none"],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        database = project / "runs/main/study.db"
+        wait_for(lambda: database.exists() and b"recipe" in database.read_bytes())
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "Ctrl-C again ends it at once" in err
+    assert list(project.glob("runs/main/trials/*/fold*.checkpoint"))

@@ -94,17 +94,17 @@ def every_epoch(monkeypatch):
     monkeypatch.setattr(fold_module, "INTERVAL", 0.0)
 
 
-OTHERS = [
-    ("optimizer", name) for name in sorted(registry.plugins("optimizer"))
-] + [("scheduler", name) for name in sorted(registry.plugins("scheduler"))]
+OTHERS = [("optimizer", name) for name in sorted(registry.plugins("optimizer"))] + [
+    ("scheduler", name) for name in sorted(registry.plugins("scheduler"))
+]
 
 
 @pytest.mark.parametrize(("kind", "name"), OTHERS)
 def test_interrupted_equals_uninterrupted(task, tmp_path, kind, name):
     if name == "muon":
-        pytest.importorskip("timm.optim", reason="an older timm").__dict__.get("Muon") or pytest.skip(
-            "this timm has no Muon"
-        )
+        pytest.importorskip("timm.optim", reason="an older timm").__dict__.get(
+            "Muon"
+        ) or pytest.skip("this timm has no Muon")
     made = recipe(epochs=4, ema_decay=0.9, **{kind: (name, registry.get(kind, name).defaults)})
     one = interrupted(task, made, tmp_path / "cut", 2)
     assert same(one, whole(task, made, tmp_path / "whole"), task.fold_count)
