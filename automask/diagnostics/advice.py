@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automask.diagnostics import start
 from automask.diagnostics.transfer_matrix import MATTERS, Case, Evidence, decide, recipes
 from automask.hpo.attributes import StudyAttributes
 from automask.space.recipe import Recipe
@@ -92,7 +93,9 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     sample = linear_probe.draw(task)
     if isinstance(sample, str):
         notes = [f"no advice: {sample}"]
-        return Advice(notes, notes, StudyAttributes(advice={"recipes": [], "reason": sample}))
+        begun = {"recipes": [params for _, params in start.recipes(space, {})]}
+        record: dict[str, Any] = {"recipes": [], "reason": sample}
+        return Advice(notes, notes, StudyAttributes(start=begun, advice=record))
     recipe = probe_recipe(space, task.weights)
     features = sample.features(recipe)
     evidence = measure(sample, recipe, features)
@@ -100,7 +103,7 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     ranking = rank_networks(sample, space, {Candidate.from_recipe(recipe): features}, deadline)
     advised: list[tuple[Recipe, dict[str, Any]]] = []
     if isinstance(evidence, str):
-        record: dict[str, Any] = {"reason": evidence}
+        record = {"reason": evidence}
         lines = notes = [f"no advice: {evidence}"]
     else:
         case = decide(evidence)
@@ -122,7 +125,13 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
         lines = [*lines, "a search tries these after the default recipe:"]
         lines += [_recipe_line(recipe) for recipe, _ in (*advised, *best)]
     record["recipes"] = [params for _, params in advised]
-    attributes = StudyAttributes(passes=sample.passes, **probe, advice=record)
+    begun = start.recipes(space, leading(ranking))
+    attributes = StudyAttributes(
+        start={"recipes": [params for _, params in begun]},
+        passes=sample.passes,
+        **probe,
+        advice=record,
+    )
     return Advice(lines, notes, attributes, [recipe for recipe, _ in (*advised, *best)])
 
 

@@ -102,8 +102,8 @@ class TrialAttributes(_Attributes):
 class StudyAttributes(_Attributes):
     """What is noted of a study.
 
-    The `fingerprint` of what it is about; recipes to begin with after the default one, by where they
-    come from: `advice`, `probe`, `warm_start`; `passes`, seconds a GFLOP of a pass
+    The `fingerprint` of what it is about; recipes to begin with by where they come from: `start` before
+    the default one, `advice`, `probe`, `warm_start` after it; `passes`, seconds a GFLOP of a pass
     through each network, until trials tell better; `joined`, which tries what joined the space and isn't
     queued yet; the folder of weights; the edge in pixels of its `largest` images; `disk`, the bytes that
     caches and weights may take; the (library, model) pairs that were to be had, of those that were
@@ -111,10 +111,11 @@ class StudyAttributes(_Attributes):
     """
 
     model_config = ConfigDict(alias_generator=lambda name: name.replace("_", " "))
-    #: Where recipes to begin with come from, in this order. The first two are measured.
-    QUEUES: ClassVar = ("advice", "probe", "warm_start")
+    #: Where recipes to begin with come from, in this order; the default one follows the first.
+    QUEUES: ClassVar = ("start", "advice", "probe", "warm_start")
 
     fingerprint: dict[str, str] | None = None
+    start: dict[str, Any] | None = None
     probe: dict[str, Any] | None = None
     warm_start: dict[str, Any] | None = None
     passes: dict[str, float] | None = None

@@ -110,7 +110,7 @@ def _rewrite(study: optuna.Study, space: Space, fingerprint: str) -> str:
     }
     if not trials:
         # What was measured for a study in which nothing was tried yet is measured again.
-        queues |= {"advice": None, "probe": None}
+        queues |= {"start": None, "advice": None, "probe": None}
     identity = {**attributes.identity, "space": fingerprint}
     inside = 0
     with rewriting(study) as rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,10 +109,10 @@ class Proposer:
     def _fill_queue(self) -> None:
         attributes = StudyAttributes.read(self.study)
         if not self.study.get_trials(deepcopy=False):
-            self.study.enqueue_trial(self.space.default()[1])
-            for source in attributes.QUEUES:
-                for params in attributes.queue(source):
-                    self.study.enqueue_trial(params)
+            queues = [attributes.queue(source) for source in attributes.QUEUES]
+            queues.insert(1, [self.space.default()[1]])
+            for params in itertools.chain(*queues):
+                self.study.enqueue_trial(params)
         for params in attributes.joined or ():
             TrialAttributes(joined=True).enqueue(self.study, params)
         if attributes.joined:

@@ -240,6 +240,8 @@ def _source(study: optuna.Study, trial: FrozenTrial) -> str:
     if queued is None:
         return "sampled"
     record = StudyAttributes.read(study)
+    if queued in record.queue("start"):
+        return "what a search begins with: heads alone, and what did best elsewhere"
     if queued in record.queue("advice"):
         return "advice from measuring the data"
     if queued in record.queue("probe"):

@@ -30,8 +30,8 @@ class Strategy:
 
     Without a sampler recipes are drawn evenly from the table, which is random search. A sampler is made
     for a seed, a pruner for a number of folds. With a `queue` it is what `automask search` does: first
-    the queue, then random recipes, then the sampler. With `looks` recipes race before they are trained. A
-    `warm` one has what did well in other tables in its queue. One that is slow has so many `seeds` at
+    the queue, then random recipes, then the sampler. With `looks` recipes race before they are trained.
+    A `warm` one has what did well in other tables in its queue. One that is slow has so many `seeds` at
     most.
     """
 

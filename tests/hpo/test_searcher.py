@@ -339,8 +339,8 @@ def test_ctrl_c_once_ends_after_the_epoch_and_its_fold_goes_on_from_there(projec
         text=True,
         start_new_session=True,
     ) as process:
-        database = project / "runs/main/study.db"
-        wait_for(lambda: database.exists() and b"recipe" in database.read_bytes())
+        files = lambda: project.glob("runs/main/study.db*")  # noqa: E731
+        wait_for(lambda: any(b"head_lr_ratio" in file.read_bytes() for file in files()))
         time.sleep(3)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
