@@ -147,10 +147,8 @@ def one(
     shutil.rmtree(folder, ignore_errors=True)
     split(name, WEIGHTS[weights], folder)
     model, begin = WEIGHTS[weights][0], time.time()
-    if side == "automask":
-        said = automask(folder, seconds, seed)
-    else:
-        said = script(folder, seconds, model)
+    ours = side == "automask"
+    said = automask(folder, seconds, seed) if ours else script(folder, seconds, model)
     wall = time.time() - begin
     facts = dict(zip(KEYS, (side, name, weights, seconds, seed), strict=True))
     line = {**facts, "score": round(score(folder), 4), "wall": round(wall, 1), "said": said}

@@ -93,9 +93,9 @@ def advice(task: Task, space: Space, deadline: float | None = None) -> Advice:
     sample = linear_probe.draw(task)
     if isinstance(sample, str):
         notes = [f"no advice: {sample}"]
-        begun = {"recipes": [params for _, params in start.recipes(space, {})]}
+        queue = {"recipes": [params for _, params in start.recipes(space, {})]}
         record: dict[str, Any] = {"recipes": [], "reason": sample}
-        return Advice(notes, notes, StudyAttributes(start=begun, advice=record))
+        return Advice(notes, notes, StudyAttributes(start=queue, advice=record))
     recipe = probe_recipe(space, task.weights)
     features = sample.features(recipe)
     evidence = measure(sample, recipe, features)
