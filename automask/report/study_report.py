@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +20,8 @@ from automask.ensembles.blend import blend_facts, fit_members
 from automask.ensembles.ensemble import PLAIN
 from automask.hpo.attributes import recipe_of
 from automask.hpo.importance import LEAST, factors
-from automask.machine import cores
 from automask.report import evaluation, grad_cam, html, submission
-from automask.report.pictures import EDGE, jpeg, thumbnail
+from automask.report.pictures import EDGE, jpeg, thumbnails
 from automask.scoring import by_attribute
 from automask.storage.disk import TOP
 from automask.study import summary
@@ -195,8 +193,7 @@ def pictures(data: Dataset, ids: Sequence[str]) -> dict[str, str]:
     if data.test is not None:
         paths |= dict(zip(data.test.ids, data.test.paths, strict=True))
     shown = [id for id in ids if id in paths]
-    with ThreadPoolExecutor(cores()) as pool:
-        return dict(zip(shown, pool.map(thumbnail, (paths[id] for id in shown)), strict=True))
+    return dict(zip(shown, thumbnails([paths[id] for id in shown], data.depth), strict=True))
 
 
 def _blend(session: Session) -> tuple[Facts, np.ndarray, bool]:
