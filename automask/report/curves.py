@@ -51,6 +51,8 @@ def lines(named: Sequence[Line], steps: str) -> str:
     inside += label_x((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 2, steps)
     for place, (name, line) in reversed(list(enumerate(named))):
         points = [(x(step), y(v), v) for step, v in enumerate(line, 1) if v is not None]
+        if not points:
+            continue
         kind = f"l{place}" if place < COLOURED else "rest"
         path = " ".join(f"{at:.1f},{up:.1f}" for at, up, _ in points)
         title = f"<title>{escape(name)}</title>"

@@ -3,8 +3,10 @@
 import json
 import shutil
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from automask.api import looks
 from automask.data import dataset
@@ -90,12 +92,11 @@ def test_dark_blurred_and_empty_images_are_odd(tmp_path):
     for index in range(12):
         files.append(tmp_path / f"{index}.png")
         draw(files[-1], rng.integers(60, 200, 3), index, (64, 64))
-    from PIL import Image
-
     Image.fromarray(np.full((64, 64, 3), 3, np.uint8)).save(files[2])
     Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(files[5])
-    ramp = np.linspace(60, 200, 64).astype(np.uint8)[None, :, None].repeat(64, 0).repeat(3, 2)
-    Image.fromarray(ramp).save(files[7])
+    smooth = cv2.GaussianBlur(rng.random((64, 64)), (0, 0), 6)
+    smooth = (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
+    Image.fromarray(smooth).convert("RGB").save(files[7])
     odd = oddities.find_oddities(files)
     assert odd["dark"] == [2]
     assert {2, 5} <= set(odd["of one colour, or nearly so"])

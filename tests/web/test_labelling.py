@@ -50,7 +50,7 @@ def labelling(inside):
     data = dataset.prepare(config.read(config.load(project), project, None))
     probability = np.eye(3)[data.labels] * 0.9 + 0.05
     probability[[0, 2]] = probability[[0, 2]][:, [1, 0, 2]]
-    folds = np.arange(30) // 2 % 3
+    folds = np.arange(30) // 6 % 3
 
     @functools.cache
     def suspects():
@@ -155,13 +155,13 @@ def test_no_other_class_is_chosen(labelling, inside, content):
 
 
 def test_whatever_people_name_stays_text(labelling, inside):
-    name = "<script>alert(1)</script>.csv"
+    name = "<script>alert(1)&.csv"
     (inside / "submission.csv").rename(inside / name)
     labelling.study = "<script>"
     home = labelling.show_home(Request({})).text
     assert "<script>" not in home and "&lt;script&gt;alert(1)" in home
     page = labelling.show_comparison(Request({"a": name, "b": "other.csv"})).text
-    assert page.count("<script>") == 1 and "alert(1)</script>" not in page
+    assert page.count("<script>") == 1 and "<script>alert" not in page
 
 
 def test_in_a_browser_choices_are_saved(browser, labelling, inside):
