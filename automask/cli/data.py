@@ -34,7 +34,7 @@ def look(
         "look.html"
     ),
 ) -> None:
-    """Write one page on the data: pictures, oddities, augmentations.
+    """Write one page on the data, before anything trains.
 
     Pictures a class, sizes, groups, near-duplicates, odd images, what the space does to ten of them, and
     what init understands. Nothing is trained.

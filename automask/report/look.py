@@ -177,7 +177,7 @@ def copies(data: Dataset, pairs: Pairs) -> list[Facts]:
     """Near-duplicates with the rows that belong together, by what that means; those with different
     labels come first."""
     count = len(data.train)
-    parts = {
+    parts: dict[str, list[list[int]]] = {
         "with different labels": [],
         "of train in test": [],
         "within train": [],
