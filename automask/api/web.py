@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from automask.api import labels, submissions
 from automask.api.projects import Folder, open_project
 from automask.api.surroundings import working
+from automask.data import config
 from automask.listener import note
 from automask.study.session import Options, open_session
 from automask.web.dashboard import MISSING, Dashboard
@@ -32,7 +34,9 @@ def dashboard(
     with working(options.project):
         pages = Dashboard(open_session(options))
         served = listen(pages.pages, port)
-        writer = threading.Thread(target=pages.annotate, daemon=True)
+        # Who listens here hears what the thread says.
+        run = contextvars.copy_context().run
+        writer = threading.Thread(target=run, args=(pages.annotate,), daemon=True)
         if pages.is_whole:
             writer.start()
         else:
@@ -54,6 +58,7 @@ def label(
     that is free. Raises `UserError` where the port is taken, or where there is no such project.
     """
     project = open_project(folder)
+    config.load(project)
 
     @functools.cache
     def suspects() -> labels.Suspects:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from automask.hpo.optuna_internals import number_of, storage_of
 from automask.listener import note
 from automask.report import live
 from automask.study.session import Session
@@ -39,7 +38,7 @@ class Dashboard:
     @property
     def path(self) -> str:
         """Where optuna-dashboard shows the study; empty without it."""
-        return f"/dashboard/studies/{self.session.study._study_id}" if self.is_whole else ""
+        return f"/dashboard/studies/{number_of(self.session.study)}" if self.is_whole else ""
 
     @property
     def pages(self) -> Pages:
@@ -56,7 +55,7 @@ class Dashboard:
         folder = self.session.store.artifacts
         folder.mkdir(parents=True, exist_ok=True)
         store = FileSystemArtifactStore(str(folder))
-        return Pages(own, wsgi(self.session.study._storage, artifact_store=store))
+        return Pages(own, wsgi(storage_of(self.session.study), artifact_store=store))
 
     def show_live(self, request: Request) -> Response:
         """Folds, the ensemble so far, workers, the disk."""
@@ -73,10 +72,9 @@ class Dashboard:
         while not self.over.is_set():
             try:
                 if (now := live.version(self.session)) != before:
-                    with self.lock:
-                        notes.annotate(self.session, self.session.store.artifacts)
+                    notes.annotate(self.session, self.session.store.artifacts)
                     before = now
-            except (OSError, SQLAlchemyError) as error:
-                note(f"no notes on trials: {error}")
+            except Exception as error:  # whatever it is, the pages can still be read
+                note(f"no further notes on trials: {error}")
                 return
             self.over.wait(WAIT)

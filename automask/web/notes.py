@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 from optuna.trial import FrozenTrial
 
 from automask.data.dataset import fold_count
 from automask.errors import UnfitError
 from automask.hpo.attributes import TrialAttributes, recipe_of
+from automask.hpo.optuna_internals import place_of
 from automask.hpo.trials import complete_trials, finished_trials, fold_scores, state
 from automask.report import mistakes
 from automask.report.mistakes import escape_markdown
@@ -33,8 +33,7 @@ def annotate(session: Session, artifacts: Path) -> int:
         save_note(study, STUDY_NOTE)
     best = complete_trials(study)
     for trial in [*best, *(t for t in finished_trials(study) if t.state.name == "FAIL")]:
-        # What the functions read of a trial that is under way; one that ended has no such object.
-        place = SimpleNamespace(storage=study._storage, study=study, _trial_id=trial._trial_id)
+        place = place_of(study, trial)
         if not get_note(place):
             save_note(place, _note(session, trial, artifacts))
             count += 1

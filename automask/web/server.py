@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from automask.errors import UserError
@@ -53,7 +53,7 @@ class Guard:
         given = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
         if environ["REQUEST_METHOD"] == "GET" and self._fits(given):
             cookie = f"{self.cookie}={self.token}; HttpOnly; SameSite=Strict; Path=/"
-            path = environ.get("PATH_INFO") or "/"
+            path = quote(environ.get("PATH_INFO") or "/", encoding="latin-1")
             # The token isn't to stand in the address, from where it would travel on.
             where = {"Location": path if not path.startswith("//") else "/", "Set-Cookie": cookie}
             return Response("", status="303 See Other", headers=where).send(environ, start_response)

@@ -51,8 +51,12 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address():
     code, headers, _ = call(GUARD, query="token=secret&x=1", path="/suspects")
     assert code == 303 and headers["Location"] == "/suspects"
     assert headers["Set-Cookie"].startswith("automask-8123=secret; HttpOnly; SameSite=Strict")
-    code, headers, _ = call(GUARD, query="token=secret", path="//elsewhere.example")
-    assert headers["Location"] == "/"
+    for path, wanted in (
+        ("//elsewhere.example", "/"),
+        ("/\\elsewhere.example", "/%5Celsewhere.example"),
+        ("/a\r\nSet-Cookie: x", "/a%0D%0ASet-Cookie%3A%20x"),
+    ):
+        assert call(GUARD, query="token=secret", path=path)[1]["Location"] == wanted
 
 
 @pytest.mark.parametrize(
