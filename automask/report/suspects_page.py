@@ -14,8 +14,16 @@ from automask.storage.files import short_hash
 
 Facts = dict[str, Any]
 Cells = tuple[str, ...]
-#: So many rows are shown at most, and at least, where there are as many.
-MOST, LEAST = 500, 24
+#: So many rows are shown at most.
+MOST = 500
+
+
+def shown_rows(suspects: Suspects) -> list[int]:
+    """The train rows on the page: flagged, or likelier of another class than given; the most suspect
+    first."""
+    audit, data = suspects.audit, suspects.data
+    doubted = audit.flagged | data.target.differ(audit.likely, data.labels)
+    return audit.order[doubted[audit.order]][:MOST].tolist()
 
 
 def gather(suspects: Suspects, now: Tables, study: str, save: Facts) -> Facts:
@@ -25,23 +33,23 @@ def gather(suspects: Suspects, now: Tables, study: str, save: Facts) -> Facts:
     is the `address` that takes the choices.
     """
     data, audit = suspects.data, suspects.audit
-    count = max(min(suspects.flagged, MOST), LEAST)
-    order = audit.order[:count]
+    order = shown_rows(suspects)
     columns = data.answer_columns(data.labels)
     given, likely = _cells(columns), _cells(data.answer_columns(audit.likely))
     corrected = _corrected(now, list(columns))
-    classes = list(dict.fromkeys([*sorted({*given}), *(likely[row] for row in order.tolist())]))
+    classes = list(dict.fromkeys([*sorted({*given}), *(likely[row] for row in order)]))
     index = {cells: place for place, cells in enumerate(classes)}
-    ids = [data.train.ids[row] for row in order.tolist()]
+    ids = [data.train.ids[row] for row in order]
     chosen = {
         place: index[corrected[name]]
-        for place, (name, row) in enumerate(zip(ids, order.tolist(), strict=True))
+        for place, (name, row) in enumerate(zip(ids, order, strict=True))
         if corrected.get(name, given[row]) != given[row] and corrected[name] in index
     }
-    pictures = thumbnails([data.train.paths[row] for row in order.tolist()], data.depth)
+    pictures = thumbnails([data.train.paths[row] for row in order], data.depth)
     return {
         "names": ["given", "likely"],
-        "key": f"suspects {short_hash(repr((study, data.train.ids, data.labels.tolist())))}",
+        # What a browser keeps goes by places: once a study goes on, they are other rows'.
+        "key": f"suspects {short_hash(repr((study, ids)))}",
         "summary": (
             f"{suspects.flagged:,} of {len(data.labels):,} labels of train are flagged by study "
             f"{study}, the most suspect first; {len(order):,} are shown. Choose what each is: Save "
@@ -50,7 +58,7 @@ def gather(suspects: Suspects, now: Tables, study: str, save: Facts) -> Facts:
         "effects": [],
         "columns": [data.id_column, *columns],
         "answers": list(range(1, len(columns) + 1)),
-        "cells": [[name, *given[row]] for name, row in zip(ids, order.tolist(), strict=True)],
+        "cells": [[name, *given[row]] for name, row in zip(ids, order, strict=True)],
         "classes": [
             {"cells": cells, "parts": parts, "label": " × ".join(parts)}
             for cells in classes
@@ -65,9 +73,7 @@ def gather(suspects: Suspects, now: Tables, study: str, save: Facts) -> Facts:
                 "image": picture,
                 "sure": [float(audit.quality[row].round(3)), float(audit.confidence[row].round(3))],
             }
-            for place, (name, row, picture) in enumerate(
-                zip(ids, order.tolist(), pictures, strict=True)
-            )
+            for place, (name, row, picture) in enumerate(zip(ids, order, pictures, strict=True))
         ],
         "chosen": chosen,
         "download": "labels.csv",

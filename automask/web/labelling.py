@@ -104,18 +104,17 @@ class Labelling:
             file = Path(folder) / "suspects.csv"
             self._write_labels(file, chosen, ids)
             outcome = self.relabel(file)
-        return as_json(
-            {
-                "text": f"{outcome.corrected:,} corrected, {outcome.undone:,} put back, "
-                f"{outcome.same:,} as they were; {self.project.corrections.name} holds "
-                f"{len(outcome.corrections):,}. For these: automask search --study NAME"
-            }
+        left = len(outcome.corrections)
+        text = (
+            f"{outcome.corrected:,} corrected, {outcome.undone:,} put back, {outcome.same:,} as they "
+            f"were; {self.project.corrections.name} holds {left:,}"
         )
+        return as_json({"text": text + ". For these: automask search --study NAME" * bool(left)})
 
     def _shown_rows(self) -> list[str]:
-        """The ids of the rows that can be judged, as the page numbers them."""
+        """The ids of the rows on the page, in its order."""
         suspects = self.suspects()
-        return [suspects.data.train.ids[row] for row in suspects.audit.order.tolist()]
+        return [suspects.data.train.ids[row] for row in suspects_page.shown_rows(suspects)]
 
     def _write_labels(self, file: Path, chosen: Mapping[int, list[str]], ids: list[str]) -> None:
         data = self.suspects().data
