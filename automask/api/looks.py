@@ -24,6 +24,7 @@ def look(
     file: str | Path = "look.html",
     *,
     space: str | None = None,
+    metric: str | None = None,
     listener: Listener | None = None,
 ) -> Path:
     """Write one page on a folder of images and tables, or on its table; returns the file.
@@ -32,12 +33,13 @@ def look(
     how the data were understood.
 
     Without `data` they are those of the project's `automask.toml`. Nothing is trained, and nothing but
-    the page is written, and in a project a cache. `space` is a name or a file, by default the project's.
+    the page is written, and in a project a cache. `space` is a name or a file, by default the project's,
+    and `metric`, likewise, says whether numbers are classes, grades or numbers.
     Raises `UserError` where no reader knows the layout, and where the file can't be written.
     """
     project = open_project(folder)
     with working(project, listener):
-        understood, prepared, named = _read(data, project)
+        understood, prepared, named = _read(data, project, metric)
         chosen = space_file.load(space or named, project.folder)
         chosen, _ = adaptation.for_target(chosen, prepared.target)
         if project.config.is_file():
@@ -49,12 +51,14 @@ def look(
     return Path(file)
 
 
-def _read(data: str | Path | None, project: Project) -> tuple[Understood, Dataset, str]:
+def _read(
+    data: str | Path | None, project: Project, metric: str | None
+) -> tuple[Understood, Dataset, str]:
     """What was understood, the data, and the name of the space that goes with them."""
     if data is None:
         settings = config.load(project)
         tables = config.read(settings, project, project.corrections)
-        prepared = _with_depth(dataset.prepare(tables, settings.search.metric))
+        prepared = _with_depth(dataset.prepare(tables, metric or settings.search.metric))
         understood = Understood(
             str(project.path(settings.data.path)),
             settings.data.reader,
@@ -63,7 +67,8 @@ def _read(data: str | Path | None, project: Project) -> tuple[Understood, Datase
         )
         return understood, prepared, settings.search.space
     layout = description.find_layout(project.path(str(data)))
-    prepared = _with_depth(dataset.prepare(layout.tables, layout.tables.metric or dataset.METRIC))
+    metric = metric or layout.tables.metric or dataset.METRIC
+    prepared = _with_depth(dataset.prepare(layout.tables, metric))
     understood = Understood(
         str(data),
         layout.reader,

@@ -30,6 +30,7 @@ def look(
         typer.Argument(help="A folder or table, by default automask.toml's.", show_default=False),
     ] = None,
     space: Space = None,
+    metric: Metric = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
         "look.html"
     ),
@@ -46,7 +47,7 @@ def look(
 
     console = terminal()
     with printed(console):
-        file = looks.look(data, Project(), output, space=space)
+        file = looks.look(data, Project(), output, space=space, metric=metric)
     console.print(
         f"wrote {file}: {format_bytes(file.stat().st_size)}", markup=False, soft_wrap=True
     )

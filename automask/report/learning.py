@@ -18,12 +18,12 @@ def learning_curves(session: Session, members: Sequence[Facts]) -> list[Facts]:
     """Of the heaviest `members` the scores at the rungs and the end of the first fold (None where none
     was taken), and those of the folds."""
     trials, count = session.study.get_trials(deepcopy=False), fold_count(session.folds)
-    told = []
+    curves = []
     for member in members[:DRAWN]:
         trial = trials[member["trial"]]
         folds = fold_scores(trial)
         rungs = [*rung_scores(trial), folds.get(0)]
-        told.append(
+        curves.append(
             {
                 "name": f"trial {trial.number}",
                 "recipe": member["recipe"],
@@ -31,4 +31,4 @@ def learning_curves(session: Session, members: Sequence[Facts]) -> list[Facts]:
                 "folds": [folds.get(fold) for fold in range(count)],
             }
         )
-    return told
+    return curves

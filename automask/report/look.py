@@ -101,11 +101,11 @@ def classes(data: Dataset) -> list[Facts]:
     if data.target.name in ("single", "multi"):
         order.sort(key=lambda place: -len(members[place][1]))
     half = CLASSES // 2
-    told = []
+    out = []
     for rank, place in enumerate(order):
         name, rows = members[place]
         seen = len(order) <= CLASSES or not half <= rank < len(order) - half
-        told.append(
+        out.append(
             {
                 "name": name,
                 "rows": len(rows),
@@ -113,7 +113,7 @@ def classes(data: Dataset) -> list[Facts]:
                 "pictures": _spread(rows, EACH).tolist() if seen else [],
             }
         )
-    return told
+    return out
 
 
 def _members(data: Dataset) -> list[tuple[str, np.ndarray]]:

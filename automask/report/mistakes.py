@@ -43,11 +43,11 @@ def note(data: Dataset, prediction: np.ndarray, rows: Sequence[int], picture: st
     """The same as Markdown: the picture at that address, and what was given and predicted of each."""
     if not rows:
         return "No row was mistaken."
-    told = [evaluation.describe_row(data, prediction, row) for row in rows]
+    facts = [evaluation.describe_row(data, prediction, row) for row in rows]
     lines = [
         f"| {escape_markdown(row['id'])} | {escape_markdown(row['given'])} "
         f"| {escape_markdown(row['likely'])} |"
-        for row in told
+        for row in facts
     ]
     return "\n".join(
         [

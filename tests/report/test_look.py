@@ -57,6 +57,20 @@ def test_in_a_project_it_tells_of_its_data_and_space(inside):
     assert "<h3>2</h3>" in text and "11 rows" in text  # by the correction
 
 
+def test_a_metric_makes_numbers_of_what_are_classes_else(drawn):
+    table = drawn / "data/train.csv"
+    lines = table.read_text().splitlines()
+    for row, line in enumerate(lines[1:], 1):
+        cells = line.split(",")
+        lines[row] = ",".join([*cells[:2], str(1900 + row), *cells[3:]])
+    table.write_text("\n".join(lines) + "\n")
+    for name in ("test.csv", "sample_submission.csv"):
+        (drawn / "data" / name).unlink()
+    looks.look("data", drawn, "look.html", metric="rmse")
+    text = (drawn / "look.html").read_text("utf-8")
+    assert "Numbers by band" in text and "<h3>1901 to 1903</h3>" in text
+
+
 def test_what_cannot_be_looked_at_is_a_sentence(drawn):
     refused(automask(drawn, "look"), "run 'automask init DATA' first")
     refused(automask(drawn, "look", "nowhere"), "nowhere: no such folder or table")
