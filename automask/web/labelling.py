@@ -83,8 +83,8 @@ class Labelling:
     def submissions(self) -> list[str]:
         """The kept submissions by name, the newest first, and the project's own tables."""
         tables = sorted(file.name for file in self.project.folder.glob("*.csv") if file.is_file())
-        kept = reversed(self.project.submissions.names())
-        return [*kept, *(name for name in tables if name not in OTHERS)]
+        newest = reversed(self.project.submissions.names())
+        return [*newest, *(name for name in tables if name not in OTHERS)]
 
     def show_suspects(self, request: Request) -> Response:
         """The labels that may be wrong, to be decided."""
