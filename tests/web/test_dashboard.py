@@ -10,6 +10,7 @@ import pytest
 
 from automask.api import web
 from automask.hpo.attributes import recipe_of
+from automask.hpo.optuna_internals import place_of
 from automask.hpo.trials import complete_trials
 from automask.report import live, mistakes
 from automask.storage.trial_store import FoldResult
@@ -89,11 +90,8 @@ def test_notes_have_pictures_of_mistakes_and_somebodys_own_stay(searched):
     assert notes.annotate(searched, folder) == 3
     assert notes.annotate(searched, folder) == 0
     assert optuna_dashboard.get_note(searched.study) == "mine"
-    texts = [
-        value
-        for key, value in searched.study.system_attrs.items()
-        if "note_str" in key and value != "mine"
-    ]
+    places = (place_of(searched.study, trial) for trial in searched.study.get_trials())
+    texts = list(map(optuna_dashboard.get_note, places))
     assert sum("10 rows that it mistakes most" in text for text in texts) == 2
     [failed] = [text for text in texts if "It failed" in text]
     assert r"no \<b\>such\</b\> luck" in failed
