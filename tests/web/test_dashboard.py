@@ -160,7 +160,9 @@ def test_in_a_browser_it_renews_itself_as_trials_end(browser, searched):
     threading.Thread(target=served.run, daemon=True).start()
 
     def figures():
-        return [f.text for f in browser.find_elements("css selector", ".figures dd")]
+        # At once: elements that were asked for may be gone a moment later.
+        script = "return [...document.querySelectorAll('.figures dd')].map((e) => e.innerText)"
+        return browser.execute_script(script)
 
     try:
         browser.get(served.guard.address("/live"))
