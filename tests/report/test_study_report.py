@@ -80,7 +80,7 @@ def test_the_members_curves_and_a_batch_are_the_trials_own(session):
         assert curve["name"] == f"trial {trial.number}" and len(curve["folds"]) == 3
         assert set(curve["folds"]) <= set(trial.intermediate_values.values())
     seen = facts["batch"]
-    assert seen["trial"] == max(trials, key=lambda trial: trial.value).number
+    assert seen["trial"] == session.study.best_trial.number
     assert len(seen["rows"]) == 8  # the batch's size
     ids = dict(zip(session.data.train.ids, session.data.labels, strict=True))
     for row in seen["rows"]:
