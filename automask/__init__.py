@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from automask.api.distillation import distill as distill
     from automask.api.labels import relabel as relabel
     from automask.api.labels import suspects as suspects
+    from automask.api.looks import look as look
     from automask.api.models import Model as Model
     from automask.api.models import export as export
     from automask.api.models import load_model as load_model
@@ -76,6 +77,7 @@ _LAZY = {
     "demo": "automask.api.demo",
     "distill": "automask.api.distillation",
     **dict.fromkeys(("relabel", "suspects"), "automask.api.labels"),
+    "look": "automask.api.looks",
     **dict.fromkeys(("Model", "export", "load_model", "predict"), "automask.api.models"),
     **dict.fromkeys(("check_plugins", "list_plugins", "show_plugin"), "automask.api.plugins"),
     "train": "automask.api.recipes",

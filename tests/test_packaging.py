@@ -40,7 +40,9 @@ def declared_packages(*extras):
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     optional = (
-        declared_packages("cma", "dicom", "heic", "onnx", "parquet", "report", "tiff")
+        declared_packages(
+            "cma", "dashboard", "dicom", "heic", "look", "onnx", "parquet", "report", "tiff"
+        )
         - declared_packages()
     )
     assert imported_packages() - optional == declared_packages()

@@ -1,4 +1,4 @@
-"""Commands that look at the data before anything trains: advise, audit."""
+"""Commands that look at the data before anything trains: look, advise, audit."""
 
 from __future__ import annotations
 
@@ -21,6 +21,36 @@ from automask.cli.options import (
 )
 
 app = typer.Typer()
+
+
+@app.command()
+def look(
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="A folder or table, by default automask.toml's.", show_default=False),
+    ] = None,
+    space: Space = None,
+    metric: Metric = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
+        "look.html"
+    ),
+) -> None:
+    """Write one page on the data, before anything trains.
+
+    Pictures a class, sizes, groups, near-duplicates, odd images, what the space does to ten of them, and
+    what init understands. Nothing is trained.
+    """
+    from automask.api import looks
+    from automask.api.projects import Project
+    from automask.cli.notes import printed
+    from automask.units import format_bytes
+
+    console = terminal()
+    with printed(console):
+        file = looks.look(data, Project(), output, space=space, metric=metric)
+    console.print(
+        f"wrote {file}: {format_bytes(file.stat().st_size)}", markup=False, soft_wrap=True
+    )
 
 
 @app.command()

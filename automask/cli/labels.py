@@ -1,4 +1,4 @@
-"""The commands for labels that may be wrong: list suspects, take corrections."""
+"""The commands for labels that may be wrong: list suspects, take corrections, decide in a browser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from automask.cli.options import Storage, Study, terminal
+from automask.cli.options import Port, Storage, Study, terminal
 
 app = typer.Typer()
 
@@ -75,3 +75,17 @@ def relabel(
             "a study keeps the labels that it was begun with; for these: automask search --study NAME",
             soft_wrap=True,
         )
+
+
+@app.command()
+def label(study: Study = "main", storage: Storage = None, port: Port = 0) -> None:
+    """Put labels right and choose submissions in the browser.
+
+    A page of suspect labels saves to corrections.csv, one of two submissions what you choose as a new
+    file. Served on this machine alone, until Ctrl-C.
+    """
+    from automask.api import web
+    from automask.api.projects import Project
+    from automask.cli.serving import serve
+
+    serve(web.label(Project(), study, storage=storage, port=port), "/", terminal())

@@ -18,6 +18,9 @@ Space = Annotated[str | None, typer.Option(help="default, quick, full, or a TOML
 Folds = Annotated[int | None, typer.Option(help="Folds of the cross-validation.")]
 Metric = Annotated[str | None, typer.Option(help="What counts, such as macro_f1.")]
 Seed = Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all random numbers.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port of this machine, by default any that is free.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Weights = Annotated[str | None, typer.Option(help="Folder of <timm name>.safetensors.")]
 Disk = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask.cli.options import Device, Storage, Study, Weights, terminal
+from automask.cli.options import Device, Port, Storage, Study, Weights, terminal
 from automask.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,6 +22,26 @@ def status(study: Study = "main", storage: Storage = None) -> None:
     from automask.cli.status import show_status
 
     show_status(_load(study, storage).status, terminal())
+
+
+@app.command()
+def dashboard(study: Study = "main", storage: Storage = None, port: Port = 0) -> None:
+    """Show a study in the browser, also while it runs elsewhere.
+
+    optuna-dashboard with pictures of mistakes, and a page of folds, the ensemble so far, workers and the
+    disk that renews itself. Served on this machine alone, until Ctrl-C.
+    """
+    from automask.api import web
+    from automask.api.projects import Project
+    from automask.cli.notes import printed
+    from automask.cli.serving import serve
+
+    console = terminal()
+    with (
+        printed(console, "note: "),
+        web.dashboard(Project(), study, storage=storage, port=port) as (served, path),
+    ):
+        serve(served, path, console)
 
 
 @app.command("trials")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from automask.data import dataset
 from automask.data.data_place import only_folder, unpack_line, unread_files
+from automask.data.dataset import Dataset
 from automask.data.depth_survey import glance
 from automask.data.file_names import check_names
 from automask.data.folds import warn_rare
@@ -79,5 +80,9 @@ def find_reader(folder: Path) -> tuple[str, Tables]:
 
 def describe_tables(tables: Tables) -> list[str]:
     """What was understood, what was guessed, and what to mind."""
-    data = dataset.prepare(tables, tables.metric or dataset.METRIC)
+    return describe(dataset.prepare(tables, tables.metric or dataset.METRIC), tables)
+
+
+def describe(data: Dataset, tables: Tables) -> list[str]:
+    """The same of data that were made of the tables."""
     return [*dataset.describe(data), *tables.notes, *glance(data), *warn_rare(data, FOLDS)]

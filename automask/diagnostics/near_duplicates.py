@@ -93,11 +93,16 @@ def cached_pairs(paths: Sequence[Path], store: StudyStore, depth: Depth = Depth(
     key = short_hash(repr((facts, RULES)))
     arrays = store.load_pairs(key)
     if arrays is None or arrays.keys() != {part.name for part in fields(Pairs)}:
-        images, problems = read_thumbnails(paths, depth)
-        pairs = replace(find_pairs(images), problems=np.array(problems, str))
+        pairs = read_pairs(paths, depth)
         store.save_pairs(key, pairs.arrays)
         return pairs
     return Pairs(**arrays)
+
+
+def read_pairs(paths: Sequence[Path], depth: Depth = Depth()) -> Pairs:
+    """The same where nothing is to be kept."""
+    images, problems = read_thumbnails(paths, depth)
+    return replace(find_pairs(images), problems=np.array(problems, str))
 
 
 def thumbnails(paths: Sequence[Path], depth: Depth = Depth()) -> np.ndarray:

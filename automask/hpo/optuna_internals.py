@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import optuna
@@ -41,6 +42,21 @@ def delete(study: optuna.Study) -> None:
     """Take the study out of its storage, and leave that."""
     study._storage.delete_study(study._study_id)
     engine(study).dispose()
+
+
+def storage_of(study: optuna.Study) -> optuna.storages.BaseStorage:
+    """Where the study is stored."""
+    return study._storage
+
+
+def number_of(study: optuna.Study) -> int:
+    """The study's number in its storage."""
+    return study._study_id
+
+
+def place_of(study: optuna.Study, trial: FrozenTrial) -> Any:
+    """A trial, also one that ended, as what keeps notes of it takes one: by its place in the storage."""
+    return SimpleNamespace(storage=study._storage, study=study, _trial_id=trial._trial_id)
 
 
 def queued_params(trial: FrozenTrial) -> dict[str, Any] | None:

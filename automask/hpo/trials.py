@@ -112,6 +112,11 @@ def fold_scores(trial: FrozenTrial) -> dict[int, float]:
     return {step // STRIDE: value for step, value in values if step % STRIDE == STRIDE - 1}
 
 
+def rung_scores(trial: FrozenTrial) -> list[float | None]:
+    """The score at each rung inside the first fold, None where none was taken."""
+    return [trial.intermediate_values.get(rung) for rung in range(len(RUNGS))]
+
+
 STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,

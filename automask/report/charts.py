@@ -65,13 +65,13 @@ def history(trials: Sequence[dict]) -> str:
         else:
             cross = f"M{at - 3.5:.1f} {y(value) - 3.5:.1f}l7 7m0 -7l-7 7"
             marks.append(f'<path class="cross" d="{cross}"><title>{escape(title)}</title></path>')
-    grid = _grid_y([(y(tick), f"{tick:g}") for tick in ticks(low - pad, high + pad)])
+    grid = grid_y([(y(tick), f"{tick:g}") for tick in ticks(low - pad, high + pad)])
     numbers = sorted({round(tick) for tick in ticks(first, last, 6)})
-    grid += "".join(_label(x(number), HEIGHT - 16, str(number)) for number in numbers)
-    grid += _label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 2, "trial")
+    grid += "".join(label_x(x(number), HEIGHT - 16, str(number)) for number in numbers)
+    grid += label_x((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 2, "trial")
     line = f'<path class="line" d="{path}"/>' if path else ""
     label = f"{len(values)} scores over {len(trials)} trials, the best {high:.4f}"
-    return _svg(WIDTH, HEIGHT, label, grid + line + "".join(marks))
+    return frame_svg(WIDTH, HEIGHT, label, grid + line + "".join(marks))
 
 
 def whisker(value: float, low: float, high: float, begin: float, end: float) -> str:
@@ -107,8 +107,8 @@ def reliability(bins: Sequence[dict]) -> str:
         return HEIGHT - BOTTOM - share * side
 
     levels = (0, 0.25, 0.5, 0.75, 1)
-    grid = _grid_y([(y(level), f"{level:.0%}") for level in levels], right)
-    grid += "".join(_label(x(level), HEIGHT - 16, f"{level:.0%}") for level in levels[::2])
+    grid = grid_y([(y(level), f"{level:.0%}") for level in levels], right)
+    grid += "".join(label_x(x(level), HEIGHT - 16, f"{level:.0%}") for level in levels[::2])
     grid += f'<path class="ideal" d="M{x(0):.1f} {y(0):.1f}L{x(1):.1f} {y(1):.1f}"/>'
     dots, points = "", []
     for row in bins:
@@ -122,8 +122,8 @@ def reliability(bins: Sequence[dict]) -> str:
         )
     line = f'<polyline class="line" points="{" ".join(points)}"/>'
     label = "share of right answers by the probability said, in ten bins"
-    below = _label((x(0) + x(1)) / 2, HEIGHT - 2, "probability said")
-    return _svg(right, HEIGHT, label, grid + below + line + dots)
+    below = label_x((x(0) + x(1)) / 2, HEIGHT - 2, "probability said")
+    return frame_svg(right, HEIGHT, label, grid + below + line + dots)
 
 
 def scatter(points: Sequence[Sequence[float]], name: str) -> str:
@@ -139,16 +139,41 @@ def scatter(points: Sequence[Sequence[float]], name: str) -> str:
         return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
     levels = ticks(low, high)
-    inside = _grid_y([(y(level), f"{level:g}") for level in levels])
-    inside += "".join(_label(x(level), HEIGHT - 16, f"{level:g}") for level in levels)
-    inside += _label((x(low) + x(high)) / 2, HEIGHT - 2, f"true {name}")
+    inside = grid_y([(y(level), f"{level:g}") for level in levels])
+    inside += "".join(label_x(x(level), HEIGHT - 16, f"{level:g}") for level in levels)
+    inside += label_x((x(low) + x(high)) / 2, HEIGHT - 2, f"true {name}")
     inside += f'<path class="ideal" d="M{x(low):.1f} {y(low):.1f}L{x(high):.1f} {y(high):.1f}"/>'
     inside += "".join(
         f'<circle class="dot soft" cx="{x(true):.1f}" cy="{y(predicted):.1f}" r="3">'
         f"<title>true {true:g}, predicted {predicted:.6g}</title></circle>"
         for true, predicted in points
     )
-    return _svg(WIDTH, HEIGHT, f"predicted against true {name}, {len(points)} rows", inside)
+    return frame_svg(WIDTH, HEIGHT, f"predicted against true {name}, {len(points)} rows", inside)
+
+
+def sizes(rows: Sequence[dict]) -> str:
+    """Heights (up) against widths (across) in pixels, a dot a size, whose area goes by its `rows`."""
+    most = max(row["rows"] for row in rows)
+    wide, tall = max(row["width"] for row in rows), max(row["height"] for row in rows)
+
+    def x(value: float) -> float:
+        return LEFT + value / (1.06 * wide) * (WIDTH - LEFT - RIGHT)
+
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - value / (1.08 * tall) * (HEIGHT - TOP - BOTTOM)
+
+    inside = grid_y([(y(level), f"{level:g}") for level in ticks(0, tall)])
+    inside += "".join(label_x(x(level), HEIGHT - 16, f"{level:g}") for level in ticks(0, wide))
+    inside += label_x((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 2, "width in pixels")
+    square = min(wide, tall)
+    inside += f'<path class="ideal" d="M{x(0):.1f} {y(0):.1f}L{x(square):.1f} {y(square):.1f}"/>'
+    inside += "".join(
+        f'<circle class="dot soft" cx="{x(row["width"]):.1f}" cy="{y(row["height"]):.1f}" '
+        f'r="{2.5 + 7 * math.sqrt(row["rows"] / most):.1f}">'
+        f"<title>{row['width']} × {row['height']}: {row['rows']:,} images</title></circle>"
+        for row in rows
+    )
+    return frame_svg(WIDTH, HEIGHT, f"heights and widths of images, {len(rows)} sizes", inside)
 
 
 def confusion(counts: ArrayLike, names: Sequence[str]) -> str:
@@ -188,10 +213,11 @@ def confusion(counts: ArrayLike, names: Sequence[str]) -> str:
             )
     frame = f'<rect class="frame" x="{margin - 0.5}" y="{margin - 0.5}" width="{side}" height="{side}"/>'
     label = f"rows by given and by likeliest class, {size} classes"
-    return _svg(margin + side + 2, margin + side + 2, label, frame + "".join(out))
+    return frame_svg(margin + side + 2, margin + side + 2, label, frame + "".join(out))
 
 
-def _grid_y(lines: Sequence[tuple[float, str]], right: float = WIDTH - RIGHT) -> str:
+def grid_y(lines: Sequence[tuple[float, str]], right: float = WIDTH - RIGHT) -> str:
+    """Horizontal lines, each with its height and what it stands for."""
     return "".join(
         f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
         f'<text class="tick" x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
@@ -199,11 +225,13 @@ def _grid_y(lines: Sequence[tuple[float, str]], right: float = WIDTH - RIGHT) ->
     )
 
 
-def _label(x: float, y: float, text: str) -> str:
+def label_x(x: float, y: float, text: str) -> str:
+    """A text that stands in the middle of a place."""
     return f'<text class="tick" x="{x:.1f}" y="{y:g}" text-anchor="middle">{escape(text)}</text>'
 
 
-def _svg(width: float, height: float, label: str, inside: str) -> str:
+def frame_svg(width: float, height: float, label: str, inside: str) -> str:
+    """The chart around what was drawn; `label` says what it shows."""
     return (
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" style="--w: {width:g}px" role="img" '
         f'aria-label="{escape(label)}">{inside}</svg>'

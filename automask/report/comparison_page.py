@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from automask.errors import UserError
-from automask.machine import cores
 from automask.report import html, submission
 from automask.report.comparison import Comparison
-from automask.report.pictures import thumbnail
+from automask.report.pictures import thumbnails
 from automask.storage.files import file_digest
 
+Facts = dict[str, Any]
 PICTURES = 500  # of more rows than these, so many are shown
 
 
@@ -31,6 +32,26 @@ def write(
     `effects` are sentences on what B gains over A. Raises `UserError` where no data tell the pictures,
     or one can't be read.
     """
+    facts = gather(compared, names, probability, effects)
+    text = render(facts)
+    submission.put(file, lambda beside: beside.write_text(text, "utf-8"))
+    return len(facts["rows"])
+
+
+def render(facts: Facts) -> str:
+    """The text of a page on which each row's class is chosen: between two, or another."""
+    return html.render("compare.html", content=facts)
+
+
+def gather(
+    compared: Comparison,
+    names: Sequence[str],
+    probability: np.ndarray | None,
+    effects: Sequence[str] = (),
+    save: Facts | None = None,
+) -> Facts:
+    """What the page shows, as `write` has it; `save` is the `address` that takes the choices and the
+    `file` that is proposed for them, where a server is there to take them."""
     data = compared.layout.data
     if data is None or data.test is None:
         raise UserError("--html: the pictures are found by an automask.toml with test images")
@@ -41,14 +62,15 @@ def write(
     rows = differ[spread].tolist()
     names_of = data.test.units or data.test.ids
     paths = dict(zip(reversed(names_of), reversed(data.test.paths), strict=True))
-    with ThreadPoolExecutor(cores()) as pool:
-        pictures = list(pool.map(thumbnail, [paths[compared.layout.ids[row]] for row in rows]))
+    pictures = thumbnails([paths[compared.layout.ids[row]] for row in rows], data.depth)
     a, b = compared.classes.rows.tolist()
     frame = compared.frames[0]
-    content = {
+    some = f"; {len(rows):,} of them, evenly spread, are shown" if len(rows) < len(differ) else ""
+    where = "Save writes" if save else "Choices stay in this browser; the CSV is"
+    return {
         "names": list(names),
-        "key": "".join(file_digest(path)[:12] for path in compared.paths),
-        "differ": len(differ),
+        "key": "compare " + "".join(file_digest(path)[:12] for path in compared.paths),
+        "summary": f"{len(differ):,} of {len(frame):,} rows differ{some}. {where} A with your choices.",
         "effects": list(effects),
         "columns": list(frame.columns),
         "answers": [frame.columns.get_loc(column) for column in compared.layout.columns],
@@ -74,7 +96,21 @@ def write(
             }
             for row, picture in zip(rows, pictures, strict=True)
         ],
+        "chosen": {},
+        "download": "chosen.csv",
+        "save": save,
     }
-    text = html.render("compare.html", content=content)
-    submission.put(file, lambda beside: beside.write_text(text, "utf-8"))
-    return len(rows)
+
+
+def choose(compared: Comparison, chosen: Mapping[int, Sequence[str]]) -> pd.DataFrame:
+    """File A with other classes for some rows, by the cells of their answer columns.
+
+    Raises `UserError` where there is no such row or class.
+    """
+    frame, columns = compared.frames[0].copy(), list(compared.layout.columns)
+    classes = {tuple(cells) for cells in compared.classes.cells}
+    for row, cells in chosen.items():
+        if not 0 <= row < len(frame) or tuple(cells) not in classes:
+            raise UserError(f"no row {row}, or no class {', '.join(map(str, cells))}, is there")
+        frame.loc[row, columns] = list(cells)
+    return frame

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from automask.data.dataset import Dataset
+from automask.ensembles import calibration
+from automask.ensembles.calibration import Calibration
 from automask.scoring import ClassScore, by_class
 from automask.target import Number, Target
 
@@ -16,6 +18,8 @@ Facts = dict[str, Any]
 MOST_NAMES, WORST, PAIRS = 30, 30, 12
 #: So many rows of a number are drawn.
 POINTS = 1000
+#: A probability below this counts as this much, so that losses stay finite.
+LEAST = 1e-15
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ def table(title: str, names: list[str], target: np.ndarray, predicted: np.ndarra
         "counts": counts.tolist() if counts.any() and len(names) <= MOST_NAMES else None,
         "pairs": [
             {"given": names[given], "said": names[other], "rows": rows}
-            for given, other, rows in confusions(counts)
+            for given, other, rows in confusions(
+                counts if target.ndim == 1 else swaps(target, predicted)
+            )
         ],
     }
 
@@ -120,6 +126,23 @@ def numbers(data: Dataset, prediction: np.ndarray) -> Facts | None:
     }
 
 
+def swaps(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """In how many rows the first label was missed and the second one wrongly said `[K, K]`, of sets of
+    labels `[N, K]`."""
+    missed, extra = (target > predicted).astype(int), (predicted > target).astype(int)
+    return missed.T @ extra
+
+
+def label_reliability(data: Dataset, probability: np.ndarray) -> Calibration | None:
+    """That of several labels a row, each a question with two answers, all taken together."""
+    rows = data.scored_rows
+    questions = data.target.questions(data.labels[rows], probability[rows])
+    if data.target.exclusive or not questions:
+        return None
+    labels, tables = zip(*questions, strict=True)
+    return calibration.measure(np.concatenate(labels), np.concatenate(tables))
+
+
 def confusions(counts: np.ndarray) -> list[tuple[int, int, int]]:
     """(given, likeliest, rows) of the mistakes in a confusion matrix, the most frequent first."""
     off = counts.copy()
@@ -135,6 +158,17 @@ def hardest_rows(target: Target, labels: np.ndarray, probability: np.ndarray) ->
     return order[target.differ(target.decide(probability), labels)[order]]
 
 
+def row_loss(data: Dataset, prediction: np.ndarray, given: Any) -> float:
+    """How far what is predicted of a row `[C]` is from its given answer: the log loss, of several labels
+    their mean, and of a number the distance."""
+    if isinstance(data.target, Number):
+        return float(abs(given - prediction[0]))
+    if data.target.exclusive:
+        return float(-np.log(max(prediction[given], LEAST)))
+    right = np.where(given > 0, prediction, 1 - prediction)
+    return float(-np.log(right.clip(LEAST)).mean())
+
+
 def describe_row(data: Dataset, probability: np.ndarray, row: int) -> Facts:
     """A train row with its given and likeliest answer and, of classes, the probability of each."""
     given, likely = data.labels[row], data.target.decide(probability[row : row + 1])[0]
@@ -145,4 +179,5 @@ def describe_row(data: Dataset, probability: np.ndarray, row: int) -> Facts:
         "likely": data.describe_answer(likely),
         "given_probability": float(probability[row, given]) if has_one else None,
         "likely_probability": float(probability[row, likely]) if has_one else None,
+        "loss": row_loss(data, probability[row], given),
     }

@@ -10,7 +10,7 @@ def render(template: str, **figures: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from automask import units
-    from automask.report import charts
+    from automask.report import charts, curves
 
     pages = Environment(
         loader=PackageLoader(__package__),
@@ -21,7 +21,7 @@ def render(template: str, **figures: Any) -> str:
         keep_trailing_newline=True,
     )
     pages.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    pages.globals["charts"] = charts
+    pages.globals |= {"charts": charts, "curves": curves}
     pages.filters |= {"figure": _figure, "duration": units.duration}
     return pages.get_template(template).render(figures)
 

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from automask.data.decoding import GREY, decode_partly
+from automask.data.depth import Depth
+from automask.machine import cores
 
 EDGE = 256
 
 
-def thumbnail(path: Path) -> str:
-    """A JPEG of at most `EDGE` pixels a side, as base64."""
-    image, _ = decode_partly(path, 2 * EDGE)
-    return jpeg(GREY if image is None else image)
+def thumbnails(paths: Sequence[Path], depth: Depth = Depth(), edge: int = EDGE) -> Sequence[str]:
+    """A JPEG of each image of at most `edge` pixels a side, as base64."""
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(lambda path: thumbnail(path, depth, edge), paths))
 
 
-def jpeg(pixels: np.ndarray) -> str:
-    """Pixels uint8 `[H, W, 3]` as a JPEG of at most `EDGE` pixels a side, in base64."""
+def thumbnail(path: Path, depth: Depth = Depth(), edge: int = EDGE) -> str:
+    """The same of one; an image that can't be read is grey."""
+    image, _ = decode_partly(path, 2 * edge, depth)
+    return jpeg(GREY if image is None else image, edge)
+
+
+def jpeg(pixels: np.ndarray, edge: int = EDGE) -> str:
+    """Pixels uint8 `[H, W, 3]` as a JPEG of at most `edge` pixels a side, in base64."""
     from PIL import Image
 
     image = Image.fromarray(pixels)
-    image.thumbnail((EDGE, EDGE))
+    image.thumbnail((edge, edge))
     out = io.BytesIO()
     image.save(out, "JPEG", quality=80)
     return base64.b64encode(out.getvalue()).decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +20,10 @@ from automask.ensembles.blend import blend_facts, fit_members
 from automask.ensembles.ensemble import PLAIN
 from automask.hpo.attributes import recipe_of
 from automask.hpo.importance import LEAST, factors
-from automask.machine import cores
 from automask.report import evaluation, grad_cam, html, submission
-from automask.report.pictures import EDGE, jpeg, thumbnail
+from automask.report.batch import first_batch
+from automask.report.learning import learning_curves
+from automask.report.pictures import EDGE, jpeg, thumbnails
 from automask.scoring import by_attribute
 from automask.storage.disk import TOP
 from automask.study import summary
@@ -79,7 +79,9 @@ def gather(session: Session) -> Facts:
         "tables": evaluation.tables(data, honest),
         "thresholds": thresholds(data, blend),
         "numbers": evaluation.numbers(data, honest),
-        "reliability": reliability(blend),
+        "reliability": reliability(data, blend, honest),
+        "curves": learning_curves(session, _members(session, blend)),
+        "batch": batch(session),
         "hardest": [evaluation.describe_row(data, honest, row) for row in hard[:HARDEST].tolist()],
         "looked": _looked(session, honest, hard),
         "confusable": data.target.exclusive,
@@ -145,15 +147,32 @@ def thresholds(data: Dataset, blend: Facts) -> dict[str, float] | None:
     return {data.attributes.describe(label): float(share) for label, share in enumerate(shares)}
 
 
-def reliability(blend: Facts) -> Facts | None:
+def reliability(data: Dataset, blend: Facts, honest: np.ndarray) -> Facts | None:
     """The blend's reliability table and errors as it predicts, and by how much its probabilities are
-    above the share that is right; None where a row's don't sum to 1."""
-    if "calibration" not in blend:
+    above the share that is right; of several labels a row, all together. None of a number."""
+    if "calibration" in blend:
+        table = blend["calibration"]["after" if blend["temperature"] else "before"]
+    elif (labels := evaluation.label_reliability(data, honest)) is not None:
+        table = asdict(labels)
+    else:
         return None
-    table = blend["calibration"]["after" if blend["temperature"] else "before"]
     bins = table["reliability"]
     above = sum(row["count"] * (row["confidence"] - row["accuracy"]) for row in bins)
     return {**table, "overconfidence": above / sum(row["count"] for row in bins)}
+
+
+def batch(session: Session) -> Facts:
+    """The first batch of the best trial as its network saw it, or why there is none."""
+    seen = first_batch(session)
+    if isinstance(seen, str):
+        return {"why": seen, "rows": []}
+    return {
+        "why": "",
+        "trial": seen.trial,
+        "recipe": seen.recipe.describe(),
+        "remarks": list(seen.remarks),
+        "rows": [{"id": row.id, "aims": row.aims, "image": jpeg(row.pixels)} for row in seen.rows],
+    }
 
 
 def suspects(session: Session, honest: np.ndarray) -> list[Facts]:
@@ -195,8 +214,7 @@ def pictures(data: Dataset, ids: Sequence[str]) -> dict[str, str]:
     if data.test is not None:
         paths |= dict(zip(data.test.ids, data.test.paths, strict=True))
     shown = [id for id in ids if id in paths]
-    with ThreadPoolExecutor(cores()) as pool:
-        return dict(zip(shown, pool.map(thumbnail, (paths[id] for id in shown)), strict=True))
+    return dict(zip(shown, thumbnails([paths[id] for id in shown], data.depth), strict=True))
 
 
 def _blend(session: Session) -> tuple[Facts, np.ndarray, bool]:

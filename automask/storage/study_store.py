@@ -55,6 +55,11 @@ class StudyStore:
         """The ensemble's scores while the search went on."""
         return self.folder / "so_far.json"
 
+    @property
+    def artifacts(self) -> Path:
+        """The pictures that optuna-dashboard shows."""
+        return self.folder / "artifacts"
+
     def worker_lock(self, worker: str) -> Path:
         """The file that a worker locks as long as its process lives."""
         return self.folder / "workers" / f"{worker}.lock"

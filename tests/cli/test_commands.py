@@ -294,9 +294,11 @@ def test_help_has_a_whole_line_for_each_command(tmp_path):
         "export",
         "predict",
         "bundle",
+        "look",
         "advise",
         "audit",
         "status",
+        "dashboard",
         "trials",
         "show",
         "train",
@@ -309,6 +311,7 @@ def test_help_has_a_whole_line_for_each_command(tmp_path):
         "report",
         "suspects",
         "relabel",
+        "label",
     ]
     assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 

@@ -18,7 +18,7 @@ from automask.data.dataset import Attributes
 from automask.diagnostics import audit
 from automask.diagnostics.audit import Finding
 from automask.ensembles import calibration
-from automask.report import charts, evaluation, grad_cam, study_report
+from automask.report import batch, charts, curves, evaluation, grad_cam, study_report
 from automask.space.recipe import Choice, Recipe
 from automask.study.session import Options, open_session
 from automask.target import SINGLE
@@ -70,6 +70,82 @@ def test_the_page_tells_the_studys_own_numbers(session):
     assert [row["id"] for row in looks[: len(wrong)]] == wrong
     text = session.store.folder.parents[1].joinpath("report.html").read_text("utf-8")
     assert f"{facts['scores'][0]['value']:.3f}" in text
+
+
+def test_the_members_curves_and_a_batch_are_the_trials_own(session):
+    facts = study_report.gather(session)
+    trials = session.study.get_trials()
+    for curve, member in zip(facts["curves"], facts["blend"]["members"], strict=True):
+        trial = trials[member["trial"]]
+        assert curve["name"] == f"trial {trial.number}" and len(curve["folds"]) == 3
+        assert set(curve["folds"]) <= set(trial.intermediate_values.values())
+    seen = facts["batch"]
+    assert seen["trial"] == session.study.best_trial.number
+    assert len(seen["rows"]) == 8  # the batch's size
+    ids = dict(zip(session.data.train.ids, session.data.labels, strict=True))
+    for row in seen["rows"]:
+        assert row["aims"] == session.data.describe_answer(ids[row["id"]])
+        assert session.folds[session.data.train.ids.index(row["id"])] != 0
+
+
+def test_a_mixed_batch_counts_as_several_classes(session, monkeypatch):
+    recipe_of = batch.recipe_of
+
+    def mixed(trial):
+        recipe = recipe_of(trial)
+        choices = {"mix": Choice("mixup", {"alpha": 8.0}), "sampling": Choice("smote", {})}
+        return Recipe({**recipe.choices, **choices}, recipe.training)
+
+    monkeypatch.setattr(batch, "recipe_of", mixed)
+    seen = batch.first_batch(session)
+    assert any("%" in row.aims for row in seen.rows)
+    assert "sampling 'smote' asks for features first" in seen.remarks[0]
+
+
+def test_without_a_trial_there_is_no_batch(session, monkeypatch):
+    monkeypatch.setattr(batch, "complete_trials", lambda study: [])
+    assert batch.first_batch(session) == "no trial is complete"
+
+
+def test_labels_have_swaps_reliability_and_losses():
+    labels = np.array([[1, 0, 0], [1, 0, 1], [0, 1, 0], [0, 0, 0]])
+    columns = {name: labels[:, place].astype(str) for place, name in enumerate("abc")}
+    data = dataset.prepare(competition.tables(columns, kind="multi"))
+    probability = np.array([[0.2, 0.9, 0.1], [0.9, 0.1, 0.9], [0.1, 0.9, 0.1], [0.1, 0.1, 0.1]])
+    [told] = evaluation.tables(data, probability)
+    assert told["pairs"] == [{"given": "a", "said": "b", "rows": 1}]
+    measured = evaluation.label_reliability(data, probability)
+    assert sum(row.count for row in measured.reliability) == 12
+    sure = [row for row in measured.reliability if row.confidence > 0.85]
+    assert sum(row.accuracy * row.count for row in sure) == pytest.approx(10)
+    row = evaluation.describe_row(data, probability, 0)
+    assert row["loss"] == pytest.approx(-np.log([0.2, 0.1, 0.9]).mean())
+    single = dataset.prepare(competition.tables(["x", "y"]))
+    assert evaluation.label_reliability(single, np.eye(2)) is None
+    assert evaluation.describe_row(single, np.array([[0.25, 0.75]]), 0)["loss"] == pytest.approx(
+        np.log(4)
+    )
+
+
+def test_plots_that_make_no_sense_are_sentences(session):
+    facts = study_report.gather(session)
+    number = facts | {"tables": [], "reliability": None, "confusable": False}
+    text = study_report.render(number, {})
+    assert "A number is off, never confused" in text and "comes without a probability" in text
+    labels = facts | {"confusable": False}
+    assert "so that a row has no one class that is taken for another" in study_report.render(
+        labels, {}
+    )
+    curves_of = [{"name": NASTY, "recipe": "x", "rungs": [], "folds": [0.5, None, 0.7]}]
+    text = study_report.render(facts | {"curves": curves_of}, {})
+    assert "None was scored on the way" in text
+
+
+def test_lines_leave_out_what_was_not_measured():
+    drawn = ET.fromstring(curves.lines([("a", [0.5, None, 0.7]), (NASTY, [0.1])], "folds"))
+    assert len(drawn.findall("circle")) == 3 and len(drawn.findall("polyline")) == 2
+    assert curves.lines([("a", [None])], "folds") == "" == curves.lines([], "folds")
+    assert ET.fromstring(curves.lines([("a", [0.5])], "folds")) is not None  # one alone
 
 
 def test_the_audits_are_sections_with_pictures(session):
@@ -278,7 +354,7 @@ def test_in_a_browser_it_fits_a_phone_and_the_dark(browser, studied):
     browser.get(address)
     ids = [s.get_attribute("id") for s in browser.find_elements("css selector", "section")]
     assert ids[:3] == ["score", "history", "classes"]
-    assert ids[-4:] == ["hardest", "looked", "suspects", "leaks"]
+    assert ids[-6:] == ["hardest", "looked", "learning", "batch", "suspects", "leaks"]
     assert re.fullmatch(r"\d\.\d{3}", browser.find_element("css selector", ".score b").text)
     assert browser.execute_script("return [...document.images].every((i) => i.naturalWidth > 0)")
     links = browser.find_elements("css selector", "nav a")
