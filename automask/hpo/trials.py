@@ -112,9 +112,10 @@ def fold_scores(trial: FrozenTrial) -> dict[int, float]:
     return {step // STRIDE: value for step, value in values if step % STRIDE == STRIDE - 1}
 
 
-def rung_scores(trial: FrozenTrial) -> list[float | None]:
-    """The score at each rung inside the first fold, None where none was taken."""
-    return [trial.intermediate_values.get(rung) for rung in range(len(RUNGS))]
+def early_scores(trial: FrozenTrial) -> list[float]:
+    """The scores before the first fold's: that of the look, or an earlier version's inside the fold."""
+    values = trial.intermediate_values
+    return [values[step] for step in range(STRIDE - 1) if step in values]
 
 
 STATES = {
