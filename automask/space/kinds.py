@@ -85,6 +85,14 @@ class Ability:
         return value in self.values
 
 
+@dataclass(frozen=True)
+class Step(Ability):
+    """A function of plugins of a kind besides what they are themselves, None where they have none."""
+
+    def accepts(self, value: Any) -> bool:
+        return value is None or callable(value)
+
+
 #: Which targets a plugin works with (`automask.target`); one that says nothing takes single classes.
 TARGET = Ability("target", (*target.NAMES, target.ANY), target.SINGLE.name)
 
@@ -123,7 +131,9 @@ class Kind(Generic[P]):
         """The plugin where a space says nothing, for that target."""
         return self.defaults.get(target.name, self.default)
 
-    def __call__(self, **declared: Range | str | bool | tuple[str, ...]) -> Callable[[P], P]:
+    def __call__(
+        self, **declared: Range | str | bool | tuple[str, ...] | Callable[..., Any]
+    ) -> Callable[[P], P]:
         def register(function: P) -> P:
             plugin = _make_plugin(self, function, declared)
             present = self.plugins.get(plugin.name)
@@ -237,7 +247,13 @@ head = Kind(
     plain="joint",
     abilities=(Ability("per_row", (False, True), False), TARGET),
 )
-freeze = Kind("freeze", protocols.FreezePlugin, default="full", plain="")
+freeze = Kind(
+    "freeze",
+    protocols.FreezePlugin,
+    default="full",
+    plain="",
+    abilities=(Step("adapt", ("a function",), None),),
+)
 loss = Kind(
     "loss",
     protocols.LossPlugin,

@@ -94,6 +94,12 @@ class FreezePlugin(Protocol):
     name's `norm` says whether a normalisation layer holds the parameter. `progress` runs from 0 at
     the first epoch towards 1. It must be pure: it is asked beforehand, an epoch each, and where
     only the head trains, training reads cached features.
+
+    `adapt`, a function or None (where nothing is said): ``adapt(backbone, image_size)``, with the
+    strategy's hyperparameters, gives the backbone further parameters, whose names say so by `adapter`,
+    and changes nothing that it computes. It returns a function that merges them into the weights of
+    that backbone or of a copy, which then is as it was made, and raises `UserError` where a backbone
+    has no layers for it.
     """
 
     def __call__(

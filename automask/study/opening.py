@@ -17,7 +17,7 @@ from automask.hpo.attributes import StudyAttributes
 from automask.listener import note
 from automask.space import space_file
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation, bad_images, flips, study_data, untrained
+from automask.study import adaptation, bad_images, flips, network_fit, study_data, untrained
 from automask.study.session import (
     Options,
     Session,
@@ -149,6 +149,10 @@ def _ready(
     if chosen.adapts:
         chosen, more = adaptation.adapt(chosen, data, checkpoints, options.device)
         notes += more
+    chosen, more = network_fit.suit_freezes(chosen)
+    notes += more
+    if adaptation.may_be_pretrained(chosen):
+        notes += network_fit.licence_notes(chosen, checkpoints)
     adaptation.refuse_idle(chosen, data)
     if any(adaptation.fitted_preprocessings(chosen).values()):
         boxes.read(data.train)

@@ -15,6 +15,7 @@ from automask.space.recipe import Recipe
 from automask.storage.cache import Cache
 from automask.storage.trial_store import FoldResult
 from automask.training import hardware, mixing
+from automask.training.adapters import adapt
 from automask.training.batches import EpochRows, Inputs, read_rows, resident, to_device
 from automask.training.features import Features
 from automask.training.fold_data import fold_data
@@ -43,6 +44,7 @@ def fit_fold(
             score = task.score(scored, trainer.predict(scored))
             step = replace(step, score=score, rung=rungs.index(epoch + 1))
         report(step)
+    trainer.merge(trainer.optimization.average.module.backbone)
     return FoldResult(
         validation=trainer.predict(scored),
         test=trainer.predict(task.test_rows),
@@ -61,6 +63,7 @@ class FoldTrainer:
         self, task: Task, recipe: Recipe, features: Features, fold: int, network: Network
     ) -> None:
         self.task, self.recipe, self.features, self.network = task, recipe, features, network
+        self.merge = adapt(recipe, network.backbone)
         self.data = fold_data(task, recipe, fold)
         self.plan = Plan(recipe, network.stages)
         size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")
