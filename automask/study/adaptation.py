@@ -168,6 +168,18 @@ def map_bytes(chosen: Space, data: Dataset, folds: int, trials: int, decoded: in
     return len(data.paths) * 3 * row
 
 
+def cache_bytes(chosen: Space, data: Dataset, folds: int, trials: int, decoded: int | None) -> int:
+    """The bytes of maps and features that so many trials side by side may need at once, a quarter of
+    the maps' for the features; of images that aren't `decoded` to maps, what 1,024 features take.
+
+    Heads of all folds read theirs at once, which are a table a fold after a fitted preprocessing.
+    """
+    tables = folds if any(fitted_preprocessings(chosen).values()) else 1
+    if decoded is None:
+        return len(data.paths) * 4 * 1024 * tables
+    return map_bytes(chosen, data, folds, trials, decoded) * (4 + tables) // 4
+
+
 def fitted_preprocessings(chosen: Space) -> dict[str, bool]:
     """The preprocessings that compete: is it fitted to every fold?"""
     return {name: is_fitted(name) for name in chosen.competitors["preprocessing"]}
