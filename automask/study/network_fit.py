@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from automask.errors import UserError, did_you_mean
@@ -61,8 +60,10 @@ def suit_sizes(
     sizes = getattr(chosen.training["image_size"], "choices", ())
     if not sizes:
         return chosen, []
-    made = partial(made_at, checkpoints) if pretrained else lambda pair: None
-    suited = {pair: fitting_sizes(sizes, longest, made(pair)) for pair in chosen.models()}
+    suited = {
+        pair: fitting_sizes(sizes, longest, made_at(checkpoints, pair) if pretrained else None)
+        for pair in chosen.models()
+    }
     every = sorted({size for own in suited.values() for size in own})
     every = every or fitting_sizes(sizes, longest, None)
     chosen = chosen.with_training(image_size=Categorical(*every))
