@@ -91,15 +91,12 @@ class FreezePlugin(Protocol):
     """The names of the parameters that train now, at least one.
 
     `stages` are tuples of parameter names from the stem to the head, the head being the last one; a
-    name's `norm` says whether a normalisation layer holds the parameter. `progress` runs from 0 at
-    the first epoch towards 1. It must be pure: it is asked beforehand, an epoch each, and where
-    only the head trains, training reads cached features.
-
-    `adapt`, a function or None (where nothing is said): ``adapt(backbone, image_size)``, with the
-    strategy's hyperparameters, gives the backbone further parameters, whose names say so by `adapter`,
-    and changes nothing that it computes. It returns a function that merges them into the weights of
-    that backbone or of a copy, which then is as it was made, and raises `UserError` where a backbone
-    has no layers for it.
+    name's `norm` says whether a normalisation layer holds it. `progress` runs from 0 at the first epoch
+    towards 1. It must be pure: it is asked beforehand, an epoch each, and where only the head trains,
+    training reads cached features. `adapt`, a function ``(backbone, image_size, *, …)`` or None (where
+    nothing is said), gives a backbone further parameters, whose names have `adapter`, and changes
+    nothing that it computes. It returns what merges them into the weights of it or of a copy, and
+    raises `UserError` where there is no layer for it.
     """
 
     def __call__(
