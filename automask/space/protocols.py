@@ -94,8 +94,8 @@ class FreezePlugin(Protocol):
     name's `norm` says whether a normalisation layer holds it. `progress` runs from 0 at the first epoch
     towards 1. It must be pure: it is asked beforehand, an epoch each, and where only the head trains,
     training reads cached features. `adapt`, a function ``(backbone, image_size, *, …)`` or None (where
-    nothing is said), gives a backbone further parameters, whose names have `adapter`, and changes nothing
-    that it computes; it returns what merges them, in it or in a copy, or raises `UserError`.
+    nothing is said), gives a backbone further parameters, whose names have `adapter`, and changes no
+    feature; it returns what merges them, in it or in a copy, or raises `UserError`.
     """
 
     def __call__(
