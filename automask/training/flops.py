@@ -86,7 +86,8 @@ def _passes(plan: Plan, epoch: int) -> int:
     """How many passes an image of an epoch is worth in which the backbone trains; 0 of another."""
     if plan.frozen[epoch]:
         return 0
-    few = {name for stage in plan.stages for name in stage if name.norm or name.adapter}
+    stages: Any = plan.stages
+    few = {name for stage in stages for name in stage if name.norm or name.adapter}
     return ADAPTED if plan.trainable(epoch) <= few.union(plan.stages[-1]) else TRAINED
 
 

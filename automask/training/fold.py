@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,8 @@ def fit_fold(
             score = task.score(scored, trainer.predict(scored))
             step = replace(step, score=score, rung=rungs.index(epoch + 1))
         report(step)
-    trainer.merge(trainer.optimization.average.module.backbone)
+    trained: Any = trainer.optimization.average.module
+    trainer.merge(trained.backbone)
     return FoldResult(
         validation=trainer.predict(scored),
         test=trainer.predict(task.test_rows),
