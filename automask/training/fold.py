@@ -45,16 +45,13 @@ def fit_fold(
             score = task.score(scored, trainer.predict(scored))
             step = replace(step, score=score, rung=rungs.index(epoch + 1))
         report(step)
-    trained: Any = trainer.optimization.average.module
-    trainer.merge(trained.backbone)
+    average: Any = trainer.optimization.average.module
+    trainer.merge(average.backbone)
     return FoldResult(
         validation=trainer.predict(scored),
         test=trainer.predict(task.test_rows),
         test_key=task.test_key,
-        state={
-            key: value.cpu().contiguous()
-            for key, value in trainer.optimization.average.module.state_dict().items()
-        },
+        state={key: value.cpu().contiguous() for key, value in average.state_dict().items()},
     )
 
 
