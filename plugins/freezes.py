@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from automask import Categorical, Float, freeze
+from automask import Categorical, Float, Int, UserError, freeze
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
+
+    from torch import nn
 
     from automask.training.network import ParameterName
 
@@ -79,6 +81,62 @@ def norm_and_head(stages: Sequence[Sequence[ParameterName]], progress: float) ->
     When to use: little data whose colours and contrast differ from the pretraining's.
     """
     return {name for stage in stages[:-1] for name in stage if name.norm} | _names(stages[-1:])
+
+
+def _low_rank(
+    backbone: nn.Module, image_size: int, *, rank: int = 8
+) -> Callable[[nn.Module], None]:
+    """Give every linear layer of a transformer a product of two thin matrices, 0 at first."""
+    import torch
+    from torch import nn
+
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+        from peft.tuners.tuners_utils import BaseTunerLayer
+    except ImportError as error:
+        raise UserError("freeze 'lora' needs a package: pip install 'automask[lora]'") from error
+
+    # Of some transformers (EVA's older ones) the attention reads a layer's weight and never calls it.
+    called = set[str]()
+    linear = {name: m for name, m in backbone.named_modules() if type(m) is nn.Linear}
+    hooks = [
+        module.register_forward_hook(lambda *_, name=name: called.add(name))
+        for name, module in linear.items()
+    ]
+    training, device = backbone.training, next(backbone.parameters()).device
+    with torch.no_grad():
+        backbone.eval()(torch.zeros(1, 3, image_size, image_size, device=device))
+    backbone.train(training)
+    for hook in hooks:
+        hook.remove()
+    if not any("attn" in name for name in called):
+        raise UserError(
+            "freeze 'lora' is for transformers, and this network has no linear layers of attention: "
+            "choose another freeze, or a model such as vit_small_patch16_224"
+        )
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=sorted(called))
+    inject_adapter_in_model(config, backbone)
+
+    def merge(module: nn.Module) -> None:
+        for name, layer in list(module.named_modules()):
+            if isinstance(layer, BaseTunerLayer):
+                layer.merge()
+                parent, _, child = name.rpartition(".")
+                setattr(module.get_submodule(parent), child, layer.get_base_layer())
+
+    return merge
+
+
+@freeze(rank=Int(2, 64, log=True), adapt=_low_rank)
+def lora(
+    stages: Sequence[Sequence[ParameterName]], progress: float, *, rank: int = 8
+) -> Collection[str]:
+    """The head and a low-rank change of a transformer's linear layers train (Hu et al., 2022).
+
+    The weights themselves stay, and what was learnt is added to them when a fold is stored.
+    When to use: large transformers, whose optimizer and gradients wouldn't fit the memory.
+    """
+    return {n for stage in stages[:-1] for n in stage if n.adapter} | _names(stages[-1:])
 
 
 def _names(stages: Sequence[Sequence[str]]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from automask import never
 
 # Not norm_and_head: random convolutions whose norms train learn well (Frankle et al., 2021).
-for _freeze in ("head_only", "last_stages"):
+for _freeze in ("head_only", "last_stages", "lora"):
     never(
         {"freeze": _freeze, "training.pretrained": False},
         because="layers from random weights that stay frozen have learnt nothing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from automask.contracts.data import SIZE, D, expect
 from automask.contracts.targets import CLASSES, Drawn, on_each_target
-from automask.space import kinds
+from automask.errors import UserError
+from automask.space import kinds, registry
 
 
 @kinds.backbone.checked_by
@@ -75,9 +77,10 @@ def _head_per_row(module: Any) -> None:
 def _freeze(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     from automask.training.network import ParameterName
 
-    written = (("stem",), ("a", "b.norm"), ("c",), ("head",))
+    written = (("stem",), ("a", "b.norm", "b.adapter"), ("c",), ("head",))
     stages = tuple(
-        tuple(ParameterName(name, "norm" in name) for name in stage) for stage in written
+        tuple(ParameterName(name, "norm" in name, "adapter" in name) for name in stage)
+        for stage in written
     )
     every = {name for stage in stages for name in stage}
     for epoch in range(10):
@@ -85,6 +88,35 @@ def _freeze(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
         expect(names <= every, f"names unknown parameters: {names - every}")
         expect(bool(names), f"nothing trains at progress {epoch / 10}")
         expect(names == set(function(stages, epoch / 10)), "must be pure")
+    if abilities["adapt"] is not None:
+        _adapts(functools.partial(abilities["adapt"], **getattr(function, "keywords", {})))
+
+
+def _adapts(adapt: Callable[[Any, int], Callable[[Any], None]]) -> None:
+    """A small transformer computes the same at first, and what it computes later once it is merged."""
+    import torch
+
+    torch.manual_seed(0)
+    backbone = registry.get("backbone", "timm").function(SIZE, False, model="test_vit").eval()
+    own, images = list(backbone.state_dict()), torch.randn(2, 3, SIZE, SIZE)
+    weights = {id(parameter) for parameter in backbone.parameters()}
+    with torch.no_grad():
+        before = backbone(images)
+        try:
+            merge = adapt(backbone, SIZE)
+        except UserError:
+            return
+        same = torch.allclose(backbone.eval()(images), before, atol=1e-5)
+        expect(same, "adapt changes what a backbone computes before it is trained")
+        further = [p for p in backbone.parameters() if id(p) not in weights]
+        expect(bool(further), "adapt adds no parameter")
+        for parameter in further:
+            parameter.add_(torch.randn_like(parameter) / 20)
+        learnt = backbone(images)
+        merge(backbone)
+        expect(list(backbone.state_dict()) == own, "a merged backbone isn't as it was made")
+        same = torch.allclose(backbone(images), learnt, atol=1e-3)
+        expect(same, "a merged backbone computes something else")
 
 
 @kinds.loss.checked_by

@@ -13,8 +13,9 @@ import numpy as np
 
 from automask.data.decoding import GREY, decode_partly
 from automask.data.depth import Depth
-from automask.errors import UserError
-from automask.listener import progress
+from automask.data.squares import Squares
+from automask.errors import DiskError, UserError
+from automask.listener import note, progress
 from automask.machine import cores, one_thread_an_image
 from automask.space import registry
 from automask.storage.arrays import open_array, write_array
@@ -31,8 +32,9 @@ class Images:
 
     Files are decoded once a way of resizing and preprocessing, at the largest size; smaller sizes are
     made from that map. `resizes` gives the function of each name. A map is shared by whoever opens it,
-    and one that is open isn't removed from the `room` that there is. The first `whole` files must be
-    readable to their end, the others as far as they go; `depth` scales deep ones.
+    and one that is open isn't removed from the `room` that there is; where that has none for a map, or
+    none is to be made (`mapped`), images are decoded whenever they are read. The first `whole` files
+    must be readable to their end, the others as far as they go; `depth` scales deep ones.
     """
 
     def __init__(
@@ -44,30 +46,56 @@ class Images:
         room: DiskBudget = DiskBudget(),
         depth: Depth = Depth(),
         whole: int | None = None,
+        mapped: bool = True,
     ) -> None:
         self.paths, self.largest, self.resizes = list(paths), largest, resizes
         self.folder, self.room = folder, room
         self.reading: tuple[Path, np.ndarray] | None = None
         self.depth, self.whole = depth, len(paths) if whole is None else whole
+        self.mapped = mapped
         self.facts = [(*file_facts(path), depth.key) for path in paths]
         self.key = short_hash(repr(self.facts))
 
     def at(self, resize: str, size: int, prepared: Prepared | None = None) -> np.ndarray:
-        """The map of that size, of images that went through a preprocessing, made if it isn't there."""
+        """The map of that size, of images that went through a preprocessing, made if it isn't there, or
+        what reads as it does."""
         file = self._file(resize, size, prepared)
         if self.reading is not None and self.reading[0] == file:
             return self.reading[1]
         # The map of the recipe before may go, while this one's stays from fold to fold.
         self.reading = None
         while (array := open_array(file, self.room)) is None:
-            if size >= self.largest:
-                self._decode(file, resize, size, prepared)
-            else:
-                large = self.at(resize, self.largest, prepared)
-                shape = (len(large), size, size, 3)
-                write_array(file, shape, np.uint8, functools.partial(_shrink, large), self.room)
+            if not self.mapped:
+                return self._unmapped(resize, size, prepared)
+            try:
+                if size >= self.largest:
+                    self._decode(file, resize, size, prepared)
+                else:
+                    large = self.at(resize, self.largest, prepared)
+                    shape = (len(large), size, size, 3)
+                    write_array(file, shape, np.uint8, functools.partial(_shrink, large), self.room)
+            except DiskError as error:
+                note(f"images are decoded whenever they are read: {error}")
+                return self._unmapped(resize, size, prepared)
         self.reading = file, array
         return array
+
+    def _unmapped(self, resize: str, size: int, prepared: Prepared | None) -> Any:
+        """What reads as the map of that size does, pixel for pixel."""
+        large = max(size, self.largest)
+        square = functools.partial(
+            make_square, resize=resize, function=self.resizes[resize], size=large, prepared=prepared
+        )
+
+        def read(index: int) -> np.ndarray:
+            path = self.paths[index]
+            image, problem = decode_partly(path, enough_pixels(large, prepared), self.depth)
+            if problem and index < self.whole:
+                raise UserError(problem)
+            made = square(GREY if image is None else image, str(path))
+            return made if size == large else shrink(made, size)
+
+        return Squares(len(self.paths), size, read)
 
     def read(
         self, rows: np.ndarray, resize: str, size: int, prepared: Prepared | None = None
@@ -76,6 +104,8 @@ class Images:
         array = open_array(self._file(resize, size, prepared), self.room)
         if array is not None:
             return array[rows]
+        if not self.mapped:
+            return self._unmapped(resize, size, prepared)[rows]
         large = self.at(resize, self.largest, prepared)[rows]
         if size >= self.largest:
             return large

@@ -15,8 +15,8 @@ DRAWN = 8
 
 
 def learning_curves(session: Session, members: Sequence[Facts]) -> list[Facts]:
-    """Of the heaviest `members` the scores of the look and of the first fold, where there was a look, and
-    those of all folds (None where one has none)."""
+    """Of the heaviest `members` the scores of the look and of the first fold, where there was a look,
+    and those of all folds (None where one has none)."""
     trials, count = session.study.get_trials(deepcopy=False), fold_count(session.folds)
     curves = []
     for member in members[:DRAWN]:

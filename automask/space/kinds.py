@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from automask import target
 from automask.errors import PluginError, did_you_mean
 from automask.space import protocols
+from automask.space.abilities import TARGET, Ability, Step
 from automask.space.ranges import Range, text_tables
 from automask.storage.project import active
 from automask.target import ANY, Target
@@ -67,28 +67,6 @@ class Plugin:
         return {name: parameters[name].default for name in self.ranges}
 
 
-@dataclass(frozen=True)
-class Ability:
-    """Something that plugins of a kind declare of themselves: of `values`, else the `default`.
-
-    The default is the cautious answer, with which every plugin works.
-    """
-
-    name: str
-    values: tuple[Any, ...]
-    default: Any
-
-    def accepts(self, value: Any) -> bool:
-        """Whether a plugin can declare it: one of the values or, of texts, several."""
-        if isinstance(value, tuple):
-            return bool(value) and all(isinstance(one, str) and one in self.values for one in value)
-        return value in self.values
-
-
-#: Which targets a plugin works with (`automask.target`); one that says nothing takes single classes.
-TARGET = Ability("target", (*target.NAMES, target.ANY), target.SINGLE.name)
-
-
 @dataclass(eq=False)
 class Kind(Generic[P]):
     """A kind of plugin, whose `protocol` says what plugins of it take, give and promise.
@@ -123,7 +101,9 @@ class Kind(Generic[P]):
         """The plugin where a space says nothing, for that target."""
         return self.defaults.get(target.name, self.default)
 
-    def __call__(self, **declared: Range | str | bool | tuple[str, ...]) -> Callable[[P], P]:
+    def __call__(
+        self, **declared: Range | str | bool | tuple[str, ...] | Callable[..., Any]
+    ) -> Callable[[P], P]:
         def register(function: P) -> P:
             plugin = _make_plugin(self, function, declared)
             present = self.plugins.get(plugin.name)
@@ -237,7 +217,13 @@ head = Kind(
     plain="joint",
     abilities=(Ability("per_row", (False, True), False), TARGET),
 )
-freeze = Kind("freeze", protocols.FreezePlugin, default="full", plain="")
+freeze = Kind(
+    "freeze",
+    protocols.FreezePlugin,
+    default="full",
+    plain="",
+    abilities=(Step("adapt", ("a function",), None),),
+)
 loss = Kind(
     "loss",
     protocols.LossPlugin,

@@ -79,9 +79,13 @@ class PluginDescription:
         ]
         if plugin.ranges:
             lines += ["", "hyperparameters:", *(f"  {text}" for text in self.hyperparameters)]
-        if plugin.abilities:
-            abilities = ", ".join(f"{key}={value!r}" for key, value in plugin.abilities.items())
-            lines += ["", f"abilities: {abilities}"]
+        abilities = [
+            f"{key}={getattr(value, '__name__', repr(value))}"
+            for key, value in plugin.abilities.items()
+            if value is not None
+        ]
+        if abilities:
+            lines += ["", f"abilities: {', '.join(abilities)}"]
         if kind.default:
             lines += ["", f"in the spaces that ship: {', '.join(self.spaces) or 'none'}"]
         if sentences := rules.rules_about(plugin.kind, plugin.name):

@@ -91,9 +91,11 @@ class FreezePlugin(Protocol):
     """The names of the parameters that train now, at least one.
 
     `stages` are tuples of parameter names from the stem to the head, the head being the last one; a
-    name's `norm` says whether a normalisation layer holds the parameter. `progress` runs from 0 at
-    the first epoch towards 1. It must be pure: it is asked beforehand, an epoch each, and where
-    only the head trains, training reads cached features.
+    name's `norm` says whether a normalisation layer holds it. `progress` runs from 0 at the first epoch
+    towards 1. It must be pure: it is asked beforehand, an epoch each, and where only the head trains,
+    training reads cached features. `adapt`, a function ``(backbone, image_size, *, …)`` or None (where
+    nothing is said), gives a backbone further parameters, whose names have `adapter`, and changes no
+    feature; it returns what merges them, in it or in a copy, or raises `UserError`.
     """
 
     def __call__(

@@ -8,7 +8,7 @@ mentioned keeps the range that the plugin declares. ``[training]`` has what belo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automask.errors import UserError
@@ -26,23 +26,26 @@ class Space:
     """Competitors a kind with their ranges, and the training's ranges.
 
     `adapts` says whether it follows what is here (local plugins, the images' size): the spaces that
-    automask ships do, a user's own file is taken at its word.
+    automask ships do, a user's own file is taken at its word. `suited` has, by (library,
+    model), the values that go with it, by the keys that `rules` use, where these aren't all.
     """
 
     name: str
     competitors: Mapping[str, Mapping[str, Mapping[str, Range]]]
     training: Mapping[str, Range]
     adapts: bool
+    suited: Mapping[tuple[str, str], Mapping[str, tuple[Any, ...]]] = field(default_factory=dict)
 
     def sample(self, suggest: Suggest) -> Recipe:
         """A recipe with each free hyperparameter from `suggest(name, range)`.
 
         Names are ``loss`` for the choice of a plugin, ``loss.focal.gamma`` for what it takes. Where
-        `rules` leave only some of the choices, after what was chosen before, the name tells which, as
-        ``freeze of full, norm_and_head``: a parameter of Optuna's has the same choices in all trials.
-        Epochs aren't chosen: a recipe has the most of them, and a search may give it fewer.
+        `rules`, or the model chosen, leave only some of the choices after what was chosen before, the
+        name tells which, as ``freeze of full, norm_and_head``: a parameter of Optuna's has the same
+        choices in all trials. Epochs aren't chosen: a recipe has the most of them, and a search may
+        give it fewer.
         """
-        domains = self.domains
+        every = domains = self.domains
         chosen: dict[str, Any] = {}
 
         def value(name: str, range_: Range) -> Any:
@@ -50,7 +53,7 @@ class Space:
                 allowed = rules.allowed_values(name, chosen, domains)
                 if not allowed:
                     raise UserError(f"search space {self.name}: rules leave no recipe at all")
-                if len(allowed) < len(domains[name]):
+                if len(allowed) < len(every[name]):
                     name, range_ = (
                         f"{name} of {', '.join(map(str, allowed))}",
                         Categorical(*allowed),
@@ -67,6 +70,8 @@ class Space:
                 if _is_taken(key, params):
                     params[key] = value(f"{kind}.{name}.{key}", range_)
             choices[kind] = Choice(name, params)
+            if kind == "backbone":
+                domains = self._domains_of((name, params.get("model")))
         for key, range_ in self.training.items():
             named = f"training.{key}"
             chosen[named] = self.epochs[1] if key == "epochs" else value(named, range_)
@@ -114,10 +119,18 @@ class Space:
         """What rules choose from: the names of plugins by kind, and the training's choices."""
         return competing_domains(self.competitors, self.training)
 
+    def _domains_of(self, model: tuple[str, Any]) -> dict[str, list[Any]]:
+        """The same once the backbone's (library, model) is chosen."""
+        suited = self.suited.get(model, {})
+        return {
+            key: [value for value in values if value in suited.get(key, values)] or values
+            for key, values in self.domains.items()
+        }
+
     @property
     def fingerprint(self) -> str:
-        text = repr((sorted_items(self.competitors), sorted_items(self.training)))
-        return short_hash(text, 12)
+        parts = [self.competitors, self.training, *filter(None, [self.suited])]
+        return short_hash(repr(tuple(map(sorted_items, parts))), 12)
 
     def models(self) -> list[tuple[str, str]]:
         """The (library, model) pairs that compete."""
@@ -142,8 +155,21 @@ class Space:
         return replace(self, competitors={**self.competitors, "backbone": narrowed})
 
     def with_training(self, **ranges: Range) -> Space:
-        """This space with other ranges of the training's own hyperparameters."""
-        return replace(self, training={**self.training, **ranges})
+        """This space with other ranges of the training's own hyperparameters, for all models alike."""
+        others = {f"training.{key}" for key in ranges}
+        suited = {
+            model: {key: values for key, values in own.items() if key not in others}
+            for model, own in self.suited.items()
+        }
+        suited = {model: own for model, own in suited.items() if own}
+        return replace(self, training={**self.training, **ranges}, suited=suited)
+
+    def with_suited(self, key: str, values: Mapping[tuple[str, str], Iterable[Any]]) -> Space:
+        """This space with just these values of `key` for each of the (library, model) pairs."""
+        suited = {model: dict(own) for model, own in self.suited.items()}
+        for model, own in values.items():
+            suited.setdefault(model, {})[key] = tuple(own)
+        return replace(self, suited=suited)
 
 
 def sorted_items(value: Any) -> Any:

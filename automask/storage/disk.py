@@ -110,17 +110,21 @@ class DiskBudget:
         """The bytes that caches can have: all but those of the weights that stay."""
         return self.cap - sum(i.size for i in self.survey() if not i.cache and i.order is None)
 
+    def enough(self, size: int, left: float) -> str:
+        """The `--disk` with which `size` bytes can be had where `left` is all that can be freed now."""
+        # Rounded for reading, it must not come out smaller.
+        return format_bytes(1.01 * (self.cap - left + size)).replace(" ", "")
+
     def shortage(self, what: str, size: int, left: float) -> DiskError:
         """Why `size` bytes of `what` can't be had where `left` is all that can be freed."""
         stays = self.cap - left
         remark = f", with {format_bytes(stays)} in use or kept for the ensemble" if stays else ""
-        # Rounded for reading, it must not come out smaller.
-        least = format_bytes(1.01 * (stays + size)).replace(" ", "")
         return DiskError(
             f"{what}: {format_bytes(size)} needed, and caches and weights may take "
             f"{format_bytes(self.cap)} in all "
-            f"(--disk; by default a tenth of what is free){remark}: give --disk {least} or more, the "
-            "space a smaller image_size, or run automask in a folder on a larger disk"
+            f"(--disk; by default a tenth of what is free){remark}: give --disk "
+            f"{self.enough(size, left)} or more, the space a smaller image_size, or run automask in "
+            "a folder on a larger disk"
         )
 
     def _make(self, size: int, what: str, weights: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ from automask.space.kinds import DEFAULTS, KINDS
 from automask.space.ranges import Categorical, Int, Range
 from automask.space.recipe import Recipe
 from automask.space.space import Space
+from automask.study import network_fit
 from automask.target import Target
 from automask.training.pretrained import Checkpoint, drop_unfit, reachable
 
@@ -32,12 +32,13 @@ def drop_unavailable(
     models. Raises `UserError` where none is left.
     """
     if not may_be_pretrained(chosen):
-        return chosen, []
+        return network_fit.drop_unknown(chosen)
     if not checkpoints:
         left = _left(chosen.models(), attributes)
         out = [model for pair in chosen.models() if pair not in left for model in pair[1:]]
         note = f"not in the hubs' caches, and no hub answers, so left out: {', '.join(out)}"
-        return chosen.with_models(left), [note] if out else []
+        chosen, notes = network_fit.drop_unknown(chosen.with_models(left))
+        return chosen, ([note] if out else []) + notes
     here, reasons = drop_unfit(checkpoints)
     if not here:
         raise UserError(f"no weights given fit: {'; '.join(reasons)}")
@@ -98,17 +99,9 @@ def adapt(
 ) -> tuple[Space, list[str]]:
     """A shipped space without what makes no sense for these data, or on that device."""
     notes = []
-    sizes = getattr(chosen.training["image_size"], "choices", ())
-    trained = [w.input_size for w in checkpoints.values() if w.input_size]
-    if sizes:
-        longest = longest_side(data.train.paths)
-        fitting = fitting_sizes(sizes, longest, trained)
-        if len(fitting) < len(sizes):
-            notes.append(
-                f"image sizes {', '.join(map(str, fitting))}: others of the space don't fit images "
-                f"of {longest} px" + (f" and weights made at {max(trained)} px" if trained else "")
-            )
-        chosen = chosen.with_training(image_size=Categorical(*fitting))
+    longest = longest_side(data.train.paths)
+    chosen, more = network_fit.suit_sizes(chosen, checkpoints, may_be_pretrained(chosen), longest)
+    notes += more
     epochs = fitting_epochs(chosen.training["epochs"], len(data.train))
     notes.append(f"epochs {epochs}, for {len(data.train):,} train images")
     chosen = chosen.with_training(epochs=epochs)
@@ -175,6 +168,18 @@ def map_bytes(chosen: Space, data: Dataset, folds: int, trials: int, decoded: in
     return len(data.paths) * 3 * row
 
 
+def cache_bytes(chosen: Space, data: Dataset, folds: int, trials: int, decoded: int | None) -> int:
+    """The bytes of maps and features that so many trials side by side may need at once, a quarter of
+    the maps' for the features; of images that aren't `decoded` to maps, what 1,024 features take.
+
+    Heads of all folds read theirs at once, which are a table a fold after a fitted preprocessing.
+    """
+    tables = folds if any(fitted_preprocessings(chosen).values()) else 1
+    if decoded is None:
+        return len(data.paths) * 4 * 1024 * tables
+    return map_bytes(chosen, data, folds, trials, decoded) * (4 + tables) // 4
+
+
 def fitted_preprocessings(chosen: Space) -> dict[str, bool]:
     """The preprocessings that compete: is it fitted to every fold?"""
     return {name: is_fitted(name) for name in chosen.competitors["preprocessing"]}
@@ -195,19 +200,6 @@ def without_flips(space: Space) -> Space:
         for name, ranges in space.competitors["augmentation"].items()
     }
     return replace(space, competitors={**space.competitors, "augmentation": augmentations})
-
-
-def fitting_sizes(sizes: Iterable[int], longest_side: int, trained: Iterable[int]) -> list[int]:
-    """The image sizes worth trying, in pixels; at least one is left.
-
-    None beyond the images themselves, and none further than a factor of 1.5 from a size that
-    pretrained weights were made at: upscaling costs time and gives nothing.
-    """
-    sizes = sorted(sizes)
-    low = min(trained, default=0) / 1.5
-    high = min(max(trained, default=longest_side) * 1.5, longest_side)
-    fitting = [size for size in sizes if low <= size <= high]
-    return fitting or [min(sizes, key=lambda size: abs(size - high))]
 
 
 def fitting_epochs(epochs: Range, rows: int) -> Range:

@@ -17,7 +17,15 @@ from automask.hpo.attributes import StudyAttributes
 from automask.listener import note
 from automask.space import space_file
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation, bad_images, flips, study_data, untrained
+from automask.study import (
+    adaptation,
+    bad_images,
+    flips,
+    network_fit,
+    study_data,
+    unmapped,
+    untrained,
+)
 from automask.study.session import (
     Options,
     Session,
@@ -149,6 +157,10 @@ def _ready(
     if chosen.adapts:
         chosen, more = adaptation.adapt(chosen, data, checkpoints, options.device)
         notes += more
+    chosen, more = network_fit.suit_freezes(chosen)
+    notes += more
+    if adaptation.may_be_pretrained(chosen):
+        notes += network_fit.licence_notes(chosen, checkpoints)
     adaptation.refuse_idle(chosen, data)
     if any(adaptation.fitted_preprocessings(chosen).values()):
         boxes.read(data.train)
@@ -159,8 +171,9 @@ def _ready(
     # Images stay as they were decoded for a space that had larger ones.
     largest = max(attributes.largest, *map(int, chosen.training["image_size"].corners()))
     needed = adaptation.map_bytes(chosen, data, config.search.folds, 1, largest)
-    if needed > (left := room.left()):
-        raise room.shortage(f"maps of {len(data.paths):,} images", needed, left)
+    mapped = needed <= (left := room.left())
+    if not mapped:
+        notes.append(unmapped.describe(data, room.enough(needed, left), needed, cap, largest))
     config = with_own_folds(config, data, options)
     if source is None:
         data, folds, joined = _folds(config, data, store, options)
@@ -182,6 +195,7 @@ def _ready(
         tuple(notes),
         cap,
         bad_images=bad,
+        mapped=mapped,
     )
 
 

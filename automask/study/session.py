@@ -77,7 +77,8 @@ class Session:
     searched; `notes` are sentences for the user. Caches and weights may take `cap` bytes, and
     `workers` train side by side. Folds also train on the `pseudo`-labels of an earlier study, if any.
     `declared` tells the space as the study has it, until somebody goes on with another, and
-    `bad_images` the rows whose images can't be read to their end.
+    `bad_images` the rows whose images can't be read to their end. Images
+    are `mapped` to files where these have room.
     """
 
     config: Config
@@ -95,6 +96,7 @@ class Session:
     pseudo: Pseudo | None = None
     declared: str = ""
     bad_images: tuple[BadImage, ...] = ()
+    mapped: bool = True
 
     @property
     def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -102,16 +104,11 @@ class Session:
 
     @property
     def caches(self) -> int:
-        """The bytes that the workers' caches may need at once: maps, and a quarter for features.
-
-        Heads of all folds read theirs at once, which are a table a fold after a fitted preprocessing.
-        """
+        """The bytes that the workers' caches may need at once."""
         if not self.space:
             return 0
-        folds = dataset.fold_count(self.folds)
-        tables = folds if any(adaptation.fitted_preprocessings(self.space).values()) else 1
-        maps = adaptation.map_bytes(self.space, self.data, folds, self.workers, self.largest)
-        return maps * (4 + tables) // 4
+        folds, size = dataset.fold_count(self.folds), self.largest if self.mapped else None
+        return adaptation.cache_bytes(self.space, self.data, folds, self.workers, size)
 
     def room(self) -> DiskBudget:
         """What caches and weights may take."""
@@ -129,7 +126,8 @@ class Session:
         room = room or self.room()
         data, cache = self.data, self.store.cache
         whole = len(data.train)
-        return Images(data.paths, self.largest, resizes, cache, room, data.depth, whole)
+        depth, mapped = data.depth, self.mapped
+        return Images(data.paths, self.largest, resizes, cache, room, depth, whole, mapped)
 
     def task(self, room: DiskBudget | None = None) -> Task:
         """What training needs, with torch set up for this process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from automask.space.recipe import Recipe
 from automask.storage.cache import Cache
 from automask.storage.files import short_hash
 from automask.storage.json_cache import get_or_compute, put
+from automask.training.adapters import adapt, adaptation
 from automask.training.network import ParameterName, norm_names
 from automask.training.pretrained import Checkpoint
 
@@ -41,15 +43,15 @@ def backbone_facts(cache: Path, recipe: Recipe) -> BackboneFacts | None:
     Weights play no part, so that none are fetched.
     """
     facts = get_or_compute(
-        Cache(cache).backbones, network_key(recipe), lambda: _measure_untrained(recipe)
+        Cache(cache).backbones, _facts_key(recipe), lambda: _measure_untrained(recipe)
     )
     return None if facts is None else _from_json(facts)
 
 
 def measure(cache: Path, recipe: Recipe, backbone: Any) -> BackboneFacts:
     """The facts of a recipe's backbone that only its weights could build, in `cache` from now on."""
-    measured = _measure(backbone, recipe.training["image_size"])
-    put(Cache(cache).backbones, network_key(recipe), measured)
+    measured = _measure(copy.deepcopy(backbone), recipe)
+    put(Cache(cache).backbones, _facts_key(recipe), measured)
     return _from_json(measured)
 
 
@@ -58,6 +60,11 @@ def network_key(recipe: Recipe) -> str:
     choice, size = recipe["backbone"], recipe.training["image_size"]
     params = {k: v for k, v in sorted(choice.params.items()) if k not in IN_TRAINING_ALONE}
     return f"{choice.name} {params} {size}px {registry.get('backbone', choice.name).digest}"
+
+
+def _facts_key(recipe: Recipe) -> str:
+    """Equal where backbones are the same network when they begin to train."""
+    return network_key(recipe) + adaptation(recipe)
 
 
 def backbone_key(recipe: Recipe, weights: Mapping[str, Checkpoint], seed: int) -> str:
@@ -76,13 +83,15 @@ def _measure_untrained(recipe: Recipe) -> dict[str, Any] | None:
     function = registry.get("backbone", choice.name).function
     with torch.random.fork_rng():
         try:
-            return _measure(function(size, False, **choice.params), size)
+            return _measure(function(size, False, **choice.params), recipe)
         except Exception:
             # Whatever is wrong, a trial of it says so, with its state and reason.
             return None
 
 
-def _measure(backbone: Any, size: int) -> dict[str, Any]:
+def _measure(backbone: Any, recipe: Recipe) -> dict[str, Any]:
+    adapt(recipe, backbone)
+    size = recipe.training["image_size"]
     device = next(backbone.parameters()).device
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         backbone.eval()(torch.zeros(1, 3, size, size, device=device))
@@ -91,13 +100,15 @@ def _measure(backbone: Any, size: int) -> dict[str, Any]:
         "gflop": counter.get_total_flops() / 1e9,
         "stages": backbone.stages,
         "norms": sorted(norm_names(backbone)),
+        "adapters": sorted(getattr(backbone, "adapters", ())),
     }
 
 
 def _from_json(measured: dict[str, Any]) -> BackboneFacts:
-    norms = set(measured["norms"])
+    norms, adapters = set(measured["norms"]), set(measured.get("adapters", ()))
     stages = (
-        tuple(ParameterName(name, name in norms) for name in stage) for stage in measured["stages"]
+        tuple(ParameterName(name, name in norms, name in adapters) for name in stage)
+        for stage in measured["stages"]
     )
     head = (ParameterName("head", False),)
     return BackboneFacts(int(measured["D"]), float(measured["gflop"]), (*stages, head))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from automask.errors import PluginError
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from automask.training.task import Task
 
 
-#: A backward pass is about two forward ones.
-TRAINED = 3
+#: A backward pass is about two forward ones: one for the gradients of activations, one for those of
+#: weights, which are few where just norms or adapters train.
+TRAINED, ADAPTED = 3, 2
 
 
 def network(recipe: Recipe) -> str:
@@ -67,16 +69,26 @@ def _cost(task: Task, recipe: Recipe) -> Cost | None:
 
 
 def _images(task: Task, plan: Plan, folds: int) -> float:
-    """How many images go through the backbone, one that it is trained on counting `TRAINED` times."""
+    """How many images go through the backbone, one that it is trained on counting `TRAINED` times, or
+    `ADAPTED` times."""
     rows, test = len(task.data.labels), len(task.test_rows)
     drawn = (folds - 1) * _rows_per_epoch(plan.recipe, task.data.labels)
     frozen, cached = sum(plan.frozen), sum(plan.cached)
     images = float((frozen - cached) * drawn)
     if frozen < plan.epochs:
-        images += TRAINED * (plan.epochs - frozen) * drawn + rows + folds * test
+        images += sum(map(partial(_passes, plan), range(plan.epochs))) * drawn + rows + folds * test
     if cached:
         images += rows + test + plan.copies * rows
     return images
+
+
+def _passes(plan: Plan, epoch: int) -> int:
+    """How many passes an image of an epoch is worth in which the backbone trains; 0 of another."""
+    if plan.frozen[epoch]:
+        return 0
+    stages: Any = plan.stages
+    few = {name for stage in stages for name in stage if name.norm or name.adapter}
+    return ADAPTED if plan.trainable(epoch) <= few.union(plan.stages[-1]) else TRAINED
 
 
 def _rows_per_epoch(recipe: Recipe, labels: Any) -> int:

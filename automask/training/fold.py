@@ -20,6 +20,7 @@ from automask.storage import checkpoint
 from automask.storage.cache import Cache
 from automask.storage.trial_store import FoldResult
 from automask.training import hardware, mixing
+from automask.training.adapters import adapt
 from automask.training.batches import EpochRows, Inputs, read_rows, resident, to_device
 from automask.training.features import Features
 from automask.training.fold_data import fold_data
@@ -45,14 +46,13 @@ def fit_fold(
     """Train one fold from fresh weights, or from the checkpoint in that file, and predict its scored
     rows and the test rows."""
     trainer = train_fold(task, recipe, features, fold, report, file)
+    average: Any = trainer.optimization.average.module
+    trainer.merge(average.backbone)
     return FoldResult(
         validation=trainer.predict(trainer.data.scored),
         test=trainer.predict(task.test_rows),
         test_key=task.test_key,
-        state={
-            key: value.cpu().contiguous()
-            for key, value in trainer.optimization.average.module.state_dict().items()
-        },
+        state={key: value.cpu().contiguous() for key, value in average.state_dict().items()},
     )
 
 
@@ -103,6 +103,7 @@ class FoldTrainer:
         self, task: Task, recipe: Recipe, features: Features, fold: int, network: Network
     ) -> None:
         self.task, self.recipe, self.features, self.network = task, recipe, features, network
+        self.merge = adapt(recipe, network.backbone)
         self.data = fold_data(task, recipe, fold)
         self.plan = Plan(recipe, network.stages)
         size, model = recipe.training["image_size"], recipe["backbone"].params.get("model", "")

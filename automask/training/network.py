@@ -27,13 +27,15 @@ BATCH = 128
 
 
 class ParameterName(str):
-    """A parameter's name that knows whether a normalisation layer holds it, as `norm`."""
+    """A parameter's name that knows whether a normalisation layer holds it, as `norm`, and whether it
+    came beside the weights that a backbone has (`training.adapters`), as `adapter`."""
 
     norm: bool
+    adapter: bool
 
-    def __new__(cls, name: str, norm: bool) -> ParameterName:
+    def __new__(cls, name: str, norm: bool, adapter: bool = False) -> ParameterName:
         made = super().__new__(cls, name)
-        made.norm = norm
+        made.norm, made.adapter = norm, adapter
         return made
 
 
@@ -92,9 +94,9 @@ class Network(nn.Module):
     def stages(self) -> tuple[tuple[str, ...], ...]:
         """Parameter names from the stem to the head, the head being the last stage."""
         own: Any = self.backbone.stages
-        norms = norm_names(self.backbone)
+        norms, adapters = norm_names(self.backbone), getattr(self.backbone, "adapters", ())
         stages = tuple(
-            tuple(ParameterName(f"backbone.{name}", name in norms) for name in stage)
+            tuple(ParameterName(f"backbone.{n}", n in norms, n in adapters) for n in stage)
             for stage in own
         )
         head = norm_names(self.head)

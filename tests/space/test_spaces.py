@@ -88,14 +88,3 @@ def test_narrowing_never_leaves_the_declared_range(a, b, c, d):
 def test_clipping_gives_a_value_inside(low, length, value):
     for range_ in (Int(low, low + length), Categorical(low, low + length)):
         assert ranges.clip(range_, value) in range_
-
-
-@given(
-    st.lists(st.integers(16, 512), min_size=1, max_size=6, unique=True),
-    st.integers(8, 1000),
-    st.lists(st.integers(16, 400), max_size=2),
-)
-def test_some_image_size_always_fits(sizes, longest, trained):
-    fitting = adaptation.fitting_sizes(sizes, longest, trained)
-    assert fitting
-    assert set(fitting) <= set(sizes)

@@ -1,7 +1,9 @@
 """The cap over caches and weights, and disks that are full."""
 
 import errno
+import math
 import os
+import shutil
 import sqlite3
 import sys
 import threading
@@ -14,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automask.cli import app
+from automask.data.squares import Squares
 from automask.ensembles import ensemble, members
-from automask.errors import DiskError
+from automask.errors import DiskError, UserError
 from automask.hpo import optuna_study
 from automask.hpo import trials as trials_module
 from automask.hpo.searcher import Limits
@@ -28,6 +31,7 @@ from automask.storage.files import atomic_write
 from automask.storage.study_store import StudyStore
 from automask.study import opening, run, session, workers
 from automask.study.session import Options
+from automask.training.trial import fit_alone
 from automask.units import format_bytes
 from helpers.commands import automask, refused
 from helpers.competition import SPACE
@@ -230,24 +234,53 @@ def test_a_search_stays_within_its_cap_and_keeps_every_probability(
         assert any("not all weights find room" in note for note in notes)
 
 
-def test_a_cap_too_small_for_the_first_map_is_told_before_anything_is_written(project):
-    out = automask(project, *SEARCH, "--disk", "100KB")
-    refused(out, "39 images", "120 KB needed", "100 KB", "--disk 121KB or more", "image_size")
-    assert not (project / "runs/main").exists()
+def test_a_cap_too_small_for_the_maps_is_told_with_its_cost_and_trained_without_them(project):
+    out = automask(project, *SEARCH, "--disk", "100KB", "--trials", "1")
+    assert out.returncode == 0, out.stderr
+    for part in ("maps of 39 images need 120 KB", "100 KB in all", "--disk 121KB or more"):
+        assert part in out.stdout
+    assert "more an epoch of all train rows" in out.stdout
+    assert not list((project / "runs/cache").glob("*.npy"))
     refused(automask(project, *SEARCH, "--disk", "20XB"), "--disk 20XB: write it as 500MB")
+    shutil.rmtree(project / "runs/main")
     out = automask(project, *SEARCH, "--disk", "200KB", "--trials", "2")
     assert out.returncode == 0, out.stderr
     assert out.stdout.count("not all weights find room in the 200 KB of --disk") == 1
 
 
-def test_a_map_too_large_for_what_is_left_is_told_too(inside):
+def test_images_without_maps_are_those_of_the_maps(inside):
+    (inside / "space.toml").write_text(SPACE.replace("image_size = 32", "image_size = [16, 32]"))
+    opened = opening.begin(Options(space="space.toml", folds=3, disk=100_000))
+    assert not opened.mapped and opened.largest == 32
+    with_maps = replace(opened, mapped=True, cap=math.inf)
+    rows = np.array([[3, 38], [0, 3]])
+    for size in (16, 32):
+        one, other = (of.images().at("pad", size) for of in (opened, with_maps))
+        assert isinstance(one, Squares) and not isinstance(other, Squares)
+        assert one.shape == other.shape and one.nbytes == other.nbytes and len(one) == 39
+        for asked in (rows, slice(5, 9), 7, np.flatnonzero(opened.folds == 1)):
+            assert (one[asked] == other[asked]).all()
+    recipe = opened.space.default()[0]
+    first, second = (fit_alone(of.task(), recipe, 0) for of in (opened, with_maps))
+    assert (first.validation == second.validation).all()
+
+
+def test_an_image_that_breaks_later_is_told_where_there_are_no_maps(inside):
+    opened = opening.begin(Options(space="space.toml", folds=3, disk=100_000))
+    images = opened.images()
+    images.paths[4].write_bytes(b"broken")
+    with pytest.raises(UserError, match=images.paths[4].name):
+        images.at("pad", 32)[np.arange(6)]
+
+
+def test_a_map_too_large_for_what_is_left_is_read_from_the_images(inside, heard):
     text = SPACE.replace("image_size = 32", "image_size = [16, 32]")
     (inside / "space.toml").write_text(text)
     opened = opening.begin(Options(space="space.toml", folds=3, disk=200_000))
     held = opened.images().at("pad", 32)
     put(inside / "runs/other/trials/a/fold0.safetensors", 60_000)
-    with pytest.raises(DiskError, match="200 KB in all"):
-        opened.images().at("pad", 16)
+    assert opened.images().at("pad", 16)[:].shape == (39, 16, 16, 3)
+    assert any("decoded whenever" in note and "200 KB in all" in note for note in heard.notes)
     assert len(held) == 39
     assert sorted(f.suffix for f in (inside / "runs/cache").glob("*")) == sorted(
         [".npy", ".npz", *[".lock"] * 3]
