@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from automask.cli import data, distillation, ensemble, labels, models, plugins, study, submissions
+from automask.cli import (
+    data,
+    distillation,
+    ensemble,
+    labels,
+    models,
+    plugins,
+    study,
+    submissions,
+    weights,
+)
 from automask.cli.options import (
     Device,
     Disk,
@@ -210,3 +220,6 @@ app.add_typer(submissions.app)
 
 
 app.add_typer(labels.app)
+
+
+app.add_typer(weights.app)

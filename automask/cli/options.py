@@ -28,9 +28,9 @@ Disk = Annotated[
 ]
 
 
-def terminal() -> Console:
-    """Where a command prints."""
+def terminal(json: bool = False) -> Console:
+    """Where a command prints: beside standard output where that is for JSON alone."""
     from rich.console import Console
 
     # Paths and messages may hold brackets, and numbers need no colour.
-    return Console(highlight=False)
+    return Console(stderr=json, highlight=False)
