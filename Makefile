@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest lint bench gpu clean
+.PHONY: demo test test-oldest lint bench gpu licences sbom clean
 
 demo: .venv/ready
 	$(BIN)/automask demo
@@ -24,8 +24,16 @@ bench: .venv/ready
 gpu: .venv/ready
 	$(BIN)/python -m benchmarks.gpu
 
+licences: .venv/ready
+	$(BIN)/automask licences
+
+# What an installed automask consists of, as CycloneDX: an environment with all extras but dev.
+sbom: .sbom/ready
+	.sbom/bin/python -m pip freeze --exclude-editable | grep -v '^automask' > .sbom/packages.txt
+	.sbom/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.cdx.json .sbom
+
 clean:
-	rm -rf .venv .oldest demo
+	rm -rf .venv .oldest .sbom demo sbom.cdx.json
 
 # Gigabytes are fetched: the oldest versions that pyproject.toml allows, with those of tests/oldest.txt.
 .oldest/ready: pyproject.toml tests/oldest.txt

@@ -11,6 +11,7 @@ from automask.api.plain import listener_or_lines
 from automask.api.projects import Folder, open_project
 from automask.api.studies import Study
 from automask.api.surroundings import working
+from automask.data.config import load
 from automask.errors import UserError
 from automask.hpo.searcher import Limits
 from automask.listener import Listener
@@ -22,13 +23,13 @@ from automask.units import bytes_of, count_of, seconds_of
 def search(
     data: str | Path | None = None,
     *,
-    trials: int = 50,
+    trials: int | None = None,
     timeout: str | float | None = None,
     space: str | None = None,
     metric: str | None = None,
     folder: Folder = ".",
     study: str = "main",
-    workers: int | str = "auto",
+    workers: int | str | None = None,
     folds: int | None = None,
     seed: int | None = None,
     device: str = "auto",
@@ -46,7 +47,7 @@ def search(
     """Search the best recipe for a folder of images, or go on with a search; the study.
 
     `data` is the folder with images and tables. A project in `folder` is made of it where there is
-    none (`init`); one that is there names its own. `trials` complete or pruned ones are the end, or
+    none (`init`); one that is there names its own. `trials` complete or pruned ones are the end (50), or
     `timeout` (seconds, or ``"90m"``). `space` is default, quick, full or a TOML file, and `workers`
     train side by side. Paths of `space` and `weights` begin at `folder`. `disk` is the most that caches
     and weights may take (bytes, or ``"20GB"``). What is None stands in `automask.toml` or is chosen by
@@ -60,32 +61,44 @@ def search(
     begin = time.time()
     seconds = seconds_of(timeout) if isinstance(timeout, str) else timeout
     count = count_of(workers) if isinstance(workers, str) else workers
+    cap = bytes_of(disk) if isinstance(disk, str) else disk
     _at_least_one(trials=trials, workers=count, patience=patience)
     project = open_project(folder)
-    options = Options(
-        study,
-        storage,
-        space,
-        folds,
-        metric,
-        seed,
-        str(weights) if weights is not None else None,
-        device,
-        disk=bytes_of(disk) if isinstance(disk, str) else disk,
-        pseudo=pseudo,
-        pruner=pruner,
-        sampler=sampler,
-        on_bad_image=on_bad_image,
-        project=project,
-    )
     if data is not None:
         use_data(data, project)
     with working(project, listener_or_lines(listener)):
+        settings = load(project).search
+        if cap is None and settings.disk:
+            cap = bytes_of(settings.disk)
+        if seconds is None and settings.timeout:
+            seconds = seconds_of(settings.timeout)
+        if workers is None:
+            count = count_of(str(settings.workers))
+        limits = Limits(
+            trials or settings.trials,
+            begin + seconds if seconds is not None else None,
+            patience or settings.patience,
+        )
+        options = Options(
+            study,
+            storage,
+            space,
+            folds,
+            metric,
+            seed,
+            str(weights) if weights is not None else None,
+            device,
+            disk=cap,
+            pseudo=pseudo,
+            pruner=pruner,
+            sampler=sampler,
+            on_bad_image=on_bad_image,
+            project=project,
+        )
         # Looked up before a study is made, so that a mistyped name leaves nothing behind.
         earlier = [read_earlier(where, options) for where in dict.fromkeys(warm_start)]
         session = opening.begin(options)
-        deadline = begin + seconds if seconds is not None else None
-        end = run.search(session, Limits(trials, deadline, patience), count, earlier)
+        end = run.search(session, limits, count, earlier)
     if end.interrupted:
         raise KeyboardInterrupt
     return Study(options, end)

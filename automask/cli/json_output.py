@@ -39,5 +39,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone().isoformat()
     return str(value) if isinstance(value, Path) else value

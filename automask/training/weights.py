@@ -77,7 +77,7 @@ def _of_timm(model: str, silent: bool) -> ModelWeights:
     if config is None or not (config.hf_hub_id or config.url):
         return ModelWeights("timm", model, "hub", "timm has no weights of it", None, licence)
     if not config.hf_hub_id:
-        return _of_address("timm", model, config.url, None, licence)
+        return _of_address("timm", model, str(config.url), None, licence)
     repository, _, revision = config.hf_hub_id.partition("@")
     wanted = config.hf_hub_filename
     files = [wanted] if wanted else ["model.safetensors", "pytorch_model.bin"]
