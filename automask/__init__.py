@@ -27,6 +27,7 @@ from automask.space.kinds import resize as resize
 from automask.space.kinds import sampling as sampling
 from automask.space.kinds import scheduler as scheduler
 from automask.space.kinds import split as split
+from automask.space.kinds import tracker as tracker
 from automask.space.kinds import tta as tta
 from automask.space.ranges import Categorical as Categorical
 from automask.space.ranges import Float as Float

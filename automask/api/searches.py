@@ -17,6 +17,7 @@ from automask.hpo.searcher import Limits
 from automask.listener import Listener
 from automask.study import opening, run
 from automask.study.session import Options, read_earlier
+from automask.study.tracking import tracked, tracker_names
 from automask.units import bytes_of, count_of, seconds_of
 
 
@@ -41,6 +42,7 @@ def search(
     patience: int | None = None,
     warm_start: Sequence[str] = (),
     on_bad_image: str = "stop",
+    tracker: str | Sequence[str] | None = None,
     storage: str | None = None,
     listener: Listener | None = None,
 ) -> Study:
@@ -52,7 +54,8 @@ def search(
     train side by side. Paths of `space` and `weights` begin at `folder`. `disk` is the most that caches
     and weights may take (bytes, or ``"20GB"``). What is None stands in `automask.toml` or is chosen by
     automask. A study of that name goes on. `on_bad_image` is what a train image that can't be read does
-    to a new study: stop it, or have it skip the row; ``bad_images.csv`` lists them.
+    to a new study: stop it, or have it skip the row; ``bad_images.csv`` lists them. `tracker` names
+    plugins that show trials elsewhere.
 
     Progress is printed unless a `listener` hears it. Ctrl-C is raised again once the study is in order:
     what is finished is kept, and the same call goes on. Raises `UserError` for what you can mend: the
@@ -97,8 +100,9 @@ def search(
         )
         # Looked up before a study is made, so that a mistyped name leaves nothing behind.
         earlier = [read_earlier(where, options) for where in dict.fromkeys(warm_start)]
-        session = opening.begin(options)
-        end = run.search(session, limits, count, earlier)
+        with tracked(tracker_names(tracker, settings), options):
+            session = opening.begin(options)
+            end = run.search(session, limits, count, earlier)
     if end.interrupted:
         raise KeyboardInterrupt
     return Study(options, end)

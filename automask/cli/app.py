@@ -31,6 +31,7 @@ from automask.cli.options import (
     Space,
     Storage,
     Study,
+    Tracker,
     Weights,
     setting,
     terminal,
@@ -162,6 +163,7 @@ def search(
             help="Of a train image that can't be read; skip leaves out its row.",
         ),
     ] = "stop",
+    tracker: Tracker = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Say what would be tried and what it takes; train nothing."),
@@ -204,6 +206,7 @@ def search(
                 patience=patience,
                 warm_start=warm_start or (),
                 on_bad_image=on_bad_image,
+                tracker=tracker or None,
                 listener=display,
             )
         except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask.cli.options import Disk, Quiet, Storage, Study, setting, terminal
+from automask.cli.options import Disk, Quiet, Storage, Study, Tracker, setting, terminal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,7 @@ def ensemble(
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
     device: Annotated[str, setting("DEVICE", "Where new test rows are predicted.")] = "auto",
     disk: Disk = None,
+    tracker: Tracker = None,
     quiet: Quiet = False,
 ) -> None:
     """Blend the best trials and write the submission.
@@ -72,6 +73,7 @@ def ensemble(
             test_shares=test_shares,
             device=device,
             disk=disk,
+            tracker=tracker or None,
         )
     show_ensemble(result, terminal(quiet=quiet))
     write_ensemble(result, output, terminal())

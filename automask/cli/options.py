@@ -35,6 +35,10 @@ Disk = Annotated[
         "Most that caches and weights may take, as 20GB; by default a tenth of what is free.",
     ),
 ]
+Tracker = Annotated[
+    list[str] | None,
+    setting("TRACKER", "Show trials there too: a tracker plugin, such as mlflow; again for more."),
+]
 Quiet = Annotated[
     bool, setting("QUIET", "Say only what comes of it; of a long search also a line an hour.")
 ]

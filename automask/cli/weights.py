@@ -96,12 +96,10 @@ def _show(listed: weights.Weights, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("model", "library", "where", "size", "licence"):
         table.add_column(name, justify="right" if name == "size" else "left", no_wrap=True)
-    table.add_column("from", style="dim", no_wrap=True)
     for one in listed.models:
         size = "not known offline" if one.size is None else format_bytes(one.size)
         where = Text(one.place if one.is_here else "to fetch", "" if one.is_here else "yellow")
-        texts = (Text(text) for text in (size, one.licence, one.source))
-        table.add_row(Text(one.model), one.library, where, *texts)
+        table.add_row(Text(one.model), one.library, where, size, Text(one.licence))
     console.print(table)
     for sentence in _sentences(listed):
         console.print(sentence, markup=False, soft_wrap=True)
