@@ -27,10 +27,14 @@ gpu: .venv/ready
 licences: .venv/ready
 	$(BIN)/automask licences
 
-# What an installed automask consists of, as CycloneDX: an environment with all extras but dev.
-sbom: .sbom/ready
-	.sbom/bin/python -m pip freeze --exclude-editable | grep -v '^automask' > .sbom/packages.txt
-	.sbom/tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.cdx.json .sbom
+# What the development environment consists of, as CycloneDX, with automask as its root.
+sbom: .venv/ready .sbom/ready
+	.sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.cdx.json $(BIN)/python
+
+.sbom/ready:
+	$(PYTHON) -m venv .sbom
+	.sbom/bin/pip install --quiet 'cyclonedx-bom>=7'
+	touch $@
 
 clean:
 	rm -rf .venv .oldest .sbom demo sbom.cdx.json
