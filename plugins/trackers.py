@@ -140,10 +140,9 @@ def wandb(study: str, folder: Path) -> Tracker:
 def trackio(study: str, folder: Path) -> Tracker:
     """trackio: a project a study, a run a trial, in a database of this machine.
 
-    It lies in the study's folder unless TRACKIO_DIR says otherwise; ``trackio show`` shows it.
+    It lies where trackio keeps all of them (TRACKIO_DIR), and ``trackio show`` shows it.
     When to use: pages as those of Weights & Biases, without an account.
     """
-    os.environ.setdefault("TRACKIO_DIR", str(folder))
     import trackio
 
     def begin(name: str, values: Mapping[str, Any]) -> Any:

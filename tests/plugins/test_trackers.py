@@ -156,7 +156,7 @@ print(json.dumps({run: storage.get_logs(project, run) for run in storage.get_run
 
 def test_trackio(study, heard, monkeypatch):
     pytest.importorskip("trackio", reason="trackio isn't installed")
-    folder = study.store.tracker("trackio").absolute()
+    folder = study.store.folder.absolute() / "trackio"
     monkeypatch.setenv("TRACKIO_DIR", str(folder))
     monkeypatch.setattr("trackio.utils.TRACKIO_DIR", folder, raising=False)
     show(study, "trackio")
