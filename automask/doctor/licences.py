@@ -63,9 +63,10 @@ def _required(name: str, extras: Iterable[str]) -> list[str]:
 def _stated(facts: PackageMetadata) -> str:
     """The licence's expression, else its name, which is the first line of a text, else what the
     classifiers say (PEP 639)."""
-    if expression := facts.get("License-Expression"):
-        return expression
-    lines = [line.strip() for line in (facts.get("License") or "").splitlines()]
+    for expression in facts.get_all("License-Expression") or ():
+        return str(expression)
+    text = "".join(facts.get_all("License") or ())
+    lines = [line.strip() for line in text.splitlines()]
     name = next(filter(None, lines), "")
     classes = [
         line.rpartition("::")[2].strip()
