@@ -6,6 +6,7 @@ nothing, all stays in a folder of the study.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ def mlflow(study: str, folder: Path) -> Tracker:
     """
     from mlflow.tracking import MlflowClient
 
+    # A database that is made tells every step of it.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     address = os.environ.get("MLFLOW_TRACKING_URI")
     if not address:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,9 +147,22 @@ def trackio(study: str, folder: Path) -> Tracker:
     When to use: pages as those of Weights & Biases, without an account.
     """
     import trackio
+    import trackio.run
+    import trackio.utils
+
+    # They print on standard output whatever happens, where a search says its own lines.
+    for module in (trackio, trackio.run, trackio.utils):
+        module.print = lambda *_, **__: None
 
     def begin(name: str, values: Mapping[str, Any]) -> Any:
-        return trackio.init(project=study, name=name, config=dict(values), embed=False)
+        return trackio.init(
+            project=study,
+            name=name,
+            config=dict(values),
+            embed=False,
+            auto_log_gpu=False,
+            auto_log_cpu=False,
+        )
 
     return _Runs(study, begin)
 

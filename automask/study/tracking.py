@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from automask.study.summary import Overview
 
 #: Seconds that are waited for a tracker to be made, and for all it was told to be written.
-START, LAST = 10.0, 30.0
+START, LAST = 10.0, 60.0
 
 
 @dataclass
