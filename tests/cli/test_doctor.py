@@ -91,7 +91,7 @@ def test_a_requirement_that_is_not_met(monkeypatch):
     lines = [
         "numpy>=999",
         "rich>=1",
-        'tifffile>=999 ; extra == "tiff"',
+        'tifffile>=9999 ; extra == "tiff"',
         "gone ; python_version < '3'",
     ]
     monkeypatch.setattr(software, "requires", lambda _: lines)
