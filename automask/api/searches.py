@@ -15,7 +15,7 @@ from automask.data.config import load
 from automask.errors import UserError
 from automask.hpo.searcher import Limits
 from automask.listener import Listener
-from automask.study import opening, run
+from automask.study import opening, run, untrained
 from automask.study.session import Options, read_earlier
 from automask.study.tracking import tracked, tracker_names
 from automask.units import bytes_of, count_of, seconds_of
@@ -100,8 +100,9 @@ def search(
         )
         # Looked up before a study is made, so that a mistyped name leaves nothing behind.
         earlier = [read_earlier(where, options) for where in dict.fromkeys(warm_start)]
-        with tracked(tracker_names(tracker, settings), options):
-            session = opening.begin(options)
+        trackers = tracker_names(tracker, settings)
+        session = opening.begin(options)
+        with untrained.forgotten_on_error(session), tracked(trackers, options):
             end = run.search(session, limits, count, earlier)
     if end.interrupted:
         raise KeyboardInterrupt

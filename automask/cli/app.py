@@ -191,6 +191,8 @@ def search(
         "disk": disk,
         "storage": storage,
     }
+    if json and not dry_run:
+        raise UserError("--json: with --dry-run; automask trials --json lists what was tried")
     if dry_run:
         from automask.cli.dry_run import show_dry_run
 

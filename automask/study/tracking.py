@@ -46,9 +46,11 @@ class _Post:
         self.thread.start()
         self.ready.wait(START)
         if self.lacking:
+            own = registry.get("tracker", self.name).origin == "built in"
+            package = f"'automask[{self.name}]'" if own else self.lacking
             raise UserError(
                 f"tracker '{self.name}' needs {self.lacking}, which isn't installed here: "
-                f"pip install 'automask[{self.name}]'"
+                f"pip install {package}"
             )
 
     def send(self, method: str, *arguments: Any) -> None:
@@ -128,9 +130,11 @@ def _finite(figures: Mapping[str, float]) -> dict[str, float]:
 
 
 def tracker_names(asked: str | Sequence[str] | None, settings: SearchSection) -> list[str]:
-    """The trackers that were asked for, or else those that `automask.toml` names."""
+    """The trackers that were asked for, or else those that `automask.toml` names; raises `UserError` for
+    an unknown one."""
     names = settings.tracker if asked is None else asked
-    return [names] if isinstance(names, str) else list(names)
+    names = [names] if isinstance(names, str) else list(names)
+    return [registry.get("tracker", name).name for name in names]
 
 
 @contextmanager

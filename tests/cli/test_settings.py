@@ -105,6 +105,19 @@ def test_a_dry_run_says_what_is_first_and_leaves_no_study(project):
     refused(automask(project, *SEARCH, "--dry-run", "--space", "none.toml"), "no search space")
 
 
+def test_a_tracker_that_is_not_to_be_had_leaves_no_study(project):
+    refused(automask(project, *SEARCH, "--tracker", "mlflo"), "did you mean 'mlflow'?")
+    (project / "plugins").mkdir()
+    (project / "plugins/lacking.py").write_text(
+        "from automask import tracker\n\n\n@tracker()\ndef lacking(study, folder):\n"
+        '    """A tracker of a package that isn\'t here."""\n    import not_here\n'
+    )
+    out = automask(project, *SEARCH, "--trials", "1", "--tracker", "lacking")
+    refused(out, "needs not_here", "pip install not_here")
+    refused(automask(project, "status"), "no study 'main'")
+    refused(automask(project, *SEARCH, "--json"), "--dry-run")
+
+
 def test_init_begins_with_what_to_do_next(project):
     lines = automask(project, "init", "data", "--force").stdout.splitlines()
     assert lines[0].startswith("wrote automask.toml")
