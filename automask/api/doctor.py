@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from automask.api.projects import Folder, open_project
 from automask.api.surroundings import working
-from automask.doctor.check import Check as Check
-from automask.doctor.licences import Licence as Licence
-from automask.doctor.licences import licences as licences
 from automask.errors import UserError
+from automask.health.check import Check as Check
+from automask.health.licences import Licence as Licence
+from automask.health.licences import licences as licences
 from automask.listener import Listener
 
 
@@ -19,7 +19,7 @@ def doctor(
 
     Nothing stays behind. Raises `UserError` where `folder` isn't there or the device can't be used.
     """
-    from automask.doctor.examination import examine
+    from automask.health.examination import examine
 
     project = open_project(folder)
     if not project.folder.is_dir():

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from automask import machine
-from automask.doctor import hardware, software, speed
-from automask.doctor.check import MEND, NOTE
-from automask.doctor.licences import licences
+from automask.health import hardware, software, speed
+from automask.health.check import MEND, NOTE
+from automask.health.licences import licences
 from automask.storage.project import Project
 from helpers.commands import automask, refused
 

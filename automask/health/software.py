@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 
 from packaging.requirements import Requirement
 
-from automask.doctor.check import MEND, NOTE, Check
-from automask.doctor.licences import OURS
+from automask.health.check import MEND, NOTE, Check
+from automask.health.licences import OURS
 
 SHOWN = ("torch", "torchvision", "timm", "optuna", "numpy", "opencv-python-headless")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from automask import machine
-from automask.doctor.check import MEND, NOTE, Check
+from automask.health.check import MEND, NOTE, Check
 from automask.storage.project import Project
 from automask.storage.text_file import read_text
 from automask.units import format_bytes

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from automask import machine
-from automask.doctor.check import MEND, NOTE, Check
+from automask.health.check import MEND, NOTE, Check
 from automask.listener import progress
 
 #: Images of 640 by 480 pixels a second and core below which a decoder is told of.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from automask.doctor.check import Check
-from automask.doctor.hardware import (
+from automask.health.check import Check
+from automask.health.hardware import (
     disk_checks,
     gpu_check,
     hub_check,
     memory_check,
     processor_checks,
 )
-from automask.doctor.software import software_checks
-from automask.doctor.speed import decoding_check, training_check
+from automask.health.software import software_checks
+from automask.health.speed import decoding_check, training_check
 from automask.storage.project import Project
 
 
