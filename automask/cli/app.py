@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -176,7 +176,7 @@ def search(
     from automask.api.projects import Project
     from automask.cli.display import Display, QuietDisplay
 
-    asked = {
+    asked: dict[str, Any] = {
         "trials": trials,
         "timeout": timeout,
         "space": space,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def training_check(device: str = "auto", seconds: float = SECONDS) -> Check:
     return Check("training", value, MEND, advice)
 
 
-def _training_step(place: object) -> tuple[Callable[[], None], float]:
+def _training_step(place: Any) -> tuple[Callable[[], None], float]:
     """A step of training on a batch that lies in memory, and GFLOP of one image's forward pass."""
     import timm
     import torch
