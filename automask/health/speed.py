@@ -100,9 +100,8 @@ def _training_step(place: Any) -> tuple[Callable[[], None], float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.random.fork_rng():
-        network = timm.create_model(MODEL, num_classes=10).to(
-            place, memory_format=torch.channels_last
-        )
+        network = timm.create_model(MODEL, num_classes=10).to(place)
+        network = network.to(memory_format=torch.channels_last)
         images = torch.randn(BATCH, 3, EDGE, EDGE).to(place, memory_format=torch.channels_last)
         labels = torch.randint(0, 10, (BATCH,)).to(place)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
