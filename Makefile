@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest lint bench gpu clean
+.PHONY: demo test test-oldest lint bench gpu licences sbom clean
 
 demo: .venv/ready
 	$(BIN)/automask demo
@@ -24,8 +24,20 @@ bench: .venv/ready
 gpu: .venv/ready
 	$(BIN)/python -m benchmarks.gpu
 
+licences: .venv/ready
+	$(BIN)/automask licences
+
+# What the development environment consists of, as CycloneDX, with automask as its root.
+sbom: .venv/ready .sbom/ready
+	.sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.cdx.json $(BIN)/python
+
+.sbom/ready:
+	$(PYTHON) -m venv .sbom
+	.sbom/bin/pip install --quiet 'cyclonedx-bom>=7'
+	touch $@
+
 clean:
-	rm -rf .venv .oldest demo
+	rm -rf .venv .oldest .sbom demo sbom.cdx.json
 
 # Gigabytes are fetched: the oldest versions that pyproject.toml allows, with those of tests/oldest.txt.
 .oldest/ready: pyproject.toml tests/oldest.txt

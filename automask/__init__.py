@@ -27,6 +27,7 @@ from automask.space.kinds import resize as resize
 from automask.space.kinds import sampling as sampling
 from automask.space.kinds import scheduler as scheduler
 from automask.space.kinds import split as split
+from automask.space.kinds import tracker as tracker
 from automask.space.kinds import tta as tta
 from automask.space.ranges import Categorical as Categorical
 from automask.space.ranges import Float as Float
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from automask.api.data import init as init
     from automask.api.demo import demo as demo
     from automask.api.distillation import distill as distill
+    from automask.api.doctor import doctor as doctor
+    from automask.api.doctor import licences as licences
+    from automask.api.dry_run import dry_run as dry_run
     from automask.api.labels import relabel as relabel
     from automask.api.labels import suspects as suspects
     from automask.api.looks import look as look
@@ -60,6 +64,9 @@ if TYPE_CHECKING:
     from automask.api.submissions import submissions as submissions
     from automask.api.submissions import submit as submit
     from automask.api.submissions import vote as vote
+    from automask.api.weights import check_weights as check_weights
+    from automask.api.weights import get_weights as get_weights
+    from automask.api.weights import list_weights as list_weights
     from automask.data.tables import Numeric as Numeric
     from automask.data.tables import Rows as Rows
     from automask.data.tables import Tables as Tables
@@ -76,6 +83,8 @@ _LAZY = {
     **dict.fromkeys(("advise", "audit", "init"), "automask.api.data"),
     "demo": "automask.api.demo",
     "distill": "automask.api.distillation",
+    **dict.fromkeys(("doctor", "licences"), "automask.api.doctor"),
+    "dry_run": "automask.api.dry_run",
     **dict.fromkeys(("relabel", "suspects"), "automask.api.labels"),
     "look": "automask.api.looks",
     **dict.fromkeys(("Model", "export", "load_model", "predict"), "automask.api.models"),
@@ -86,6 +95,7 @@ _LAZY = {
     **dict.fromkeys(
         ("compare", "merge", "record", "submissions", "submit", "vote"), "automask.api.submissions"
     ),
+    **dict.fromkeys(("check_weights", "get_weights", "list_weights"), "automask.api.weights"),
     **dict.fromkeys(("Numeric", "Rows", "Tables"), "automask.data.tables"),
     **dict.fromkeys(("UserError", "did_you_mean"), "automask.errors"),
     **dict.fromkeys(("Listener", "listening"), "automask.listener"),

@@ -61,6 +61,11 @@ def is_heard() -> bool:
     return _listener.get() is not _LOG
 
 
+def current() -> Listener:
+    """Who listens."""
+    return _listener.get()
+
+
 def note(text: str) -> None:
     """Say a sentence to the user."""
     _listener.get().note(text)

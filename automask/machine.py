@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automask.errors import UserError
@@ -15,11 +17,48 @@ if TYPE_CHECKING:
     import torch
 
 
+#: Where Linux tells of control groups.
+GROUPS = Path("/sys/fs/cgroup")
+
+
 def cores() -> int:
-    """How many processor cores this process may use, which a scheduler may have narrowed."""
+    """How many processor cores this process may use, which a scheduler or a container may have narrowed.
+
+    A container's share is rounded up, as joblib does.
+    """
+    there = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    share = container_share()
+    return there if share is None else max(1, min(there, math.ceil(share)))
+
+
+def container_share() -> float | None:
+    """The cores whose time this process's container may use, None where nothing limits it."""
+    quota, _, period = _group_value("cpu.max").partition(" ")
+    if not period:
+        quota, period = _group_value("cpu/cpu.cfs_quota_us"), _group_value("cpu/cpu.cfs_period_us")
+    limited = quota.isdecimal() and period.isdecimal() and int(period)
+    return int(quota) / int(period) if limited else None
+
+
+def memory() -> int | None:
+    """The bytes of memory that this process may use, which a container may have narrowed; None where the
+    system doesn't tell."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+    limits = (_group_value(name) for name in ("memory.max", "memory/memory.limit_in_bytes"))
+    return min([total, *(int(limit) for limit in limits if limit.isdecimal())])
+
+
+def _group_value(name: str) -> str:
+    """What the control group that a container sees as its own says, empty where it says nothing."""
+    try:
+        return (GROUPS / name).read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def device(name: str) -> torch.device:

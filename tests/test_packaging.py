@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 #: Modules whose package has another name.
 PACKAGES = {
+    "mlflow": "mlflow-skinny",
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "sklearn": "scikit-learn",
@@ -41,7 +42,8 @@ def declared_packages(*extras):
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     optional = (
         declared_packages(
-            "cma", "dashboard", "dicom", "heic", "look", "onnx", "parquet", "report", "tiff"
+            *("cma", "dashboard", "dicom", "heic", "look", "onnx", "parquet", "report", "tiff"),
+            *("mlflow", "tensorboard", "trackio", "wandb"),
         )
         - declared_packages()
     )

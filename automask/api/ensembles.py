@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from automask.scoring import Score, by_attribute
 from automask.storage.disk import TOP
 from automask.study import bad_images
 from automask.study.session import Options, Session, open_session
+from automask.study.tracking import record_ensemble, tracker_names
 from automask.units import bytes_of
 
 
@@ -228,6 +229,7 @@ def ensemble(
     output: str | Path | None = None,
     device: str = "auto",
     disk: str | None = None,
+    tracker: str | Sequence[str] | None = None,
 ) -> EnsembleResult:
     """Blend the best trials of a study; nothing is trained again.
 
@@ -235,17 +237,22 @@ def ensemble(
     competes, or `auto` for all; `top` how many of the best trials may join. `test_shares` are those of
     the classes in test: of `train`, `even`, `estimated` from the test images, or a CSV class,share;
     predictions are corrected for them, and all is chosen and scored at them. New test rows are predicted
-    on `device`, and `disk`, as "20GB", is what caches may take. The predictions are written where
-    `output` is given; `.submission` has them in any case.
+    on `device`, and `disk`, as "20GB", is what caches may take. `tracker` names plugins that note the
+    scores, as figures of the study. The predictions are written where `output` is given; `.submission`
+    has them in any case.
     Raises `UserError` where there is no such study, no complete trial in it, or an unknown name.
     """
     size = bytes_of(disk) if disk is not None else None
     options = Options(study, storage, device=device, disk=size, project=open_project(folder))
     with working(options.project):
         session = open_session(options)
-        return session_ensemble(
+        result = session_ensemble(
             session, method=method, tta=tta, top=top, test_shares=test_shares, output=output
         )
+        scores = {"nested": result.nested, "plain": result.plain, "single": result.single}
+        figures = {f"{name}_{result.metric}": score.value for name, score in scores.items()}
+        record_ensemble(tracker_names(tracker, session.config.search), options, figures)
+        return result
 
 
 def session_ensemble(

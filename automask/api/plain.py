@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from automask.hpo.progress import Event, Step
 from automask.listener import Listener, is_heard
 from automask.study.run import SearchEnd, SearchStart
 from automask.study.summary import Ended, Overview
+from automask.units import duration
+
+HOUR = 3600.0
 
 
 class PlainDisplay(Listener):
-    """Prints a line a sentence, a line a trial that has ended, and how a search ended."""
+    """Prints a line a sentence, a line a trial that has ended, one an hour, and how a search ended."""
+
+    trials = 0
 
     def __init__(self) -> None:
+        self.begin, self.hours = time.time(), 0
         self.overview, self.folds = Overview("score"), 1
         self.steps: dict[int, Step] = {}
         self.notes: set[str] = set()
@@ -37,9 +44,14 @@ class PlainDisplay(Listener):
             self.trial_ended(event)
         else:
             self.trial_goes_on(event)
+        hours = int((time.time() - self.begin) / HOUR)
+        if hours > self.hours and not isinstance(event, SearchEnd):
+            self.hours = hours
+            self.say(hour_line(self.overview, time.time() - self.begin, self.trials))
 
     def start(self, start: SearchStart) -> None:
         self.overview, self.folds = start.overview, start.folds
+        self.trials = start.limits.trials
         if start.resumed:
             self.say(f"going on after {len(start.overview.counted)} finished trials")
 
@@ -85,6 +97,14 @@ def trial_line(trial: Ended, overview: Overview) -> str:
     scores = ", ".join(f"{name} {reached.value:.4f}" for name, reached in values if reached)
     result = f"{trial.state}{value} in {trial.seconds:.0f} s{f' ({scores})' if scores else ''}"
     return f"trial {trial.number}: {result}, {trial.recipe.describe()}{why}"
+
+
+def hour_line(overview: Overview, seconds: float, trials: int) -> str:
+    """How far a search is that has gone on for so long."""
+    states = ", ".join(f"{count} {state}" for state, count in sorted(overview.states.items()))
+    best = f", best {overview.best.value:.4f}" if overview.best else ""
+    so_far = f"{len(overview.counted)} of {trials} trials"
+    return f"{duration(seconds)} so far: {so_far}{f' ({states})' if states else ''}{best}"
 
 
 def ending_line(end: SearchEnd) -> str:

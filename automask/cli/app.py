@@ -5,21 +5,35 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from automask.cli import data, distillation, ensemble, labels, models, plugins, study, submissions
+from automask.cli import (
+    data,
+    distillation,
+    doctor,
+    ensemble,
+    labels,
+    models,
+    plugins,
+    study,
+    submissions,
+    weights,
+)
 from automask.cli.options import (
     Device,
     Disk,
     Folds,
     Metric,
+    Quiet,
     Seed,
     Space,
     Storage,
     Study,
+    Tracker,
     Weights,
+    setting,
     terminal,
 )
 from automask.cli.streams import prepare_streams
@@ -31,7 +45,6 @@ QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR", "HF_HUB_VERBOSITY": "error"}
 app = typer.Typer(
     help="AutoML search for image classification: init, search, ensemble.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     # Help in rich's boxes would take twice as long to come.
     rich_markup_mode=None,
@@ -44,7 +57,7 @@ def main() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        app()
+        app(prog_name="automask")
     except UserError as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
@@ -83,17 +96,25 @@ def describe_data(
     from automask.api.projects import Project
 
     description, console = init(data, folder=Project(), force=force), terminal()
+    for line in (
+        f"wrote {description.file}: look over what was understood, and change there what is wrong",
+        "next: automask search --timeout 1h   (with --dry-run it says what that would do)",
+        "then: automask ensemble   (blends the best trials and writes the submission)",
+    ):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print()
     console.print(f"{data}, read as '{description.reader}':", markup=False)
     for line in description.lines:
         console.print(f"  {line}", markup=False, soft_wrap=True)
-    console.print(f"wrote {description.file}; look it over, then run: automask search")
 
 
 @app.command()
 def search(
-    trials: Annotated[int, typer.Option(min=1, help="Complete or pruned trials in all.")] = 50,
+    trials: Annotated[
+        int | None, setting("TRIALS", "Complete or pruned trials in all; by default 50.", min=1)
+    ] = None,
     timeout: Annotated[
-        str | None, typer.Option(help="Stop after this long, such as 90m or 2h.")
+        str | None, setting("TIMEOUT", "Stop after this long, such as 90m or 2h.")
     ] = None,
     space: Space = None,
     study: Study = "main",
@@ -102,11 +123,13 @@ def search(
     metric: Metric = None,
     seed: Seed = None,
     workers: Annotated[
-        str,
-        typer.Option(
-            metavar="N|auto", help="Trials trained side by side; auto is one a GPU, or 1 to 4."
+        str | None,
+        setting(
+            "WORKERS",
+            "Trials trained side by side; auto, the default, is one a GPU, or 1 to 4.",
+            metavar="N|auto",
         ),
-    ] = "auto",
+    ] = None,
     device: Device = "auto",
     weights: Weights = None,
     disk: Disk = None,
@@ -115,15 +138,15 @@ def search(
     ] = None,
     pruner: Annotated[
         str | None,
-        typer.Option(help="What stops trials early: two_stage, none or one of Optuna's by name."),
+        setting("PRUNER", "What stops trials early: two_stage, none or one of Optuna's by name."),
     ] = None,
     sampler: Annotated[
         str | None,
-        typer.Option(help="What proposes recipes: tpe, or another of Optuna's by name."),
+        setting("SAMPLER", "What proposes recipes: tpe, or another of Optuna's by name."),
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop after so many trials that don't help the ensemble."),
+        setting("PATIENCE", "Stop after so many trials that don't help the ensemble.", min=1),
     ] = None,
     warm_start: Annotated[
         list[str] | None,
@@ -140,34 +163,52 @@ def search(
             help="Of a train image that can't be read; skip leaves out its row.",
         ),
     ] = "stop",
+    tracker: Tracker = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be tried and what it takes; train nothing."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --dry-run: print JSON.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run or resume a study; Ctrl-C keeps everything finished."""
     from automask.api import searches
     from automask.api.projects import Project
-    from automask.cli.display import Display
+    from automask.cli.display import Display, QuietDisplay
 
-    with Display(terminal()) as display:
+    asked: dict[str, Any] = {
+        "trials": trials,
+        "timeout": timeout,
+        "space": space,
+        "metric": metric,
+        "folder": Project(),
+        "study": study,
+        "workers": workers,
+        "folds": folds,
+        "seed": seed,
+        "device": device,
+        "weights": weights,
+        "disk": disk,
+        "storage": storage,
+    }
+    if json and not dry_run:
+        raise UserError("--json: with --dry-run; automask trials --json lists what was tried")
+    if dry_run:
+        from automask.cli.dry_run import show_dry_run
+
+        show_dry_run(asked, json, quiet)
+        return
+    with (QuietDisplay if quiet else Display)(terminal()) as display:
         try:
             searched = searches.search(
-                trials=trials,
-                timeout=timeout,
-                space=space,
-                metric=metric,
-                folder=Project(),
-                study=study,
-                workers=workers,
-                folds=folds,
-                seed=seed,
-                device=device,
-                weights=weights,
-                disk=disk,
+                **asked,
                 pseudo=pseudo,
                 pruner=pruner,
                 sampler=sampler,
                 patience=patience,
                 warm_start=warm_start or (),
                 on_bad_image=on_bad_image,
-                storage=storage,
+                tracker=tracker or None,
                 listener=display,
             )
         except KeyboardInterrupt:
@@ -210,3 +251,9 @@ app.add_typer(submissions.app)
 
 
 app.add_typer(labels.app)
+
+
+app.add_typer(weights.app)
+
+
+app.add_typer(doctor.app)

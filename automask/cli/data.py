@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from automask.cli.json_output import Json, print_json
 from automask.cli.options import (
     Device,
     Disk,
     Folds,
     Metric,
+    Quiet,
     Seed,
     Space,
     Storage,
@@ -62,6 +64,8 @@ def advise(
     device: Device = "auto",
     weights: Weights = None,
     disk: Disk = None,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure what to train first: the head, some, or all.
 
@@ -72,7 +76,7 @@ def advise(
     from automask.cli.display import Display
 
     console = terminal()
-    with Display(console) as display:
+    with Display(terminal(json, quiet)) as display:
         advice = data.advise(
             Project(),
             space=space,
@@ -84,6 +88,9 @@ def advise(
             disk=disk,
             listener=display,
         )
+    if json:
+        print_json({"lines": advice.lines, "recipes": advice.recipes})
+        return
     for line in advice.lines:
         console.print(line, markup=False, soft_wrap=True)
 
@@ -102,6 +109,8 @@ def audit(
     device: Device = "auto",
     weights: Weights = None,
     disk: Disk = None,
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Look for copies, leaks of labels and undeclared groups.
 
@@ -112,8 +121,8 @@ def audit(
     from automask.cli.display import Display
     from automask.cli.findings import show_findings
 
-    console = terminal()
-    with Display(console) as display:
+    console = terminal(json)
+    with Display(terminal(json, quiet)) as display:
         findings = data.audit(
             Project(),
             study,
@@ -127,6 +136,9 @@ def audit(
             disk=disk,
             listener=display,
         )
-    show_findings(console, findings)
+    if json:
+        print_json(findings)
+    else:
+        show_findings(console, findings)
     if csv is not None:
         console.print(f"wrote {data.write_pairs(csv, findings):,} pairs to {csv}", markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -32,13 +33,12 @@ STYLES = {"complete": "green", "pruned": "yellow"}
 class Display(PlainDisplay):
     """A context that listens to a search: in a terminal trials are a live table, images a bar."""
 
-    trials = 0
     deadline: float | None = None
     workers = 1
 
     def __init__(self, console: Console) -> None:
         super().__init__()
-        self.console, self.begin = console, time.time()
+        self.console = console
         self.running: dict[int, Running] = {}
         self.live = Live(get_renderable=self._render, console=console, refresh_per_second=4)
         self.bar = Progress(console=console, transient=True)
@@ -79,7 +79,7 @@ class Display(PlainDisplay):
 
     def start(self, start: SearchStart) -> None:
         super().start(start)
-        self.trials, self.deadline = start.limits.trials, start.limits.deadline
+        self.deadline = start.limits.deadline
         self.workers = start.workers
 
     def trial_goes_on(self, event: Event) -> None:
@@ -133,6 +133,25 @@ class Display(PlainDisplay):
             ahead = (self.trials - len(self.overview.counted)) * mean - done
             ways.append(ahead / self.workers)
         return max(0.0, min(ways)) if ways else None
+
+
+class QuietDisplay(Display):
+    """Says once an hour how far a search is, and how it ended."""
+
+    def note(self, text: str) -> None:
+        pass
+
+    def progress(self, task: str, done: int, total: int) -> None:
+        pass
+
+    def start(self, start: SearchStart) -> None:
+        super().start(replace(start, resumed=False))
+
+    def trial_goes_on(self, event: Event) -> None:
+        pass
+
+    def show_trial(self, trial: Ended) -> None:
+        pass
 
 
 def trials_table(overview: Overview, running: Sequence[Running], now: float, shown: int) -> Table:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-from automask.cli.options import Device, Storage, Study, terminal
+from automask.cli.options import Device, Quiet, Storage, Study, terminal
 
 
-def distill(study: Study = "main", storage: Storage = None, device: Device = "auto") -> None:
+def distill(
+    study: Study = "main", storage: Storage = None, device: Device = "auto", quiet: Quiet = False
+) -> None:
     """Make one network that does nearly what the blend does.
 
     In three ways, told side by side; automask export MODEL --single writes the best.
@@ -19,7 +21,7 @@ def distill(study: Study = "main", storage: Storage = None, device: Device = "au
     from automask.cli.notes import printed
 
     console = terminal()
-    with printed(console, "note: "):
+    with printed(terminal(quiet=quiet), "note: "):
         made = distillation.distill(Project(), study, storage=storage, device=device)
     console.print(f"{made.metric} of rows never seen, with 95 % intervals:", markup=False)
     table = Table(box=None, pad_edge=False)

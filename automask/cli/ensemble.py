@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask.cli.options import Disk, Storage, Study, terminal
+from automask.cli.options import Disk, Quiet, Storage, Study, Tracker, setting, terminal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +49,10 @@ def ensemble(
         ),
     ] = "train",
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
-    device: Annotated[str, typer.Option(help="Where new test rows are predicted.")] = "auto",
+    device: Annotated[str, setting("DEVICE", "Where new test rows are predicted.")] = "auto",
     disk: Disk = None,
+    tracker: Tracker = None,
+    quiet: Quiet = False,
 ) -> None:
     """Blend the best trials and write the submission.
 
@@ -60,8 +62,7 @@ def ensemble(
     from automask.api.projects import Project
     from automask.cli.notes import printed
 
-    console = terminal()
-    with printed(console):
+    with printed(terminal(quiet=quiet)):
         result = ensembles.ensemble(
             Project(),
             study,
@@ -72,9 +73,10 @@ def ensemble(
             test_shares=test_shares,
             device=device,
             disk=disk,
+            tracker=tracker or None,
         )
-    show_ensemble(result, console)
-    write_ensemble(result, output, console)
+    show_ensemble(result, terminal(quiet=quiet))
+    write_ensemble(result, output, terminal())
 
 
 def write_ensemble(result: EnsembleResult, output: Path | None, console: Console) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from automask.cli.json_output import Json, print_json
 from automask.cli.options import Port, Storage, Study, terminal
 
 app = typer.Typer()
@@ -19,6 +20,7 @@ def suspects(
     csv: Annotated[
         Path | None, typer.Option(help="Write all, to edit and give to automask relabel.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """List train rows whose label may be wrong, by a study.
 
@@ -29,10 +31,13 @@ def suspects(
     from automask.cli.notes import printed
     from automask.cli.suspects import show_suspects
 
-    console = terminal()
+    console = terminal(json)
     with printed(console):
         result = labels.suspects(Project(), study, storage=storage, csv=csv)
-    show_suspects(result, console)
+    if json:
+        print_json({"flagged": result.flagged, "wrong": result.wrong, "rows": result.rows})
+    else:
+        show_suspects(result, console)
     if csv is not None:
         targets = " and ".join(f"'{name}'" for name in result.data.attributes.names)
         console.print(

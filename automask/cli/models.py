@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask.cli.options import Device, Storage, Study, Weights, terminal
+from automask.cli.options import Device, Quiet, Storage, Study, Weights, terminal
 
 if TYPE_CHECKING:
     from automask.api.models import Exported
@@ -50,6 +50,7 @@ def export(
         bool, typer.Option("--single", help="The network that automask distill made of the blend.")
     ] = False,
     device: Device = "auto",
+    quiet: Quiet = False,
 ) -> None:
     """Write a study's blend as a folder or file that predicts.
 
@@ -61,7 +62,7 @@ def export(
     from automask.cli.notes import printed
 
     console = terminal()
-    with printed(console, "note: "):
+    with printed(terminal(quiet=quiet), "note: "):
         made = models.export(
             output,
             Project(),
@@ -157,6 +158,7 @@ def predict(
     trust_plugins: Annotated[
         bool, typer.Option("--trust-plugins", help="Run the Python files that MODEL holds.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict new images by an exported model, or by a study."""
     from rich.console import Console
@@ -166,7 +168,7 @@ def predict(
     from automask.cli.notes import printed
 
     # Predictions may go to standard output, where nothing else belongs.
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, quiet=quiet, highlight=False)
     with printed(console, "note: "):
         frame = models.predict(
             model,

@@ -7,21 +7,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from automask.cli.options import Device, Port, Storage, Study, Weights, terminal
+from automask.cli.json_output import Json, print_json
+from automask.cli.options import Device, Port, Quiet, Storage, Study, Weights, setting, terminal
 from automask.errors import UserError
 
 if TYPE_CHECKING:
     from automask.api import studies
 
 app = typer.Typer()
+NOT_BEGUN = "Of a study that isn't begun yet."
 
 
 @app.command()
-def status(study: Study = "main", storage: Storage = None) -> None:
+def status(study: Study = "main", storage: Storage = None, json: Json = False) -> None:
     """Tell how a study is doing, also while it runs elsewhere."""
     from automask.cli.status import show_status
 
-    show_status(_load(study, storage).status, terminal())
+    state = _load(study, storage).status
+    if json:
+        overview = state.overview
+        print_json(
+            {
+                "metric": overview.metric,
+                "states": overview.states,
+                "best": overview.best,
+                "ensemble_so_far": overview.blended,
+                "running": state.running,
+                "at_work": state.at_work,
+                "abandoned": state.abandoned,
+                "waiting": state.waiting,
+                "mean_seconds": overview.mean_seconds,
+            }
+        )
+        return
+    show_status(state, terminal())
 
 
 @app.command()
@@ -60,6 +79,7 @@ def list_trials(
     sort: Annotated[str, typer.Option(help="number, score or seconds.")] = "number",
     top: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write them with all values to a file.")] = None,
+    json: Json = False,
 ) -> None:
     """List trials by state, values and score."""
     from automask.api.studies import write_table
@@ -67,10 +87,13 @@ def list_trials(
 
     opened = _load(study, storage)
     chosen = opened.records(state, where or (), sort, top)
-    console = terminal()
-    if chosen:
-        console.print(trials_table(chosen, opened.metric))
-    console.print(f"{len(chosen)} of {len(opened.records())} trials")
+    console = terminal(json)
+    if json:
+        print_json(chosen)
+    else:
+        if chosen:
+            console.print(trials_table(chosen, opened.metric))
+        console.print(f"{len(chosen)} of {len(opened.records())} trials")
     if csv is not None:
         write_table(csv, chosen, opened.metric)
         console.print(f"wrote {csv}", markup=False, soft_wrap=True)
@@ -84,13 +107,17 @@ def show(
     toml: Annotated[
         Path | None, typer.Option(help="Write its recipe, for automask train FILE.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Tell all of one trial: recipe, scores, time, what is kept."""
     from automask.api.recipes import write_recipe
     from automask.cli.trials import show_trial
 
-    trial, console = _load(study, storage).show(number), terminal()
-    show_trial(trial, console)
+    trial, console = _load(study, storage).show(number), terminal(json)
+    if json:
+        print_json(trial)
+    else:
+        show_trial(trial, console)
     if toml is None:
         return
     if trial.recipe is None:
@@ -106,15 +133,13 @@ def train(
     ],
     study: Study = "main",
     storage: Storage = None,
-    space: Annotated[str | None, typer.Option(help="Of a study that isn't begun yet.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Of a study that isn't begun yet.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Of a study that isn't begun yet.")] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=2**31 - 1, help="Of a study that isn't begun yet."),
-    ] = None,
+    space: Annotated[str | None, setting("SPACE", NOT_BEGUN)] = None,
+    folds: Annotated[int | None, setting("FOLDS", NOT_BEGUN)] = None,
+    metric: Annotated[str | None, setting("METRIC", NOT_BEGUN)] = None,
+    seed: Annotated[int | None, setting("SEED", NOT_BEGUN, min=0, max=2**31 - 1)] = None,
     device: Device = "auto",
     weights: Weights = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train one recipe as a trial of a study, which it joins.
 
@@ -123,10 +148,10 @@ def train(
     """
     from automask.api import recipes
     from automask.api.projects import Project
-    from automask.cli.display import Display
+    from automask.cli.display import Display, QuietDisplay
 
     console = terminal()
-    with Display(console) as display:
+    with (QuietDisplay if quiet else Display)(console) as display:
         try:
             trial = recipes.train(
                 file,
@@ -156,11 +181,15 @@ def train(
 
 
 @app.command()
-def importance(study: Study = "main", storage: Storage = None) -> None:
+def importance(study: Study = "main", storage: Storage = None, json: Json = False) -> None:
     """Tell which choices and values mattered, and the best ones."""
     from automask.cli.trials import show_importance
 
-    show_importance(_load(study, storage).importance(), terminal())
+    mattered = _load(study, storage).importance()
+    if json:
+        print_json(mattered)
+    else:
+        show_importance(mattered, terminal())
 
 
 def _load(study: str, storage: str | None) -> studies.Study:

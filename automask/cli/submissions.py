@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from automask.cli.options import Storage, Study, terminal
+from automask.cli.json_output import Json, print_json
+from automask.cli.options import Quiet, Storage, Study, setting, terminal
 from automask.errors import UserError
 
 app = typer.Typer()
@@ -49,13 +50,17 @@ def submit(
 
 
 @app.command("submissions")
-def list_submissions() -> None:
+def list_submissions(json: Json = False) -> None:
     """List kept submissions: CV, leaderboard, how they differ."""
     from automask.api import submissions
     from automask.api.projects import Project
     from automask.cli.submission_tables import show_submissions
 
-    show_submissions(submissions.submissions(Project()), terminal())
+    listed = submissions.submissions(Project())
+    if json:
+        print_json(listed)
+    else:
+        show_submissions(listed, terminal())
 
 
 @app.command()
@@ -138,7 +143,8 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
         "report.html"
     ),
-    device: Annotated[str, typer.Option(help="Where pictures are looked at.")] = "auto",
+    device: Annotated[str, setting("DEVICE", "Where pictures are looked at.")] = "auto",
+    quiet: Quiet = False,
 ) -> None:
     """Write one page on a study: its search, score, mistakes.
 
@@ -150,7 +156,7 @@ def report(
     from automask.units import format_bytes
 
     console = terminal()
-    with printed(console):
+    with printed(terminal(quiet=quiet)):
         file = reports.report(Project(), study, output, storage=storage, device=device)
     console.print(
         f"wrote {file}: {format_bytes(file.stat().st_size)}", markup=False, soft_wrap=True

@@ -45,6 +45,23 @@ def _split(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     on_each_target(abilities, 60, check)
 
 
+@kinds.tracker.checked_by
+def _tracker(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            made = function("a-study", Path(folder, "tracker"))
+        except ModuleNotFoundError:
+            return  # its library isn't here to be tried
+        for trial, state in ((0, "complete"), (1, "out of memory")):
+            made.begin(trial, {"loss": "cross_entropy", "training.epochs": 3})
+            made.record(trial, {"fold_accuracy": 0.5}, 1)
+            made.record(trial, {"accuracy": 0.5, "seconds": 2.0}, 0)
+            made.end(trial, state)
+        made.begin(2, {"loss": "cross_entropy"})
+        made.record(None, {"ensemble_so_far": 0.5}, 0)
+        made.close()
+
+
 @kinds.resize.checked_by
 def _resize(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
     for shape in ((7, 40, 3), (90, 50, 3), (1, 1, 3), (SIZE, SIZE, 3)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,24 @@ from automask.errors import UserError, collect, did_you_mean
 from automask.space import registry
 from automask.storage.project import Project
 from automask.storage.text_file import check_path, parse_toml, read_text
+from automask.units import bytes_of, count_of, seconds_of
 
 SEEDS = 2**31 - 1
+
+
+def _readable(read: Callable[[str], object]) -> AfterValidator:
+    """Of a text that `read` reads, as the command line does."""
+
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except UserError as error:
+            raise ValueError(str(error).partition(": ")[2]) from error
+        return text
+
+    return AfterValidator(check)
+
+
 PathText = Annotated[str, AfterValidator(check_path)]
 
 
@@ -40,6 +57,12 @@ class SearchSection(BaseModel):
     weights: PathText | None = None
     pruner: str = "two_stage"
     sampler: str = "tpe"
+    trials: int = Field(default=50, ge=1)
+    timeout: Annotated[str, _readable(seconds_of)] | None = None
+    workers: Annotated[str, _readable(count_of)] | Annotated[int, Field(ge=1)] = "auto"
+    disk: Annotated[str, _readable(bytes_of)] | None = None
+    patience: int | None = Field(default=None, ge=1)
+    tracker: str | list[str] = []
 
 
 class Config(BaseModel):

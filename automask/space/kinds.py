@@ -17,6 +17,7 @@ from automask.errors import PluginError, did_you_mean
 from automask.space import protocols
 from automask.space.abilities import TARGET, Ability, Step
 from automask.space.ranges import Range, text_tables
+from automask.space.tracking import TrackerPlugin
 from automask.storage.project import active
 from automask.target import ANY, Target
 
@@ -275,6 +276,7 @@ ensemble = Kind(
     abilities=(Ability("answers_only", (False, True), False), TARGET),
 )
 tta = Kind("tta", protocols.TtaPlugin, abilities=(Ability("mirrors", (False, True), True),))
+tracker = Kind("tracker", TrackerPlugin)
 #: By name, those of a recipe in the order in which a space draws them: seeds depend on it.
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind for kind in list(globals().values()) if isinstance(kind, Kind)

@@ -86,6 +86,10 @@ class StudyStore:
         with atomic_write(self.corrections) as beside:
             shutil.copyfile(file, beside)
 
+    def tracker(self, name: str) -> Path:
+        """The folder of a tracker's own files."""
+        return self.folder / "trackers" / name
+
     def trial(self, hash_: str, room: DiskBudget = DiskBudget()) -> TrialStore:
         """Where the folds of the recipe of that hash are."""
         return TrialStore(self.folder / "trials" / hash_, room)

@@ -154,28 +154,29 @@ def reachable(models: Iterable[tuple[str, str]], timeout: float = 1.0) -> list[t
     from huggingface_hub import constants
 
     models = list(models)
-    if not models:
-        return []
-    tried = []
-    if constants.HF_HUB_OFFLINE:
-        tried.append("the hub is switched off by HF_HUB_OFFLINE")
-    elif _answers(constants.ENDPOINT, timeout):
+    if not models or not (silence := hub_silence(timeout)):
         return models
-    else:
-        tried.append(f"{constants.ENDPOINT} doesn't answer")
     cached = [pair for pair in models if _cached(*pair)]
     if cached:
         return cached
-    tried.append(f"nothing in {constants.HF_HUB_CACHE} or {_torch_cache()}")
+    tried = f"{silence}; nothing in {constants.HF_HUB_CACHE} or {torch_cache()}"
     names = ", ".join(model for _, model in models)
     raise UserError(
-        f"no pretrained weights for {names}: {'; '.join(tried)}.\n"
+        f"no pretrained weights for {names}: {tried}.\n"
         "Ways out:\n"
         "  --weights DIR   a folder of <timm name>.safetensors files\n"
-        '  fetch before    on a machine with internet: python -c "import timm; '
-        f"timm.create_model('{models[0][1]}', pretrained=True)\", then bring its cache along\n"
+        "  fetch before    automask weights get, where there is internet; then bring the caches along\n"
         "  --space FILE    a space with pretrained = false under [training], to train from scratch"
     )
+
+
+def hub_silence(timeout: float = 1.0) -> str:
+    """Why the model hub can't be asked, told within about `timeout` seconds; empty where it answers."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "the hub is switched off by HF_HUB_OFFLINE"
+    return "" if _answers(constants.ENDPOINT, timeout) else f"{constants.ENDPOINT} doesn't answer"
 
 
 def _answers(url: str, timeout: float) -> bool:
@@ -200,7 +201,7 @@ def _answers(url: str, timeout: float) -> bool:
 
 def _cached(library: str, model: str) -> bool:
     if library == "torchvision":
-        return any((_torch_cache() / "checkpoints").glob(f"{model}-*.pth"))
+        return any((torch_cache() / "checkpoints").glob(f"{model}-*.pth"))
     from huggingface_hub import constants, try_to_load_from_cache
 
     # A model named without a tag has timm's default one, which is unknown here: any will do.
@@ -215,5 +216,6 @@ def _cached(library: str, model: str) -> bool:
     )
 
 
-def _torch_cache() -> Path:
+def torch_cache() -> Path:
+    """The folder in which torch's own hub keeps what it fetched."""
     return Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub"
