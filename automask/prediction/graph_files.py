@@ -30,7 +30,12 @@ MOST = 2**31 - 2**20
 
 
 def require_onnx() -> None:
-    """Raise `UserError` where what writes and runs ONNX isn't installed."""
+    """Raise `UserError` where what writes and runs ONNX isn't installed, or can't write such graphs."""
+    if torch.__version__.startswith("2.6."):
+        raise UserError(
+            f"--onnx and --int8 need a newer torch than {torch.__version__}, whose exporter can't write "
+            "such graphs; --torch FILE and the folder don't"
+        )
     try:
         import onnx
         import onnxruntime

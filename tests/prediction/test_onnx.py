@@ -10,9 +10,10 @@ from PIL import Image, ImageOps
 
 import automask
 from automask.data.images import shrink
+from automask.errors import UserError
 from automask.plugins import resizes
 from automask.plugins._blends import QuantileMean, RankMean, Stacked, Vote, WeightedMean
-from automask.prediction import graph_resizes
+from automask.prediction import graph_files, graph_resizes
 from automask.prediction.blending import Blending
 from automask.prediction.graph_blends import BLENDS, BlendGraph
 from automask.prediction.graph_resizes import RESIZES, Shrink, make_square
@@ -113,6 +114,12 @@ def test_the_file_says_what_it_answers(files):
         assert json.loads(facts["draft"]) == 52
         assert [output.name for output in session.get_outputs()] == ["probabilities"]
         assert session.get_inputs()[0].type == "tensor(uint8)"
+
+
+def test_a_torch_that_cant_write_it_is_named(monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "2.6.0+cpu")
+    with pytest.raises(UserError, match=r"newer torch than 2\.6\.0.*--torch FILE"):
+        graph_files.require_onnx()
 
 
 def test_torchs_format_gives_the_same(files):
