@@ -115,7 +115,10 @@ class Model:
         pooling = self._pooling(units, len(pictures))
         count = len(pictures) if pooling is None else len(pooling.first)
         values = np.full((count, len(self.classes)), np.nan)
-        sums = np.zeros((0 if pooling is None else len(self.contents.members), *values.shape))
+        # By thing first, so that rows are added to theirs.
+        sums = np.zeros(
+            (0 if pooling is None else count, len(self.contents.members), len(values.T))
+        )
         read, problems, done = np.zeros(len(pictures), bool), dict[int, str](), 0
         with self._at_work():
             for rows, squares, bad in self._chunks(pictures):
@@ -128,13 +131,13 @@ class Model:
                     if pooling is None:
                         values[rows] = self._blending(members)
                     else:
-                        np.add.at(sums, (slice(None), pooling.unit_of_row[rows]), members)
+                        np.add.at(sums, pooling.unit_of_row[rows], members.swapaxes(0, 1))
                 done += len(rows) + len(bad.keys() - {*rows.tolist()})
                 progress("predicting", done, len(pictures))
         if pooling is not None and read.any():
             counts = np.bincount(pooling.unit_of_row[read], minlength=count)
             seen = counts > 0
-            values[seen] = self._blending(sums[:, seen] / counts[seen, None])
+            values[seen] = self._blending(sums[seen].swapaxes(0, 1) / counts[seen, None])
         _tell(problems, read)
         return Predictions(values, problems, read, pooling)
 
