@@ -61,7 +61,7 @@ print(blend)
 PREDICT = """\
 import automask
 
-predictions = automask.predict(BUNDLE / "model", [DATA], trust_plugins=True)
+predictions = automask.predict(BUNDLE / "model", [DATA]{trusted})
 predictions.to_csv("predictions.csv", index=False)
 """
 
@@ -72,13 +72,15 @@ def bundle(
     *,
     weights: str | Path | None = None,
     model: str | Path | None = None,
+    trust_plugins: bool = False,
 ) -> BundleStore:
     """Write the folder `output` for a kernel that reaches no network.
 
     It holds automask as a wheel, the list of those that it needs, and a notebook that installs them
     and searches with the project's configuration, space, plugins, corrected labels and `weights` (those
-    of the configuration where None), or predicts with the exported `model`. Raises `UserError`
-    where something is there already, or for what can't be brought along.
+    of the configuration where None), or predicts with the exported `model`. Python files that this
+    brings along run there only with `trust_plugins`. Raises `UserError` where something is there
+    already, or for what can't be brought along.
     """
     refuse_existing(Path(output))
     with atomic_folder(Path(output)) as beside:
@@ -88,8 +90,8 @@ def bundle(
         lines = [line for line in wheel.requirements() if not line.startswith("automask==")]
         store.requirements.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         if model is not None:
-            _bring_model(store, Path(model))
-            cells = [PREDICT]
+            trusted = _bring_model(store, Path(model), trust_plugins)
+            cells = [PREDICT.format(trusted=", trust_plugins=True" if trusted else "")]
             data = "images", "files, a folder, or a table of paths"
         else:
             path = _bring_project(store, open_project(folder), weights)
@@ -122,11 +124,14 @@ def unpack(source: str | Path, folder: Folder, data: str | Path) -> Project:
     return project
 
 
-def _bring_model(store: BundleStore, model: Path) -> None:
+def _bring_model(store: BundleStore, model: Path, trust_plugins: bool) -> bool:
+    """Copy a model, and say whether it has plugins, which were trusted."""
+    from automask.prediction.model import read_trusted
     from automask.storage.model_store import ModelStore
 
-    ModelStore(model).check()
+    contents = read_trusted(ModelStore(model), trust_plugins)
     shutil.copytree(model, store.model, copy_function=shutil.copyfile)
+    return bool(contents.plugins)
 
 
 def _bring_project(store: BundleStore, project: Project, weights: str | Path | None) -> str:

@@ -8,12 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from automask.api.projects import Folder, open_project
 from automask.errors import UserError
+from automask.listener import note
 from automask.prediction import model as models
 from automask.prediction import sources
 from automask.prediction.model import Model as Model
-from automask.storage.files import refuse_existing
+from automask.prediction.sources import Source
+from automask.storage.files import check_place, refuse_existing
 from automask.storage.model_store import ModelStore
 from automask.units import bytes_of
 
@@ -166,9 +170,11 @@ def predict(
     images: Sequence[str | Path],
     *,
     column: str | None = None,
+    unit: str | None = None,
     top: int | None = None,
     probabilities: bool = False,
     reject: float | None = None,
+    explain: str | Path | None = None,
     on_bad_image: str = "skip",
     device: str = "auto",
     trust_plugins: bool = False,
@@ -177,19 +183,40 @@ def predict(
     """A row an image: its name, the answer and how sure that is.
 
     `model` is an exported folder, a study's name or a loaded `Model`; `images` are files, folders, and
-    tables (CSV, parquet) whose `column`, guessed where none is given, has paths. `top` adds the so many
-    likeliest classes, `probabilities` a column a class; `reject`, such as 0.95, leaves answers blank
-    that aren't as sure as out-of-fold rows had to be for so many of them to be right. An image that
-    can't be read has no answer, or raises `UserError` where `on_bad_image` is "stop".
+    tables (CSV, parquet) whose `column`, guessed where none is given, has paths. Of several pictures of
+    a thing `unit` is the tables' column that says which, and there is a row a thing. `top` adds the so
+    many likeliest classes, `probabilities` a column a class; `reject`, such as 0.95, leaves answers
+    blank that aren't as sure as out-of-fold rows had to be for so many of them to be right. `explain` is
+    a page to write, of where the model looked in each image.
+
+    An image that can't be read has no answer, and one that can't be read to its end is answered by what
+    there is; where `on_bad_image` is "stop" either raises `UserError`.
     """
-    pictures = sources.find_images([str(image) for image in images], column)
-    if not isinstance(model, Model):
-        model = open_model(str(model), folder, device=device, trust_plugins=trust_plugins)
-    predictions = model.predictions([source.path for source in pictures], on_bad_image=on_bad_image)
     from automask.prediction import answers
 
-    names = [source.name for source in pictures]
-    return answers.table(model.contents, predictions, names, top, probabilities, reject)
+    pictures = sources.find_images([str(image) for image in images], column, unit)
+    if explain is not None:
+        check_place(Path(explain))
+    if not isinstance(model, Model):
+        model = open_model(str(model), folder, device=device, trust_plugins=trust_plugins)
+    paths, names = [one.path for one in pictures], [one.name for one in pictures]
+    units = None if unit is None else [one.unit for one in pictures]
+    predictions = model.predictions(paths, units=units, on_bad_image=on_bad_image)
+    frame = answers.table(model.contents, predictions, units or names, top, probabilities, reject)
+    if explain is not None:
+        _explain(model, [pictures[row] for row in np.flatnonzero(predictions.read)], Path(explain))
+    return frame
+
+
+def _explain(model: Model, pictures: Sequence[Source], page: Path) -> None:
+    """Write where the model looked in images that can be read."""
+    from automask.report import explanation_page
+
+    shown = pictures[: explanation_page.MOST]
+    if len(shown) < len(pictures):
+        note(f"{page} has the first {len(shown):,} of {len(pictures):,} images")
+    explanations = model.explain([one.path for one in shown])
+    explanation_page.write(model.contents, [one.name for one in shown], explanations, page)
 
 
 def write_predictions(frame: pd.DataFrame, file: str | Path) -> None:

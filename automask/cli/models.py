@@ -150,9 +150,18 @@ def predict(
             "out of fold, as 0.95."
         ),
     ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page of where the model looked."),
+    ] = None,
     column: Annotated[str | None, typer.Option(help="A table's column of paths.")] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(help="A table's column that says which thing each is a picture of."),
+    ] = None,
     on_bad_image: Annotated[
-        str, typer.Option(help="skip or stop: what to do with an image that can't be read.")
+        str,
+        typer.Option(help="skip or stop: what to do with an image that can't be read to its end."),
     ] = "skip",
     device: Device = "auto",
     trust_plugins: Annotated[
@@ -174,19 +183,23 @@ def predict(
             model,
             images,
             column=column,
+            unit=unit,
             top=top,
             probabilities=probabilities,
             reject=reject,
+            explain=explain,
             on_bad_image=on_bad_image,
             device=device,
             trust_plugins=trust_plugins,
             folder=Project(),
         )
+    if explain is not None:
+        console.print(f"wrote {explain}", markup=False, soft_wrap=True)
     if output is None:
         frame.to_csv(sys.stdout, index=False)
         return
     models.write_predictions(frame, output)
-    answers = frame.iloc[:, 1].notna().sum()
+    answers = frame.iloc[:, 1 if unit is None else 2].notna().sum()
     console.print(
         f"wrote {output}: {len(frame):,} rows, {answers:,} of them answered",
         markup=False,
@@ -202,6 +215,10 @@ def bundle(
         Path | None,
         typer.Option(help="An exported model to predict by; a search is bundled without one."),
     ] = None,
+    trust_plugins: Annotated[
+        bool,
+        typer.Option("--trust-plugins", help="Let the Python files that MODEL holds run there."),
+    ] = False,
 ) -> None:
     """Write a folder that searches or predicts without internet.
 
@@ -210,7 +227,10 @@ def bundle(
     from automask.api import bundles
     from automask.api.projects import Project
 
-    console, made = terminal(), bundles.bundle(output, Project(), weights=weights, model=model)
+    console = terminal()
+    made = bundles.bundle(
+        output, Project(), weights=weights, model=model, trust_plugins=trust_plugins
+    )
     lines = [
         f"wrote {made.folder}; now, where there is internet, add the packages, of the kernel's Python:",
         f"  pip download --no-deps --only-binary :all: -r {made.requirements} -d {made.wheels}",

@@ -21,6 +21,7 @@ from automask.prediction.blending import read_blending
 from automask.prediction.contents import read_contents
 from automask.prediction.graph import FOLDS, Graph
 from automask.prediction.model import Model
+from automask.storage.files import check_place
 from automask.storage.model_store import ModelStore
 from automask.study.session import Session
 from automask.target import Number
@@ -67,7 +68,7 @@ class Files:
     def check(self) -> None:
         """Raise `UserError` where one can't be written, or what writes it isn't installed."""
         for file in filter(None, (self.onnx, self.torch, self.int8)):
-            graph_files.check(file)
+            check_place(file)
         if self.onnx or self.int8:
             graph_files.require_onnx()
 

@@ -69,6 +69,7 @@ class Writer:
             shift=None if blended.shift is None else blended.shift.tolist(),
             temperature=blended.temperature,
             rejection=rejection(session, blended),
+            pooled=session.data.units is not None,
             plugins=[],
             versions=requirements.versions(),
         )
@@ -168,13 +169,14 @@ def used_packages(contents: Contents) -> list[str]:
 
 
 def rejection(session: Session, blended: Ensemble) -> parts.Rejection | None:
-    """How sure the right answers are, by rows that were predicted by blends chosen without them; None
-    where rows aren't of one class, or were predicted together with others."""
-    target = session.data.target
-    if not target.exclusive or session.data.units is not None:
+    """How sure the right answers are, by rows (or things, with all of their pictures) that were
+    predicted by blends chosen without them; None where rows aren't of one class."""
+    data = session.data
+    if not data.target.exclusive:
         return None
-    table = blended.honest if blended.temperature is None else blended.calibrated
-    confidence, right = table.max(1), target.decide(table) == session.data.labels
+    rows = data.scored_rows
+    table = (blended.honest if blended.temperature is None else blended.calibrated)[rows]
+    confidence, right = table.max(1), data.target.decide(table) == data.labels[rows]
     order = np.argsort(-confidence, kind="stable")
     sure, share = confidence[order], right[order].cumsum() / np.arange(1, len(order) + 1)
     # Rows that are as sure as one another are answered together.

@@ -17,7 +17,7 @@ from automask.storage.files import read_json
 from automask.target import Target
 
 #: One more than before whenever older versions couldn't read what this one writes.
-FORMAT = 1
+FORMAT = 2
 
 
 class Part(BaseModel):
@@ -117,8 +117,8 @@ class Blend(Part):
 
 
 class Rejection(Part):
-    """How sure rows were, from the surest on, and the share that was right of all up to there: rows
-    that were predicted by a blend chosen without them."""
+    """How sure rows (or things, with all of their pictures) were, from the surest on, and the share that
+    was right of all up to there: rows that were predicted by a blend chosen without them."""
 
     confidence: list[float]
     precision: list[float]
@@ -126,7 +126,7 @@ class Rejection(Part):
 
 
 class Contents(Part):
-    """The whole file."""
+    """The whole file; `pooled` where it was scored on things with all of their pictures."""
 
     format: int
     automask: str
@@ -143,6 +143,7 @@ class Contents(Part):
     shift: list[float] | None
     temperature: float | None
     rejection: Rejection | None
+    pooled: bool = False
     plugins: list[str]
     versions: dict[str, str]
 

@@ -16,7 +16,7 @@ import torch
 from automask.errors import UserError
 from automask.prediction.contents import Contents
 from automask.prediction.graph import FOLDS, INPUT, OUTPUT, Graph, facts
-from automask.storage.files import atomic_write
+from automask.storage.files import atomic_write, check_place
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -30,7 +30,12 @@ MOST = 2**31 - 2**20
 
 
 def require_onnx() -> None:
-    """Raise `UserError` where what writes and runs ONNX isn't installed."""
+    """Raise `UserError` where what writes and runs ONNX isn't installed, or can't write such graphs."""
+    if torch.__version__.startswith("2.6."):
+        raise UserError(
+            f"--onnx and --int8 need a newer torch than {torch.__version__}, whose exporter can't write "
+            "such graphs; --torch FILE and the folder don't"
+        )
     try:
         import onnx
         import onnxruntime
@@ -167,18 +172,12 @@ def _describe(model: Any, contents: Contents) -> None:
 @contextmanager
 def whole(file: Path) -> Iterator[Path]:
     """A path to write to, which becomes the file once it is whole."""
-    check(file)
+    check_place(file)
     try:
         with atomic_write(file) as beside:
             yield beside
     except OSError as error:
         raise UserError(f"{file}: can't be written: {error.strerror or error}") from error
-
-
-def check(file: Path) -> None:
-    """Raise `UserError` where there can't be such a file."""
-    if file.is_dir() or not file.absolute().parent.is_dir():
-        raise UserError(f"{file}: can't be written: give a file in a folder that is there")
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 Each axis is a matrix, so that an image becomes a square by two products. The one for the plugin's own
 resize depends on the image's shape and merges both of its steps, means over whole pixels and bilinear
-between neighbours; that between whole squares is exact. Values are rounded to whole numbers wherever
-training keeps them as such, so that they differ from training's by a level of 255 now and then.
+between neighbours; that between whole squares is OpenCV's to the last level. Values are rounded to whole
+numbers wherever training keeps them as such but between these steps, so that the first square differs
+from training's by a level of 255 now and then.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -74,24 +76,35 @@ def make_square(images: Tensor, resize: str, size: int) -> Tensor:
         torch.div(axis.length, axis.scaled, rounding_mode="floor") for axis in (rows, columns)
     ]
     factor = torch.minimum(*factors).clamp(min=1)
-    return _apply(images.float(), _weights(rows, factor, height), _weights(columns, factor, width))
+    square = _apply(
+        images.float(), _weights(rows, factor, height), _weights(columns, factor, width)
+    )
+    return (square + UP).round().clamp(0, 255)
 
 
 class Shrink(nn.Module):
-    """Means over areas: squares `[N, large, large, 3]` as `[N, size, size, 3]`."""
+    """Means over areas: squares `[N, large, large, 3]` as `[N, size, size, 3]`.
+
+    Weights are whole numbers, so that sums are the same in whichever order a runtime adds, as long as
+    they end below 2²⁴. Halves are rounded as OpenCV does: to even ones or, at half the size, up.
+    """
 
     def __init__(self, large: int, size: int) -> None:
         super().__init__()
         self.weights: Tensor
-        ends = torch.arange(size + 1, dtype=torch.float64) * large / size
-        pixels = torch.arange(large, dtype=torch.float64)
+        whole = math.gcd(large, size)
+        #: Of how many parts a pixel of the smaller square consists an axis, and one of the larger.
+        self.parts, part = large // whole, size // whole
+        ends = torch.arange(size + 1) * self.parts
+        pixels = torch.arange(large) * part
         low = torch.maximum(ends[:-1, None], pixels)
-        high = torch.minimum(ends[1:, None], pixels + 1)
-        weights = (high - low).clamp(min=0) * size / large
-        self.register_buffer("weights", weights.float(), persistent=False)
+        high = torch.minimum(ends[1:, None], pixels + part)
+        self.register_buffer("weights", (high - low).clamp(min=0).float(), persistent=False)
+        self.up = large == 2 * size
 
     def forward(self, squares: Tensor) -> Tensor:
-        return _apply(squares, self.weights, self.weights)
+        means = _apply(squares, self.weights, self.weights) / self.parts**2
+        return (means + 0.5).floor() if self.up else means.round()
 
 
 def _weights(axis: Axis, factor: Tensor, count: int) -> Tensor:
@@ -106,10 +119,10 @@ def _weights(axis: Axis, factor: Tensor, count: int) -> Tensor:
 
 
 def _apply(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Images `[N, H, W, 3]` as `[N, S, T, 3]` by matrices `[S, H]` and `[T, W]`, in whole numbers."""
+    """Images `[N, H, W, 3]` as `[N, S, T, 3]` by matrices `[S, H]` and `[T, W]`."""
     width = images.shape[2]
     high = (rows @ images.flatten(2)).unflatten(2, (width, 3))
-    return (columns @ high + UP).round().clamp(0, 255)
+    return columns @ high
 
 
 def _full(value: int) -> Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from automask.data.decoding import decode, to_rgb
+from automask.data.decoding import decode_partly, to_rgb
 from automask.data.depth import Depth
 from automask.data.images import Prepared, enough_pixels, make_square, shrink
 from automask.errors import UserError
@@ -72,37 +72,45 @@ def make_reader(source: Input, index: int) -> Reader:
     )
 
 
-def read_squares(picture: Picture, readers: Sequence[Reader], depth: Depth) -> list[np.ndarray]:
-    """The square of each reader; `depth` scales deep images.
+def read_squares(
+    picture: Picture, readers: Sequence[Reader], depth: Depth
+) -> tuple[list[np.ndarray], str]:
+    """The square of each reader, and why the picture can't be read to its end; `depth` scales deep
+    images.
 
-    Raises `UserError` where the picture can't be read.
+    Raises `UserError` where it can't be read at all.
     """
     images: dict[int, np.ndarray] = {}
     large: dict[tuple[Any, ...], np.ndarray] = {}
-    squares = []
+    squares, problem = [], ""
     for reader in readers:
         if reader.key not in large:
             if reader.enough not in images:
-                images[reader.enough] = to_array(picture, reader.enough, depth)
+                images[reader.enough], why = to_array(picture, reader.enough, depth)
+                problem = problem or why
             large[reader.key] = reader.make_large(images[reader.enough], describe(picture))
         square = large[reader.key]
         squares.append(square if reader.size >= reader.large else shrink(square, reader.size))
-    return squares
+    return squares, problem
 
 
-def to_array(picture: Picture, enough: int, depth: Depth) -> np.ndarray:
-    """A picture as uint8 RGB `[H, W, 3]`, decoded where it is a path."""
+def to_array(picture: Picture, enough: int, depth: Depth) -> tuple[np.ndarray, str]:
+    """A picture as uint8 RGB `[H, W, 3]`, decoded as far as it goes where it is a path; and why it
+    can't be read to its end. Raises `UserError` where it can't be read at all."""
     if isinstance(picture, str | Path):
-        return decode(Path(picture), enough, depth)
+        image, problem = decode_partly(Path(picture), enough, depth)
+        if image is None:
+            raise UserError(problem)
+        return image, problem
     if not isinstance(picture, np.ndarray):
-        return to_rgb(picture)
+        return to_rgb(picture), ""
     image = np.repeat(picture[..., None], 3, 2) if picture.ndim == 2 else picture
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise UserError(
             f"an array {list(picture.shape)} of {picture.dtype}: an image is uint8, "
             "[height, width, 3] in the order red, green, blue, or [height, width]"
         )
-    return image
+    return image, ""
 
 
 def describe(picture: Picture) -> str:

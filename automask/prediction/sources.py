@@ -22,34 +22,42 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True)
 class Source:
-    """An image: its `path`, and the `name` by which it was asked for."""
+    """An image: its `path`, the `name` by which it was asked for, and which thing's picture it is."""
 
     name: str
     path: Path
+    unit: str = ""
 
 
-def find_images(arguments: Sequence[str], column: str | None = None) -> list[Source]:
-    """The images that the arguments mean, in order; `column` is a table's column of paths.
+def find_images(
+    arguments: Sequence[str], column: str | None = None, unit: str | None = None
+) -> list[Source]:
+    """The images that the arguments mean, in order; `column` is a table's column of paths, `unit` that
+    which says which thing each is a picture of.
 
     Raises `UserError` where there is no such file, no image in a folder, or where it can't be told
     which column names images.
     """
-    images = [source for argument in arguments for source in _images(argument, column)]
+    images = [source for argument in arguments for source in _images(argument, column, unit)]
     if not images:
         raise UserError("no images: name files, folders or a table of paths")
     return images
 
 
-def _images(argument: str, column: str | None) -> list[Source]:
+def _images(argument: str, column: str | None, unit: str | None) -> list[Source]:
+    path = Path(argument)
+    if path.suffix.lower() in TABLES and path.is_file():
+        return _in_table(path, column, unit)
+    if unit is not None:
+        raise UserError(f"--unit {unit}: is a table's column, and {argument} is no table")
     if argument == STANDARD_INPUT:
         lines = [line.rstrip("\r\n") for line in sys.stdin]
         return [Source(line, Path(line)) for line in lines if line.strip()]
-    path = Path(argument)
     if path.is_dir():
         return _in_folder(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file or folder")
-    return _in_table(path, column) if path.suffix.lower() in TABLES else [Source(argument, path)]
+    return [Source(argument, path)]
 
 
 def _in_folder(folder: Path) -> list[Source]:
@@ -64,17 +72,22 @@ def _in_folder(folder: Path) -> list[Source]:
     return [Source(str(folder / name), folder / name) for name in names]
 
 
-def _in_table(file: Path, column: str | None) -> list[Source]:
+def _in_table(file: Path, column: str | None, unit: str | None) -> list[Source]:
     frame = read_table(file)
     if not len(frame):
         raise UserError(f"{file}: has no rows")
+    for name in (column, unit):
+        if name is not None and name not in frame:
+            raise UserError(f"{file}: no column '{name}'{did_you_mean(name, frame.columns)}")
+    units = [""] * len(frame) if unit is None else frame[unit].tolist()
+    if unit is not None and "" in units:
+        row = units.index("")
+        raise UserError(f"{file}, row {row + 2}: column '{unit}' doesn't say which thing it is of")
     if column is None:
-        column = _path_column(file, frame)
-    elif column not in frame:
-        raise UserError(f"{file}: no column '{column}'{did_you_mean(column, frame.columns)}")
+        column = _path_column(file, frame.drop(columns=[] if unit is None else unit))
     values = frame[column].tolist()
     base = _base(file, values)
-    return [Source(value, base / value) for value in values]
+    return [Source(value, base / value, of) for value, of in zip(values, units, strict=True)]
 
 
 def read_table(file: Path) -> pd.DataFrame:
@@ -83,7 +96,8 @@ def read_table(file: Path) -> pd.DataFrame:
 
     try:
         if file.suffix.lower() == ".parquet":
-            return pd.read_parquet(file).astype(str)
+            frame = pd.read_parquet(file)
+            return frame.astype(str).where(frame.notna(), "")
         separator = "\t" if file.suffix.lower() == ".tsv" else ","
         return pd.read_csv(file, dtype=str, keep_default_na=False, sep=separator)
     except ImportError as error:

@@ -12,6 +12,7 @@ from automask.data.dataset import fold_count
 from automask.ensembles.members import explain_other_weights, is_head_alone, rebuild_network
 from automask.hpo.attributes import recipe_of
 from automask.hpo.trials import complete_trials
+from automask.report.pictures import paint
 from automask.space.recipe import Recipe
 from automask.storage.trial_store import TrialStore
 from automask.study.session import Session
@@ -150,8 +151,5 @@ def painted(look: Look, edge: int) -> np.ndarray:
     """The picture in grey with its heat in colour, uint8 `[edge, edge, 3]`."""
     import cv2
 
-    grey = cv2.cvtColor(look.pixels, cv2.COLOR_RGB2GRAY)
-    grey = cv2.resize(grey, (edge, edge), interpolation=cv2.INTER_CUBIC)
-    heat = cv2.resize(look.heat, (edge, edge), interpolation=cv2.INTER_LINEAR)[..., None]
-    colour = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    return (grey[..., None] * (1 - 0.65 * heat) + colour * 0.65 * heat).astype(np.uint8)
+    pixels = cv2.resize(look.pixels, (edge, edge), interpolation=cv2.INTER_CUBIC)
+    return paint(pixels, look.heat)

@@ -130,7 +130,10 @@ def _tested(session: Session) -> list[str]:
         "not tested on images that show none of the classes: it answers one of them all the same",
         "not tested for how it treats groups of people, nor against images made to mislead it",
         *(
-            ["scored on things with all of their pictures together; it answers each picture alone"]
+            [
+                "scored on things with all of their pictures together: name their column by --unit, as "
+                "otherwise it answers each picture alone, which was not tested"
+            ]
             if session.data.units is not None
             else []
         ),

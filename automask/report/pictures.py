@@ -38,3 +38,13 @@ def jpeg(pixels: np.ndarray, edge: int = EDGE) -> str:
     out = io.BytesIO()
     image.save(out, "JPEG", quality=80)
     return base64.b64encode(out.getvalue()).decode()
+
+
+def paint(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A picture uint8 `[H, W, 3]` in grey with heat `[h, w]` of 0 to 1 in colour over all of it."""
+    import cv2
+
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    heat = cv2.resize(heat, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)[..., None]
+    colour = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    return (grey[..., None] * (1 - 0.65 * heat) + colour * 0.65 * heat).astype(np.uint8)

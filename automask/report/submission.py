@@ -11,7 +11,7 @@ import pandas as pd
 from automask.data.dataset import Dataset
 from automask.errors import UserError
 from automask.report import cells
-from automask.storage.files import atomic_write
+from automask.storage.files import atomic_write, check_place
 
 
 def answered_rows(data: Dataset, prediction: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -138,8 +138,7 @@ def write(frame: pd.DataFrame, file: Path) -> None:
 
 def put(file: Path, make: Callable[[Path], object]) -> None:
     """Let `make` write a file, which replaces an older one only when it is whole."""
-    if file.is_dir() or not file.parent.is_dir():
-        raise UserError(f"{file}: can't be written: give a file in a folder that is there")
+    check_place(file)
     try:
         with atomic_write(file) as beside:
             make(beside)

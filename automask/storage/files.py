@@ -107,6 +107,12 @@ def atomic_write(file: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def check_place(file: Path) -> None:
+    """Raise `UserError` where there can't be such a file."""
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        raise UserError(f"{file}: can't be written: give a file in a folder that is there")
+
+
 def refuse_existing(folder: Path) -> None:
     """Raise `UserError` where something is there already: nothing is ever replaced."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):

@@ -11,10 +11,24 @@ import pytest
 
 from automask.api.bundles import unpack
 from automask.errors import UserError
+from automask.space.recipe import Choice, Recipe
 from automask.storage.wheel import KERNELS_OWN
 from helpers.commands import automask, refused
+from helpers.models import train_all
 from helpers.plugins import FOCAL
+from helpers.recipes import recipe
 
+RESIZE = '''"""A resize of one's own."""
+from automask import resize
+
+
+@resize()
+def squeezed(image, size):
+    """Squeezed."""
+    import cv2
+
+    return cv2.resize(image, (size, size))
+'''
 OFFLINE = {"HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
 
 
@@ -63,6 +77,32 @@ def test_the_notebook_searches_from_a_folder_that_is_never_written_to(bundled, p
     assert len(list(csv.reader((kernel / "submission.csv").open()))) == 10
     assert (kernel / "work/plugins/mine.py").is_file()
     assert {file: file.stat().st_mtime_ns for file in bundled.rglob("*")} == before
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_notebook_predicts_and_runs_plugins_only_where_they_are_trusted(project, tmp_path, own):
+    one = recipe()
+    if own:
+        (project / "plugins").mkdir()
+        (project / "plugins/mine.py").write_text(RESIZE)
+        one = Recipe({**one.choices, "resize": Choice("squeezed", {})}, one.training)
+    train_all(project, one, space="space.toml", folds=2).export(project / "model")
+    command = ("bundle", "out", "--model", "model")
+    if own:
+        refused(automask(project, *command), "mine.py", "--trust-plugins")
+        assert not (project / "out").exists()
+        command = (*command, "--trust-plugins")
+    out = automask(project, *command)
+    assert out.returncode == 0, out.stderr
+    text = code(project / "out")
+    assert ("trust_plugins=True" in text) == own
+    kernel = tmp_path / "kernel"
+    kernel.mkdir()
+    text = text.replace('Path(".")', f"Path({str(project / 'out')!r})")
+    done = run(text.replace('Path("images")', f"Path({str(project / 'data/images')!r})"), kernel)
+    assert done.returncode == 0, done.stderr
+    lines = list(csv.DictReader((kernel / "predictions.csv").open()))
+    assert len(lines) == 39 and all(line["label"] for line in lines)
 
 
 def test_the_wheel_is_automask_whole_and_the_kernels_torch_is_no_requirement(bundled):

@@ -11,6 +11,7 @@ import automask
 from automask import UserError
 from automask.ensembles import export as exports
 from automask.prediction import states
+from automask.prediction.contents import FORMAT
 from automask.report import model_card
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe
@@ -102,10 +103,22 @@ def test_other_folders_newer_versions_and_strange_contents_are_refused(model, tm
     refused(command(project, "predict", tmp_path / "empty", image), "no exported model")
     refused(command(project, "predict", "mian", image), "no study 'mian'")
     refused(command(tmp_path / "empty", "predict", "mian", image), "no exported model there")
-    newer = rewritten(model, lambda table: table.update(format=2, automask="9.0"))
+    newer = rewritten(model, lambda table: table.update(format=FORMAT + 1, automask="9.0"))
     refused(command(project, "predict", newer, image), "automask 9.0", "pip install --upgrade")
-    strange = rewritten(model, lambda table: table.update(format=1, view="flip"))
+    strange = rewritten(model, lambda table: table.update(format=FORMAT, view="flip"))
     refused(command(project, "predict", strange, image), "isn't as automask writes it: view")
+
+
+def test_a_model_of_the_first_format_is_read(model, project):
+    image = project / "data/images/t0.png"
+    expected = automask.load_model(model).probabilities(image)
+
+    def change(table):
+        table["format"] = 1
+        del table["pooled"]
+
+    first = automask.load_model(rewritten(model, change))
+    np.testing.assert_allclose(first.probabilities(image), expected, atol=1e-7)
 
 
 def test_a_plugin_that_is_missing_is_named_with_its_package(model):

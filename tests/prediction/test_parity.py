@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
@@ -16,7 +17,10 @@ import automask
 from automask.data.synthetic.competition import draw_competition
 from automask.plugins import ensembles
 from automask.plugins._blends import centred_logs
+from automask.training import hardware
+from helpers import targets
 from helpers.commands import automask as command
+from helpers.commands import refused
 from helpers.competition import COLOURS, SPACE, draw
 from helpers.models import RECIPES, train_all
 from helpers.probabilities import macro_f1, noisy
@@ -71,6 +75,118 @@ def test_every_reader_predicts_as_the_study_did(tmp_path, draw_data):
     names = result.data.attributes.names
     frame = model.predict(result.data.test.paths)
     assert list(frame.columns) == ["image", *names, "probability"]
+
+
+def test_torn_test_images_are_predicted_as_the_study_did(project, heard):
+    for name, kept in (("t1", 0.7), ("t3", 0.4)):
+        file = project / f"data/images/{name}.png"
+        noise = np.random.default_rng(0).integers(0, 255, (70, 50, 3)).astype(np.uint8)
+        Image.fromarray(noise).save(file)
+        content = file.read_bytes()
+        file.write_bytes(content[: int(len(content) * kept)])
+    study = train_all(project, recipe(), recipe(image_size=24), space="space.toml", folds=2)
+    result = study.ensemble(method="mean")
+    study.export(project / "model", method="mean")
+    model = automask.load_model(project / "model")
+    paths = result.data.test.paths
+    heard.notes.clear()
+    predictions = model.predictions(paths)
+    np.testing.assert_allclose(predictions.values, result.blend.test, atol=1e-5)
+    assert any("2 of 9 images can't be read to the end" in text for text in heard.notes)
+    frame = model.predict(paths)
+    torn = frame["error"].notna()
+    assert [path.stem for path, is_torn in zip(paths, torn, strict=True) if is_torn] == ["t1", "t3"]
+    assert frame["label"].notna().all()
+    with pytest.raises(automask.UserError, match=r"t1\.png"):
+        model.predict(paths, on_bad_image="stop")
+    with pytest.raises(automask.UserError, match=r"t1\.png"):
+        model.probabilities(paths)
+
+
+def test_a_network_that_trained_in_bfloat16_predicts_the_same(project, monkeypatch):
+    """Whatever it trained in, a study predicts in float32."""
+    precisions = []
+
+    def quicker(*_):
+        precisions.append(torch.bfloat16)
+        return True
+
+    monkeypatch.setattr(hardware, "_quicker", quicker)
+    study = train_all(project, recipe(), space="space.toml", folds=2)
+    assert precisions
+    result, made = study.ensemble(), study.export(project / "model")
+    assert made.difference < 1e-5
+    table = automask.load_model(project / "model").probabilities(result.data.test.paths)
+    np.testing.assert_allclose(table, result.blend.test, atol=1e-5)
+
+
+def test_several_pictures_of_a_thing_are_answered_as_in_the_study(tmp_path, heard):
+    labels = np.arange(40) % 2
+    levels = 90 + 70 * labels[:, None].repeat(3, 1)
+    targets.draw(tmp_path, {"is_bright": labels}, levels, pictures=2)
+    study, result = targets.search(tmp_path, 'unit = "thing"', "accuracy")
+    study.export(tmp_path / "model")
+    model = automask.load_model(tmp_path / "model")
+    test = result.data.test
+    table = model.probabilities(test.paths, units=test.units)
+    np.testing.assert_allclose(table, result.blend.test[::2], atol=1e-5)
+    # Pictures come in any order, and things are told in that of their first ones.
+    order = np.random.default_rng(0).permutation(len(test.paths))
+    frame = model.predict(
+        [test.paths[i] for i in order], units=[test.units[i] for i in order], probabilities=True
+    )
+    assert frame["unit"].tolist() == list(dict.fromkeys(test.units[i] for i in order))
+    assert (frame["images"] == 2).all()
+    places = [test.units[::2].index(unit) for unit in frame["unit"]]
+    np.testing.assert_allclose(frame["p(1)"], table[places, 1], atol=1e-6)
+    # How sure things were, and not their pictures.
+    assert len(model.contents.rejection.confidence) <= 32
+    reached = max(model.contents.rejection.precision)
+    assert "unit" in model.predict(test.paths, units=test.units, reject=reached)
+    with pytest.raises(automask.UserError, match="--unit COLUMN"):
+        model.predict(test.paths, reject=0.5)
+    heard.notes.clear()
+    assert len(model.predict(test.paths)) == 16
+    assert any("each picture is answered by itself" in text for text in heard.notes)
+    with pytest.raises(automask.UserError, match="3 units of 16 images"):
+        model.predict(test.paths, units=["a", "b", "c"])
+
+
+def test_things_are_named_by_a_column(tmp_path):
+    labels = np.arange(40) % 2
+    targets.draw(
+        tmp_path, {"is_bright": labels}, 60 + 130 * labels[:, None].repeat(3, 1), pictures=2
+    )
+    study, _ = targets.search(tmp_path, 'unit = "thing"', "accuracy", epochs=1)
+    study.export(tmp_path / "model")
+    drawn = pd.read_csv(tmp_path / "data/drawn.csv", dtype=str)
+    new = drawn[drawn["part"] == "test"][["id", "thing"]]
+    (tmp_path / "data" / new["id"].iloc[1]).write_text("no image")
+    new.to_csv(tmp_path / "data/new.csv", index=False)
+    new.assign(thing=new["thing"].where(new.index != new.index[3])).to_csv(
+        tmp_path / "data/gap.csv", index=False
+    )
+    new.assign(thing=new["thing"].where(new.index != new.index[3])).to_parquet(
+        tmp_path / "data/gap.parquet"
+    )
+    run = ("predict", tmp_path / "model")
+    done = command(tmp_path, *run, "data/new.csv", "--unit", "thing", "-o", "out.csv")
+    assert done.returncode == 0, done.stderr
+    assert "8 rows, 8 of them answered" in done.stderr
+    frame = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    assert frame["unit"].tolist() == [f"t{row}" for row in range(32, 40)]
+    assert frame["images"].tolist() == ["1"] + ["2"] * 7
+    assert "can't be read" in frame["error"][0] and frame["error"][1:].isna().all()
+    refused(command(tmp_path, *run, "data/new.csv", "--unit", "thin"), "did you mean 'thing'")
+    refused(command(tmp_path, *run, "data", "--unit", "thing"), "data is no table")
+    for name in ("gap.csv", "gap.parquet"):
+        refused(command(tmp_path, *run, f"data/{name}", "--unit", "thing"), "row 5", "which thing")
+
+
+def test_a_model_of_single_pictures_answers_no_things(exported, trained):
+    paths = automask.load(trained).ensemble().data.test.paths[:2]
+    with pytest.raises(automask.UserError, match="scored on single pictures"):
+        automask.load_model(exported).predict(paths, units=["a", "a"])
 
 
 def test_arrays_pillows_images_and_paths_are_the_same(exported, trained):

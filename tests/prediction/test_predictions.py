@@ -83,7 +83,7 @@ def test_top_probabilities_and_parquet(exported, photos, tmp_path):
 
 def test_what_cant_be_read_is_listed_and_the_rest_predicted(exported, photos, tmp_path):
     (photos / "a.jpg").write_text("no image")
-    (photos / "b.png").write_bytes((photos / "t0.png").read_bytes()[:200])
+    (photos / "b.png").write_bytes((photos / "t0.png").read_bytes()[:20])
     table = pd.DataFrame({"path": ["a.jpg", "t0.png", "gone.png", "b.png", "t1.png"]})
     table.to_csv(photos / "new.csv", index=False)
     frame, said = predicted(tmp_path, exported, photos / "new.csv")
@@ -94,10 +94,21 @@ def test_what_cant_be_read_is_listed_and_the_rest_predicted(exported, photos, tm
     stopped = command(tmp_path, "predict", exported, photos / "new.csv", "--on-bad-image", "stop")
     refused(stopped, "a.jpg")
     assert stopped.stdout == ""
-    refused(command(tmp_path, "predict", exported, photos / "a.jpg"), "1 of 1 images can't be read")
     refused(
         command(tmp_path, "predict", exported, photos, "--on-bad-image", "ignore"), "skip or stop"
     )
+
+
+def test_where_nothing_can_be_read_it_is_listed_all_the_same(exported, photos, tmp_path):
+    (photos / "a.jpg").write_text("no image")
+    (photos / "only.csv").write_text("path\na.jpg\ngone.jpg\n")
+    for source, count in ((photos / "a.jpg", 1), (photos / "only.csv", 2)):
+        frame, said = predicted(tmp_path, exported, source)
+        assert (frame["label"] == "").all() and (frame["error"] != "").all()
+        assert f"{count} of {count} images can't be read, and have no answer" in said
+        assert f"{count} rows, 0 of them answered" in said
+        stopped = command(tmp_path, "predict", exported, source, "--on-bad-image", "stop")
+        refused(stopped, "a.jpg")
 
 
 def test_what_names_no_image_is_refused(exported, photos, tmp_path):
@@ -162,7 +173,8 @@ def test_labels_are_joined_and_a_number_is_a_column(exported):
     contents = automask.load_model(exported).contents
     values = np.array([[0.9, 0.2, 0.7], [0.1, 0.2, 0.3], [np.nan, np.nan, np.nan]])
     several = other(contents, MULTI, ("cat", "dog", "hat"))
-    predictions = answers.Predictions(values, {2: "c: can't be read"})
+    read = np.array([True, True, False])
+    predictions = answers.Predictions(values, {2: "c: can't be read"}, read)
     frame = answers.table(several, predictions, ["a", "b", "c"], probabilities=True)
     assert frame["labels"].tolist()[:2] == ["cat hat", ""] and frame["labels"].isna()[2]
     assert list(frame)[2:] == ["p(cat)", "p(dog)", "p(hat)", "error"]
@@ -170,7 +182,7 @@ def test_labels_are_joined_and_a_number_is_a_column(exported):
         answers.table(several, predictions, ["a", "b", "c"], top=2)
     number = other(contents, Number(40.0, 10.0), ("age",))
     assert number.answers.kind == Number(40.0, 10.0)
-    frame = answers.table(number, answers.Predictions(values[:2, :1], {}), ["a", "b"])
+    frame = answers.table(number, answers.Predictions(values[:2, :1], {}, read[:2]), ["a", "b"])
     assert frame["labels"].tolist() == [0.9, 0.1] and list(frame) == ["image", "labels"]
     with pytest.raises(UserError, match="a number a row"):
         answers.table(number, predictions, ["a", "b"], reject=0.9)
