@@ -28,6 +28,7 @@ from automask.space.kinds import sampling as sampling
 from automask.space.kinds import scheduler as scheduler
 from automask.space.kinds import split as split
 from automask.space.kinds import tta as tta
+from automask.space.plugin_api import PLUGIN_API as PLUGIN_API
 from automask.space.ranges import Categorical as Categorical
 from automask.space.ranges import Float as Float
 from automask.space.ranges import Int as Int
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from automask.api.models import predict as predict
     from automask.api.plugins import check_plugins as check_plugins
     from automask.api.plugins import list_plugins as list_plugins
+    from automask.api.plugins import new_plugin as new_plugin
     from automask.api.plugins import show_plugin as show_plugin
     from automask.api.recipes import train as train
     from automask.api.searches import search as search
@@ -77,7 +79,9 @@ _LAZY = {
     "distill": "automask.api.distillation",
     **dict.fromkeys(("relabel", "suspects"), "automask.api.labels"),
     **dict.fromkeys(("Model", "export", "load_model", "predict"), "automask.api.models"),
-    **dict.fromkeys(("check_plugins", "list_plugins", "show_plugin"), "automask.api.plugins"),
+    **dict.fromkeys(
+        ("check_plugins", "list_plugins", "new_plugin", "show_plugin"), "automask.api.plugins"
+    ),
     "train": "automask.api.recipes",
     "search": "automask.api.searches",
     **dict.fromkeys(("Study", "load"), "automask.api.studies"),

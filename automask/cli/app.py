@@ -186,7 +186,7 @@ app.command()(distillation.distill)
 app.add_typer(models.app)
 
 
-app.command()(plugins.plugins)
+app.add_typer(plugins.app, name="plugins")
 
 
 @app.command()

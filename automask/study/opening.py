@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from automask.data import boxes, corrections, dataset
-from automask.data.config import Config, load
+from automask.data.config import Config, load, refuse_missing
 from automask.data.dataset import Dataset
 from automask.data.folds import draw_folds, own_folds, warn_parted, warn_rare
 from automask.diagnostics import groups, near_duplicates
@@ -17,7 +17,7 @@ from automask.hpo.attributes import StudyAttributes
 from automask.listener import note
 from automask.space import space_file
 from automask.storage.study_store import StudyStore
-from automask.study import adaptation, bad_images, flips, study_data, untrained
+from automask.study import adaptation, bad_images, flips, plugin_use, study_data, untrained
 from automask.study.session import (
     Options,
     Session,
@@ -53,6 +53,7 @@ def _begin(options: Options) -> Session:
 
     bad_images.refuse_unknown(options.on_bad_image)
     config, store = override(load(options.project), options), options.store
+    refuse_missing(config, options.project)
     source = _source(options, store)
     taken = store.load_folds() if source is None else source.folds
     if options.pseudo and options.folds is None and taken is not None:
@@ -97,8 +98,10 @@ def _begin(options: Options) -> Session:
         models=chosen.models() if downloads else None,
         models_asked=asked.models() if downloads else None,
     ).write(study)
+    used, changes = plugin_use.note_use(StudyAttributes.read(study), chosen, config)
+    used.write(study)
     notes = made.notes(ready.data.attributes) if made else ()
-    notes = (*ready.notes, *notes, *filter(None, [migrated]))
+    notes = (*ready.notes, *notes, *filter(None, [migrated]), *changes)
     return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
 
 
@@ -108,6 +111,7 @@ def survey(options: Options) -> Session:
     Raises `UserError` as `start` does.
     """
     config = override(load(options.project), options)
+    refuse_missing(config, options.project)
     return _ready(config, options, options.project.no_study)
 
 

@@ -1,0 +1,132 @@
+"""The text of a plugin that works and of its test, under the name that its author gives it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from automask.errors import UserError, did_you_mean
+from automask.space import registry
+from automask.space.kinds import KINDS
+
+EXAMPLES = "automask.authoring.examples"
+#: How the test of a file in ./plugins comes by the plugin.
+BESIDE = """\
+FILE = Path(__file__).parents[1] / "plugins" / "{name}.py"
+PLUGINS = {{plugin.name: plugin for plugin in testing.load_file(FILE)}}
+{name} = PLUGINS["{name}"].function
+
+
+def test_keeps_its_contract_at_every_corner_of_its_ranges():
+    for plugin in PLUGINS.values():
+        testing.check(plugin)
+"""
+#: How that of a package does.
+INSTALLED = """\
+def test_keeps_its_contract_at_every_corner_of_its_ranges():
+    assert "{name}" in [plugin.name for plugin in testing.check_package("{package}")]
+"""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A plugin of a kind by its name: the `source` of its module."""
+
+    kind: str
+    name: str
+
+    @property
+    def source(self) -> str:
+        return _renamed(_example(self.kind), self.kind, self.name)
+
+    @property
+    def file_test(self) -> str:
+        """The test of `plugins/NAME.py`, as tests/test_NAME.py."""
+        imports = ["from automask import testing"]
+        return self._test(imports, BESIDE.format(name=self.name), path=True)
+
+    def package_test(self, package: str, module: str) -> str:
+        """The test of an installed `package`, whose `module` gives the plugin out."""
+        imports = ["from automask import testing", f"from {module} import {self.name}"]
+        return self._test(imports, INSTALLED.format(name=self.name, package=package))
+
+    def _test(self, own: list[str], head: str, path: bool = False) -> str:
+        text = _renamed(_example(f"{self.kind}_test"), self.kind, self.name)
+        imports, body = _split(text)
+        standard = {line for line in imports if line.split()[1] in ("json", "types")}
+        further = {line for line in imports if "automask" not in line} - standard
+        # What automask gives besides its tests' tools, such as UserError.
+        public = [line for line in imports if line.startswith("from automask import ")]
+        names = [name for line in public for name in line.split("import ")[1].split(", ")]
+        own = [
+            f"from automask import {', '.join([*names, 'testing'])}"
+            if line == "from automask import testing"
+            else line
+            for line in own
+        ]
+        standard |= {"from pathlib import Path"} if path else set()
+        blocks = [sorted(standard, key=_import_order), sorted(further, key=_import_order), own]
+        title = f'"""What {self.name} promises, and what it is for: pytest runs it."""'
+        shown = "\n\n".join("\n".join(block) for block in blocks if block)
+        gap = "\n\n\n" if head.startswith("def ") else "\n\n"
+        return f"{title}\n\n{shown}{gap}{head}\n\n{body}"
+
+
+def draft(kind: str, name: str) -> Draft:
+    """A plugin to begin with.
+
+    Raises `UserError` for an unknown kind, or a name that can't be a plugin's or is one already.
+    """
+    if kind not in KINDS:
+        raise UserError(f"unknown kind '{kind}'{did_you_mean(kind, KINDS)}")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+        near = re.sub(r"\W+", "_", name.strip(), flags=re.ASCII).strip("_")
+        usable = near.isidentifier() and near != name and not keyword.iskeyword(near)
+        hint = f": did you mean '{near}'?" if usable else ""
+        raise UserError(f"'{name}' can't be the name of a function in Python{hint}")
+    offered = registry.plugins(kind)
+    if name in offered:
+        raise UserError(
+            f"a {kind} '{name}' is there already ({offered[name].origin}), and this one would stand in "
+            "for it; give it another name"
+        )
+    texts = _example(kind), _example(f"{kind}_test"), BESIDE
+    if name in {*_words("".join(texts)), *dir(builtins)} - {f"my_{kind}"}:
+        raise UserError(f"'{name}' means something else in the file already; give it another name")
+    return Draft(kind, name)
+
+
+def examples() -> Mapping[str, str]:
+    """The example of each kind, by the kind."""
+    return {kind: Draft(kind, f"my_{kind}").source for kind in KINDS}
+
+
+def _example(name: str) -> str:
+    return resources.files(EXAMPLES).joinpath(f"{name}.py").read_text("utf-8")
+
+
+def _renamed(text: str, kind: str, name: str) -> str:
+    return re.sub(rf"\bmy_{kind}\b", name, text)
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def _split(text: str) -> tuple[list[str], str]:
+    """The lines that import, and what comes after them."""
+    tree, lines = ast.parse(text), text.splitlines()
+    first = next(node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom))
+    return [line for line in lines[: first.lineno - 1] if line], "\n".join(
+        [*lines[first.lineno - 1 :], ""]
+    )
+
+
+def _import_order(line: str) -> tuple[bool, str]:
+    """Plain imports first, each by name, as formatters have them."""
+    return line.startswith("from"), line
