@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from automask.api.submissions import submissions as submissions
     from automask.api.submissions import submit as submit
     from automask.api.submissions import vote as vote
+    from automask.api.trying import try_plugin as try_plugin
     from automask.data.tables import Numeric as Numeric
     from automask.data.tables import Rows as Rows
     from automask.data.tables import Tables as Tables
@@ -88,6 +89,7 @@ _LAZY = {
     **dict.fromkeys(
         ("compare", "merge", "record", "submissions", "submit", "vote"), "automask.api.submissions"
     ),
+    "try_plugin": "automask.api.trying",
     **dict.fromkeys(("Numeric", "Rows", "Tables"), "automask.data.tables"),
     **dict.fromkeys(("UserError", "did_you_mean"), "automask.errors"),
     **dict.fromkeys(("Listener", "listening"), "automask.listener"),

@@ -1,4 +1,7 @@
-"""The text of a plugin that works and of its test, under the name that its author gives it."""
+"""The text of a plugin that works and of its test, under the name that its author gives it.
+
+``python -m automask.authoring.drafts docs/plugins.md`` writes the examples on that page anew.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import ast
 import builtins
 import keyword
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 from automask.errors import UserError, did_you_mean
 from automask.space import registry
@@ -106,6 +111,16 @@ def examples() -> Mapping[str, str]:
     return {kind: Draft(kind, f"my_{kind}").source for kind in KINDS}
 
 
+def renewed_page(page: str) -> str:
+    """The text of docs/plugins.md with its examples as they are to be."""
+
+    def renewed(block: re.Match[str]) -> str:
+        kind = re.search(r"def my_(\w+)\(", block[1])
+        return f"```python\n{examples()[kind[1]]}```" if kind else block[0]
+
+    return re.sub(r"```python\n(.*?)```", renewed, page, flags=re.DOTALL)
+
+
 def _example(name: str) -> str:
     return resources.files(EXAMPLES).joinpath(f"{name}.py").read_text("utf-8")
 
@@ -130,3 +145,8 @@ def _split(text: str) -> tuple[list[str], str]:
 def _import_order(line: str) -> tuple[bool, str]:
     """Plain imports first, each by name, as formatters have them."""
     return line.startswith("from"), line
+
+
+if __name__ == "__main__":
+    file = Path(sys.argv[1])
+    file.write_text(renewed_page(file.read_text("utf-8")), encoding="utf-8")

@@ -189,6 +189,9 @@ app.add_typer(models.app)
 app.add_typer(plugins.app, name="plugins")
 
 
+app.command("try")(plugins.try_plugin)
+
+
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where to draw it.")] = Path("demo"),

@@ -1,4 +1,4 @@
-"""The `plugins` commands: what there is, all of one, one begun, and a file or package checked."""
+"""The `plugins` commands: what there is, all of one, one begun, one tried, a file or package checked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from automask.cli.options import terminal
+from automask.cli.options import Device, Seed, Space, Weights, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from automask.api.trying import PluginTrial
     from automask.space.plugin_descriptions import PluginDescription
 
 LIST = "list"
@@ -144,3 +145,59 @@ def show_plugins(plugins: Sequence[PluginDescription], console: Console) -> None
             table.add_row(plugin.name, *map(escape, (plugin.summary, ranges, plugin.origin)))
         console.print(table)
         console.print()
+
+
+def try_plugin(
+    name: Annotated[
+        str, typer.Argument(metavar="PLUGIN", help="One of a recipe's, such as loss.my_loss.")
+    ],
+    space: Space = None,
+    weights: Weights = None,
+    device: Device = "auto",
+    seed: Seed = None,
+) -> None:
+    """Train one short trial with a plugin, and one with the default of its kind.
+
+    The difference is told fold by fold, on the project's data, or on drawn ones where there is none.
+    """
+    from automask.api import trying
+    from automask.api.projects import Project
+    from automask.cli.notes import printed
+
+    console = terminal()
+    with printed(console, "note: "):
+        trial = trying.try_plugin(
+            name, Project(), space=space, weights=weights, device=device, seed=seed
+        )
+    show_difference(trial, console)
+
+
+def show_difference(trial: PluginTrial, console: Console) -> None:
+    """Print the scores of both fold by fold, and what their difference tells."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (
+        "fold",
+        f"{trial.kind}.{trial.name}",
+        f"{trial.kind}.{trial.default}",
+        "difference",
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
+    pairs = zip(trial.scores, trial.base, trial.differences.tolist(), strict=True)
+    for fold, (score, base, difference) in enumerate(pairs, 1):
+        table.add_row(str(fold), f"{score:.4f}", f"{base:.4f}", f"{difference:+.4f}")
+    training = trial.recipe.training
+    console.print(
+        f"{trial.metric} of {trial.rows:,} images, {trial.recipe.describe()}, "
+        f"{training['batch_size']} images a step",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(table)
+    console.print(
+        f"difference {trial.gain:+.4f} ± {trial.spread:.4f}, the mean and the standard deviation of "
+        f"{len(trial.scores)} folds; {trial.verdict}",
+        markup=False,
+        soft_wrap=True,
+    )

@@ -19,9 +19,11 @@ app = typer.Typer()
 @app.command()
 def status(study: Study = "main", storage: Storage = None) -> None:
     """Tell how a study is doing, also while it runs elsewhere."""
-    from automask.cli.status import show_status
+    from automask.cli.status import show_plugins, show_status
 
-    show_status(_load(study, storage).status, terminal())
+    opened, console = _load(study, storage), terminal()
+    show_status(opened.status, console)
+    show_plugins(opened.plugins, console)
 
 
 @app.command("trials")
