@@ -131,7 +131,7 @@ def _range(node: ast.expr, resolve: Resolve) -> Range | None:
     options = {keyword.arg: _value(keyword.value) for keyword in node.keywords}
     if UNREAD in (*arguments, *options.values()) or None in options:
         return None
-    return RANGES[name](*arguments, **options)  # type: ignore[arg-type,misc]
+    return RANGES[name](*arguments, **options)  # type: ignore[arg-type]
 
 
 def _value(node: ast.expr) -> Any:

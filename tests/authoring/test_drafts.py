@@ -18,7 +18,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 
 
 def test_the_docs_have_one_of_every_kind_and_it_is_what_the_command_writes():
-    kinds = [re.search(r"^@(\w+)\(", block, re.MULTILINE)[1] for block in BLOCKS]
+    kinds = [re.search(r"^def my_(\w+)\(", block, re.MULTILINE)[1] for block in BLOCKS]
     assert sorted(kinds) == sorted(KINDS)
     text = PAGE.read_text("utf-8")
     assert renewed_page(text) == text, "run: python -m automask.authoring.drafts docs/plugins.md"
