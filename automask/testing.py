@@ -75,7 +75,10 @@ def load_file(file: Path) -> list[Plugin]:
         rules.check(KINDS, CHOICES)
         here = [p for p in _all_plugins() if id(p) not in before]
     if not here:
-        raise UserError(f"{file}: registers no plugin")
+        raise UserError(
+            f"{file}: registers no plugin: none of its functions has a decorator such as @loss(); "
+            "automask plugins new KIND NAME writes a file that has one"
+        )
     return here
 
 

@@ -52,34 +52,26 @@ class Draft:
     @property
     def file_test(self) -> str:
         """The test of `plugins/NAME.py`, as tests/test_NAME.py."""
-        imports = ["from automask import testing"]
-        return self._test(imports, BESIDE.format(name=self.name), path=True)
+        return self._test(BESIDE.format(name=self.name), ["from pathlib import Path"], [])
 
     def package_test(self, package: str, module: str) -> str:
         """The test of an installed `package`, whose `module` gives the plugin out."""
-        imports = ["from automask import testing", f"from {module} import {self.name}"]
-        return self._test(imports, INSTALLED.format(name=self.name, package=package))
+        head = "\n" + INSTALLED.format(name=self.name, package=package)
+        return self._test(head, [], [f"from {module} import {self.name}"])
 
-    def _test(self, own: list[str], head: str, path: bool = False) -> str:
-        text = _renamed(_example(f"{self.kind}_test"), self.kind, self.name)
-        imports, body = _split(text)
-        standard = {line for line in imports if line.split()[1] in ("json", "types")}
-        further = {line for line in imports if "automask" not in line} - standard
-        # What automask gives besides its tests' tools, such as UserError.
+    def _test(self, head: str, first: list[str], last: list[str]) -> str:
+        """The example's test with another `head`, which imports `first` and `last` too."""
+        imports, body = _split(_renamed(_example(f"{self.kind}_test"), self.kind, self.name))
+        standard = [line for line in imports if line.split()[1] in sys.stdlib_module_names]
+        # What automask gives to it besides the plugin, such as UserError.
         public = [line for line in imports if line.startswith("from automask import ")]
-        names = [name for line in public for name in line.split("import ")[1].split(", ")]
-        own = [
-            f"from automask import {', '.join([*names, 'testing'])}"
-            if line == "from automask import testing"
-            else line
-            for line in own
-        ]
-        standard |= {"from pathlib import Path"} if path else set()
-        blocks = [sorted(standard, key=_import_order), sorted(further, key=_import_order), own]
-        title = f'"""What {self.name} promises, and what it is for: pytest runs it."""'
+        names = [line.partition(" import ")[2] for line in public]
+        others = [line for line in imports if "automask" not in line and line not in standard]
+        ours = f"from automask import {', '.join([*names, 'testing'])}"
+        blocks = [sorted([*standard, *first], key=_import_order), others, [ours, *last]]
         shown = "\n\n".join("\n".join(block) for block in blocks if block)
-        gap = "\n\n\n" if head.startswith("def ") else "\n\n"
-        return f"{title}\n\n{shown}{gap}{head}\n\n{body}"
+        title = f'"""What {self.name} promises, and what it is for: pytest runs it."""'
+        return f"{title}\n\n{shown}\n\n{head}\n\n{body}"
 
 
 def draft(kind: str, name: str) -> Draft:
@@ -100,8 +92,9 @@ def draft(kind: str, name: str) -> Draft:
             f"a {kind} '{name}' is there already ({offered[name].origin}), and this one would stand in "
             "for it; give it another name"
         )
-    texts = _example(kind), _example(f"{kind}_test"), BESIDE
-    if name in {*_words("".join(texts)), *dir(builtins)} - {f"my_{kind}"}:
+    texts = _example(kind), _example(f"{kind}_test"), BESIDE.format(name=f"my_{kind}")
+    others = set().union(*map(_names, texts)) - {f"my_{kind}"}
+    if name in {"testing", "Path", *others, *dir(builtins)}:
         raise UserError(f"'{name}' means something else in the file already; give it another name")
     return Draft(kind, name)
 
@@ -129,8 +122,18 @@ def _renamed(text: str, kind: str, name: str) -> str:
     return re.sub(rf"\bmy_{kind}\b", name, text)
 
 
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z_]\w*", text))
+def _names(text: str) -> set[str]:
+    """What a text calls by a name of its own."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.FunctionDef(name=name):
+                names.add(name)
+            case ast.ClassDef(name=name):
+                names.add(name)
+            case ast.alias(name=name, asname=other):
+                names.add(other or name.partition(".")[0])
+    return names
 
 
 def _split(text: str) -> tuple[list[str], str]:

@@ -30,11 +30,12 @@ class Findings:
 @dataclass
 class Names:
     """What the names of a file mean: kinds of plugin and other things of automask by name, automask
-    itself, and all that the file binds in any way."""
+    itself, and all that the file binds in any way, if that is the `whole`."""
 
     things: dict[str, str] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
     bound: set[str] = field(default_factory=lambda: set(dir(builtins)))
+    whole: bool = True
 
     def resolve(self, node: ast.expr) -> str | None:
         """The name in automask of what an expression names, such as `loss`, or None."""
@@ -81,11 +82,7 @@ def read_source(content: str | bytes, alone: bool = True) -> Findings:
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     registers = any(names.resolve(func) in KINDS for func in calls)
     if alone and not mistakes and not registers:
-        mistakes += stray or [
-            "registers no plugin: none of its functions has a decorator such as @loss(); "
-            "automask plugins new loss NAME writes a file that has one"
-        ]
-        stray = []
+        mistakes, stray = stray, []
     return Findings(tuple(mistakes), (*stray, *_import_hints(tree, registers)))
 
 
@@ -95,16 +92,19 @@ def _names(tree: ast.Module) -> Names:
         match node:
             case ast.Import(names=aliases):
                 for alias in aliases:
-                    names.bound.add((alias.asname or alias.name).partition(".")[0])
-                    if alias.name == "automask":
-                        names.modules.add(alias.asname or alias.name)
+                    top, _, inner = alias.name.partition(".")
+                    names.bound.add(alias.asname or top)
+                    if top == "automask" and not (inner and alias.asname):
+                        names.modules.add(alias.asname or top)
             case ast.ImportFrom(module=module, names=aliases):
                 names.bound |= {alias.asname or alias.name for alias in aliases}
                 if module == "automask":
                     for alias in aliases:
                         names.things[alias.asname or alias.name] = alias.name
-                if module == "automask" and any(alias.name == "*" for alias in aliases):
-                    names.things |= {name: name for name in dir(automask)}
+                if any(alias.name == "*" for alias in aliases):
+                    names.whole = names.whole and module == "automask"
+                    given = dir(automask) if module == "automask" else []
+                    names.things |= {name: name for name in given}
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 names.bound.add(name)
             case ast.ClassDef(name=name) | ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
@@ -151,7 +151,7 @@ def _decorator_mistakes(
 ) -> Iterator[str]:
     if isinstance(func, ast.Attribute) and thing is not None and thing not in dir(automask):
         yield f"{where}: @{ast.unparse(func)}: there is no kind '{thing}'{did_you_mean(thing, KINDS)}"
-    if not isinstance(func, ast.Name) or func.id in names.bound:
+    if not isinstance(func, ast.Name) or func.id in names.bound or not names.whole:
         return
     if func.id in KINDS:
         yield f"{where}: @{func.id} comes from automask: write `from automask import {func.id}`"

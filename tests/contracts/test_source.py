@@ -6,7 +6,7 @@ import pytest
 
 from automask import testing
 from automask.contracts.source import check_source, read_source
-from automask.errors import PluginError
+from automask.errors import PluginError, UserError
 from automask.space.plugin_api import PLUGIN_API, STABLE
 from helpers.plugins import FOCAL
 
@@ -73,7 +73,6 @@ def loss(declared="", parameters="logits, target, class_counts, *, gamma=2.0", d
         ),
         (loss("", "logits, target, class_counts, *, per_row=True"), "says what it can do"),
         (loss("", "logits, target, class_counts") + LOSS, "a loss 'mine' is in line 5 already"),
-        ("x = 1\n", "registers no plugin: none of its functions has a decorator"),
         (
             "def mine(logits, target, class_counts, *, gamma=1.0): ...",
             "'mine' takes what a loss takes, and no decorator makes it one: write @loss(gamma=…)",
@@ -100,6 +99,9 @@ def test_a_mistake_is_told_with_what_to_write(text, sentence):
         loss("gamma=RANGE").replace("\n\n\n", "\nRANGE = Float(0, 5)\n\n"),
         loss("**RANGES").replace("\n\n\n", "\nRANGES = {'gamma': Float(0, 5)}\n\n"),
         loss("gamma=Float(-1, 5)", "logits, target, class_counts, /, *, gamma=-1"),
+        "x = 1\n",
+        "from mine import *\n\n@loss()\ndef own(logits, target, class_counts): ...\n\nown(1)\n",
+        "import automask.testing\n\n@automask.tta()\ndef same(images):\n    '''Same.'''\n",
         "from automask import tta\nfrom functools import cache\n\n@cache\ndef weight(): ...\n"
         "@tta()\ndef same(images):\n    '''Same.'''\n    return [images]\n",
     ],
@@ -134,6 +136,12 @@ def test_nothing_runs_where_the_text_has_mistakes(tmp_path):
         testing.check_file(file)
     assert str(told.value).count("\n") >= 3
     assert not trace.exists()
+
+
+def test_a_file_without_a_plugin_is_told_how_to_write_one(tmp_path):
+    (tmp_path / "none.py").write_text("x = 1\n")
+    with pytest.raises(UserError, match="none of its functions has a decorator such as @loss"):
+        testing.check_file(tmp_path / "none.py")
 
 
 def test_a_broken_promise_is_told_with_the_promise(tmp_path):

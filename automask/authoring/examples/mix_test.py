@@ -8,4 +8,4 @@ def test_inputs_and_targets_are_blended_alike():
     table = torch.eye(4)
     inputs, target = my_mix(table, table, np.random.default_rng(0), share=0.3)
     assert torch.allclose(inputs, target)
-    assert target.max() < 1 and torch.allclose(target.sum(1), torch.ones(4))
+    assert (target.diagonal() < 1).any() and torch.allclose(target.sum(1), torch.ones(4))
