@@ -23,7 +23,7 @@ from automask.contracts.packages import find_package
 from automask.contracts.source import check_source
 from automask.errors import PluginError, UserError
 from automask.listener import note
-from automask.space import plugin_api, plugin_modules, registry, rules
+from automask.space import plugin_modules, registry, rules
 from automask.space.kinds import KINDS, LOCAL, Plugin
 from automask.space.recipe import CHOICES
 
@@ -61,7 +61,6 @@ def load_file(file: Path) -> list[Plugin]:
     Nothing of it runs where its text has mistakes, which one `PluginError` tells.
     """
     _hint(check_source(file))
-    plugin_api.refuse_other(file)
     registry.load()
     before = {id(plugin) for plugin in _all_plugins()}
     here = [p for p in _all_plugins() if Path(p.file).absolute() == file.absolute()]
@@ -92,10 +91,10 @@ def check_package(name: str) -> list[Plugin]:
         _hint(check_source(file, alone=False))
     if folder := package.import_folder():
         sys.path.insert(0, str(folder.absolute()))
-    for module in package.modules:
-        plugin_api.refuse_other_package(module)
-        plugin_modules.run(functools.partial(importlib.import_module, module))
     registry.load()
+    for module in package.modules:
+        plugin_modules.run(functools.partial(importlib.import_module, module))
+    rules.check(KINDS, CHOICES)
     here = [
         plugin
         for plugin in _all_plugins()

@@ -31,9 +31,9 @@ class _Listing(TyperGroup):
 
 app = typer.Typer(
     cls=_Listing,
-    help="""List the plugins, of all kinds or of one, as `automask plugins loss`.
+    help="""List the plugins; show, begin or check one.
 
-    Or show, begin and check one.
+    `automask plugins loss` lists those of a kind.
     """,
     rich_markup_mode=None,
 )
@@ -63,8 +63,10 @@ def show(
     console, project = terminal(), Project()
     for plugin in plugins.show_plugin(name, project):
         console.print(str(plugin), markup=False, soft_wrap=True)
-        for line in plugins.plugin_records(plugin, project):
-            console.print(str(line), markup=False, soft_wrap=True)
+        if records := plugins.plugin_records(plugin, project):
+            console.print("\nin the studies here, whose trials differ in more than this:")
+            for record in records:
+                console.print(f"  {record}", markup=False, soft_wrap=True)
         console.print()
 
 
@@ -156,9 +158,9 @@ def try_plugin(
     device: Device = "auto",
     seed: Seed = None,
 ) -> None:
-    """Train one short trial with a plugin, and one with the default of its kind.
+    """Hold a plugin against its kind's default in a short trial.
 
-    The difference is told fold by fold, on the project's data, or on drawn ones where there is none.
+    The difference is told fold by fold, on the project's data or, without a project, on drawn ones.
     """
     from automask.api import trying
     from automask.api.projects import Project

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from automask.errors import PluginError, UserError, did_you_mean
 from automask.space.packages import GROUP
@@ -65,14 +66,14 @@ def find_package(name: str) -> PluginPackage:
     if Path(name).is_dir():
         return _in_folder(Path(name))
     try:
-        found = distribution(name)
+        installed = distribution(name)
     except (PackageNotFoundError, ValueError):
         others = {e.dist.name for e in entry_points(group=GROUP) if e.dist} - {"automask"}
         raise UserError(
             f"{name}: no such file or folder, and no such package is installed"
             f"{did_you_mean(name, others)}"
         ) from None
-    modules = [e.module for e in found.entry_points if e.group == GROUP]
+    modules = [e.module for e in installed.entry_points if e.group == GROUP]
     return PluginPackage(name, _offered(modules, name))
 
 
@@ -83,11 +84,16 @@ def _in_folder(folder: Path) -> PluginPackage:
             f"{folder}: no pyproject.toml in it, so it's no package; name a file of plugins, or "
             "automask plugins new KIND NAME --package begins one"
         )
-    table = parse_toml(read_text(file), str(file))
-    project = table.get("project", {})
-    values = project.get("entry-points", {}).get(GROUP, {})
-    modules = [EntryPoint(key, str(value), GROUP).module for key, value in values.items()]
-    return PluginPackage(project.get("name", folder.name), _offered(modules, str(file)), folder)
+    project = _table(parse_toml(read_text(file), str(file)), "project")
+    values = _table(_table(project, "entry-points"), GROUP)
+    modules = [str(value).partition(":")[0].strip() for value in values.values()]
+    name = str(project.get("name", folder.name))
+    return PluginPackage(name, _offered(modules, str(file)), folder)
+
+
+def _table(table: dict[str, Any], key: str) -> dict[str, Any]:
+    value = table.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _offered(modules: Sequence[str], where: str) -> Sequence[str]:
