@@ -15,6 +15,7 @@ from automask.data import config, description
 from automask.data.synthetic import competition
 from automask.errors import UserError
 from automask.listener import Listener, note
+from automask.space import registry
 from automask.space.plugin_descriptions import describe_named
 from automask.storage.files import atomic_write
 from automask.study import opening
@@ -82,4 +83,7 @@ def _project_with_data(project: Project) -> Iterator[Project]:
         layout = description.find_layout(data)
         with atomic_write(home.config) as beside:
             beside.write_text(config.render("data", layout.reader, layout.tables), "utf-8")
-        yield home
+        try:
+            yield home
+        finally:
+            registry.load(project)

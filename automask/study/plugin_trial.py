@@ -21,7 +21,6 @@ from automask.space.ranges import Categorical
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.trial_store import TrialStore
-from automask.study.adaptation import refuse_idle
 from automask.study.session import Session
 from automask.target import Target
 
@@ -96,8 +95,11 @@ def try_plugin(session: Session, kind: str, name: str) -> PluginTrial:
 
     assert session.space is not None
     tried, base = recipe_pair(session.space, session.data.target, kind, name)
-    alone = replace(session.space, competitors={**session.space.competitors, kind: {name: {}}})
-    refuse_idle(alone, session.data)
+    if kind == "labelling" and not session.data.numbers:
+        raise UserError(
+            f"{kind}.{name} is for a target that is a number cut into classes, such as an age, and "
+            "these data have none"
+        )
     task, folds = session.task(), session.config.search.folds
     names, scores = (f"{kind}.{name}", f"{kind}.{base[kind].name}"), []
     with tempfile.TemporaryDirectory(prefix="automask-try-") as folder:
