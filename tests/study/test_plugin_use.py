@@ -29,20 +29,25 @@ def test_a_study_notes_the_sources_of_all_that_competes_and_counts(study):
     assert noted.packages["torch"] == [packages.version_of("torch")]
 
 
-def test_a_plugin_that_was_edited_is_told_and_both_are_noted(project):
-    own(project)
-    begun = automask(project, "search", "--trials", "1", "--space", "space.toml", "--workers", "1")
-    assert begun.returncode == 0, begun.stdout + begun.stderr
-    assert "runs the plugins of this project, in plugins: mine.py" in begun.stdout
-    assert "was of" not in begun.stdout
-    own(project, FOCAL.replace("easy", "easiest"))
-    again = automask(project, "search", "--trials", "2", "--space", "space.toml", "--workers", "1")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "loss.focal is of plugins/mine.py " in again.stdout
-    assert "now and was of plugins/mine.py " in again.stdout
-    status = automask(project, "status").stdout
-    (line,) = (line for line in status.splitlines() if line.startswith("loss.focal of"))
-    assert line.count("plugins/mine.py") == 2
+def test_a_plugin_that_was_edited_is_told_and_both_are_noted(inside, heard):
+    own(inside)
+    first = opening.begin(Options(**OPTIONS))
+    assert heard.notes == ["runs the plugins of this project, in plugins: mine.py"]
+    assert not [text for text in first.notes if "was of" in text]
+    own(inside, FOCAL.replace("easy", "easiest"))
+    (told,) = (text for text in opening.begin(Options(**OPTIONS)).notes if "was of" in text)
+    before, now = StudyAttributes.read(first.study).plugins["loss.focal"]
+    assert told.startswith(f"loss.focal is of {now} now and was of {before}: finished trials")
+    assert before.startswith("plugins/mine.py ") and now.startswith("plugins/mine.py ")
+    assert f"loss.focal of {before}, then of {now}\n" in automask(inside, "status").stdout
+
+
+def test_a_command_that_nobody_hears_says_on_standard_error_what_it_runs(tmp_path):
+    own(tmp_path)
+    listed = automask(tmp_path, "plugins", "tta")
+    assert listed.stderr == "note: runs the plugins of this project, in plugins: mine.py\n"
+    (tmp_path / "plugins" / "mine.py").unlink()
+    assert automask(tmp_path, "plugins", "tta").stderr == ""
 
 
 def test_other_packages_are_told_once_and_those_of_an_earlier_automask_not(study):
