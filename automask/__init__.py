@@ -29,6 +29,7 @@ from automask.space.kinds import scheduler as scheduler
 from automask.space.kinds import split as split
 from automask.space.kinds import tracker as tracker
 from automask.space.kinds import tta as tta
+from automask.space.plugin_api import PLUGIN_API as PLUGIN_API
 from automask.space.ranges import Categorical as Categorical
 from automask.space.ranges import Float as Float
 from automask.space.ranges import Int as Int
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from automask.api.models import predict as predict
     from automask.api.plugins import check_plugins as check_plugins
     from automask.api.plugins import list_plugins as list_plugins
+    from automask.api.plugins import new_plugin as new_plugin
     from automask.api.plugins import show_plugin as show_plugin
     from automask.api.recipes import train as train
     from automask.api.searches import search as search
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from automask.api.submissions import submissions as submissions
     from automask.api.submissions import submit as submit
     from automask.api.submissions import vote as vote
+    from automask.api.trying import try_plugin as try_plugin
     from automask.api.weights import check_weights as check_weights
     from automask.api.weights import get_weights as get_weights
     from automask.api.weights import list_weights as list_weights
@@ -88,7 +91,9 @@ _LAZY = {
     **dict.fromkeys(("relabel", "suspects"), "automask.api.labels"),
     "look": "automask.api.looks",
     **dict.fromkeys(("Model", "export", "load_model", "predict"), "automask.api.models"),
-    **dict.fromkeys(("check_plugins", "list_plugins", "show_plugin"), "automask.api.plugins"),
+    **dict.fromkeys(
+        ("check_plugins", "list_plugins", "new_plugin", "show_plugin"), "automask.api.plugins"
+    ),
     "train": "automask.api.recipes",
     "search": "automask.api.searches",
     **dict.fromkeys(("Study", "load"), "automask.api.studies"),
@@ -96,6 +101,7 @@ _LAZY = {
         ("compare", "merge", "record", "submissions", "submit", "vote"), "automask.api.submissions"
     ),
     **dict.fromkeys(("check_weights", "get_weights", "list_weights"), "automask.api.weights"),
+    "try_plugin": "automask.api.trying",
     **dict.fromkeys(("Numeric", "Rows", "Tables"), "automask.data.tables"),
     **dict.fromkeys(("UserError", "did_you_mean"), "automask.errors"),
     **dict.fromkeys(("Listener", "listening"), "automask.listener"),

@@ -64,6 +64,10 @@ class Study:
     def _session(self) -> Session:
         return open_session(self.options)
 
+    def _noted(self) -> StudyAttributes:
+        with self._working():
+            return StudyAttributes.read(find_study(self.options)[2])
+
     @property
     def name(self) -> str:
         return self.options.study
@@ -76,8 +80,7 @@ class Study:
     @property
     def metric(self) -> str:
         """The name of what counts; more is better."""
-        with self._working():
-            return StudyAttributes.read(find_study(self.options)[2]).metric
+        return self._noted().metric
 
     def records(
         self,
@@ -124,6 +127,16 @@ class Study:
             trial, folds = find_trial(study, number), store.load_folds()
             assert folds is not None
             return trial_record.details(study, trial, store, int(folds.max()) + 1)
+
+    @property
+    def plugins(self) -> dict[str, list[str]]:
+        """Of each plugin that competed its packages with versions, or files with digests, by time."""
+        return self._noted().plugins or {}
+
+    @property
+    def packages(self) -> dict[str, list[str]]:
+        """The versions of automask, its libraries and the packages of plugins, by time."""
+        return self._noted().packages or {}
 
     @property
     def status(self) -> Status:

@@ -19,11 +19,11 @@ def working(project: Project, listener: Listener | None = None) -> Iterator[None
     Warnings of libraries aren't shown. What work changes of the process, such as numbers of threads, is
     as before after the block.
     """
-    registry.load(project)
     with ExitStack() as stack:
         stack.enter_context(quiet_libraries())
         stack.enter_context(quiet_optuna())
         stack.enter_context(machine.restored())
         if listener is not None:
             stack.enter_context(listening(listener))
+        registry.load(project)
         yield

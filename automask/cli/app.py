@@ -227,7 +227,10 @@ app.command()(distillation.distill)
 app.add_typer(models.app)
 
 
-app.command()(plugins.plugins)
+app.add_typer(plugins.app, name="plugins")
+
+
+app.command("try")(plugins.try_plugin)
 
 
 @app.command()

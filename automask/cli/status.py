@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -28,6 +29,13 @@ def show_status(status: Status, console: Console) -> None:
     if overview.counted:
         console.print(f"a trial takes {duration(overview.mean_seconds)} in the mean")
     console.print(_activity(overview, status.at_work, status.abandoned, now), soft_wrap=True)
+
+
+def show_plugins(plugins: Mapping[str, Sequence[str]], console: Console) -> None:
+    """Print where those plugins come from that aren't automask's own."""
+    for name, sources in plugins.items():
+        if not all(source.startswith("automask ") for source in sources):
+            console.print(f"{name} of {', then of '.join(sources)}", markup=False, soft_wrap=True)
 
 
 def _activity(overview: Overview, at_work: int, abandoned: int, now: float) -> str:

@@ -21,9 +21,10 @@ NOT_BEGUN = "Of a study that isn't begun yet."
 @app.command()
 def status(study: Study = "main", storage: Storage = None, json: Json = False) -> None:
     """Tell how a study is doing, also while it runs elsewhere."""
-    from automask.cli.status import show_status
+    from automask.cli.status import show_plugins, show_status
 
-    state = _load(study, storage).status
+    opened = _load(study, storage)
+    state = opened.status
     if json:
         overview = state.overview
         print_json(
@@ -37,10 +38,14 @@ def status(study: Study = "main", storage: Storage = None, json: Json = False) -
                 "abandoned": state.abandoned,
                 "waiting": state.waiting,
                 "mean_seconds": overview.mean_seconds,
+                "plugins": opened.plugins,
+                "packages": opened.packages,
             }
         )
         return
-    show_status(state, terminal())
+    console = terminal()
+    show_status(state, console)
+    show_plugins(opened.plugins, console)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from automask.data.dataset import METRIC
 from automask.data.file_names import check_names
 from automask.data.tables import Tables
 from automask.errors import UserError, collect, did_you_mean
-from automask.space import registry
+from automask.space import packages, registry
 from automask.storage.project import Project
 from automask.storage.text_file import check_path, parse_toml, read_text
 from automask.units import bytes_of, count_of, seconds_of
@@ -63,6 +63,8 @@ class SearchSection(BaseModel):
     disk: Annotated[str, _readable(bytes_of)] | None = None
     patience: int | None = Field(default=None, ge=1)
     tracker: str | list[str] = []
+    #: Packages of plugins, as pip is told them: "automask-mine>=0.2".
+    require_plugins: list[str] = []
 
 
 class Config(BaseModel):
@@ -89,10 +91,17 @@ def load(project: Project) -> Config:
         config = Config.model_validate(table)
     except ValidationError as error:
         errors += [_sentence(dict(mistake)) for mistake in error.errors()]
-    errors += _plugin_mistakes(table)
+    if mistakes := _plugin_mistakes(table):
+        errors += [*_missing_packages(table), *mistakes]
     collect(errors, f"{file}:")
     assert config is not None
     return config
+
+
+def refuse_missing(config: Config, project: Project) -> None:
+    """Raise `UserError` where a package of plugins that the project requires is missing or too old."""
+    sentences = packages.missing(config.search.require_plugins)
+    collect((f"search.require_plugins: {text}" for text in sentences), f"{project.config}:")
 
 
 def read(config: Config, project: Project, corrected: Path | None) -> Tables:
@@ -155,9 +164,21 @@ def _plugin_mistakes(table: dict[str, Any]) -> list[str]:
     return errors
 
 
+def _missing_packages(table: dict[str, Any]) -> list[str]:
+    """What to install, where an unknown plugin may be of a package that is required."""
+    search = table.get("search")
+    required = search.get("require_plugins") if isinstance(search, dict) else None
+    texts = (
+        [text for text in required if isinstance(text, str)] if isinstance(required, list) else []
+    )
+    return [f"search.require_plugins: {sentence}" for sentence in packages.missing(texts)]
+
+
 def _sentence(mistake: dict[str, Any]) -> str:
     where = ".".join(map(str, mistake["loc"]))
     if mistake["type"] == "extra_forbidden":
+        if where in SearchSection.model_fields:
+            return f"{where}: belongs under [search]"
         model = {"search": SearchSection}.get(mistake["loc"][0], Config)
         return f"{where}: unknown{did_you_mean(str(mistake['loc'][-1]), model.model_fields)}"
     if mistake["type"] == "missing":

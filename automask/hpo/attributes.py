@@ -107,7 +107,8 @@ class StudyAttributes(_Attributes):
     through each network, until trials tell better; `joined`, which tries what joined the space and isn't
     queued yet; the folder of weights; the edge in pixels of its `largest` images; `disk`, the bytes that
     caches and weights may take; the (library, model) pairs that were to be had, of those that were
-    asked for; whether `mirroring` keeps classes; the `depth` at which deep images are read.
+    asked for; whether `mirroring` keeps classes; the `depth` at which deep images are read; the sources
+    of its `plugins` and the versions of its `packages`, each in the order in which it went on with them.
     """
 
     model_config = ConfigDict(alias_generator=lambda name: name.replace("_", " "))
@@ -127,6 +128,8 @@ class StudyAttributes(_Attributes):
     models_asked: list[tuple[str, str]] | None = None
     mirroring: dict[str, Any] | None = None
     depth: dict[str, Any] | None = None
+    plugins: dict[str, list[str]] | None = None
+    packages: dict[str, list[str]] | None = None
     #: Written last of all, so that a study which has it has what was measured with it.
     advice: dict[str, Any] | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import multiprocessing
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from pathlib import Path
 from types import ModuleType
 
 from automask.errors import PluginError, UserError
-from automask.space import rules
+from automask.listener import is_heard, note
+from automask.space import plugin_api, rules
 from automask.space.kinds import KINDS, LOCAL, Plugin, is_local, within_local
 from automask.space.recipe import CHOICES
 from automask.space.rules import Rule
+from automask.storage.project import active
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,31 @@ def load_loose(folder: Path) -> None:
         _put_back(_aside.pop(folder))
     else:
         try:
-            for file in sorted(folder.glob("*.py")) if exists else ():
+            files = sorted(folder.glob("*.py")) if exists else []
+            if files:
+                names = ", ".join(file.name for file in files)
+                _announce(f"runs the plugins of this project, in {active().short(folder)}: {names}")
+            for file in files:
+                plugin_api.refuse_other(file)
                 run(functools.partial(importlib.import_module, f"{LOCAL}.{file.stem}"))
             rules.check(KINDS, CHOICES)
         except BaseException:
             _remove()
             raise
     _local = folder
+
+
+def _announce(text: str) -> None:
+    """Say it to whoever listens, else on standard error: no project's code runs unannounced.
+
+    A worker leaves it to the process that began it.
+    """
+    if multiprocessing.parent_process() is not None:
+        return
+    if is_heard():
+        note(text)
+    else:
+        print(f"note: {text}", file=sys.stderr)
 
 
 def _remove() -> _Loose:

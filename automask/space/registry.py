@@ -14,7 +14,7 @@ import functools
 from collections.abc import Mapping
 
 from automask.errors import UserError, did_you_mean
-from automask.space import plugin_modules, rules
+from automask.space import plugin_api, plugin_modules, rules
 from automask.space.kinds import KINDS, Plugin
 from automask.space.recipe import CHOICES
 from automask.storage.project import Project, activate
@@ -41,6 +41,8 @@ def _load_installed() -> None:
     installed = entry_points(group="automask.plugins")
     # Built-ins first: the order of listings, and of a kind's default where nothing else says.
     for entry_point in sorted(installed, key=lambda e: (e.name != "builtin", e.name, e.value)):
+        if entry_point.module.partition(".")[0] != "automask":
+            plugin_api.refuse_other_package(entry_point.module)
         plugin_modules.run(entry_point.load)
     rules.check(KINDS, CHOICES)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from automask.data import boxes, corrections, dataset
-from automask.data.config import Config, load
+from automask.data.config import Config, load, refuse_missing
 from automask.data.dataset import Dataset
 from automask.data.folds import draw_folds, own_folds, warn_parted, warn_rare
 from automask.diagnostics import groups, near_duplicates
@@ -22,6 +22,7 @@ from automask.study import (
     bad_images,
     flips,
     network_fit,
+    plugin_use,
     study_data,
     unmapped,
     untrained,
@@ -61,6 +62,7 @@ def _begin(options: Options) -> Session:
 
     bad_images.refuse_unknown(options.on_bad_image)
     config, store = override(load(options.project), options), options.store
+    refuse_missing(config, options.project)
     source = _source(options, store)
     taken = store.load_folds() if source is None else source.folds
     if options.pseudo and options.folds is None and taken is not None:
@@ -105,8 +107,10 @@ def _begin(options: Options) -> Session:
         models=chosen.models() if downloads else None,
         models_asked=asked.models() if downloads else None,
     ).write(study)
+    used, changes = plugin_use.note_use(StudyAttributes.read(study), chosen, config)
+    used.write(study)
     notes = made.notes(ready.data.attributes) if made else ()
-    notes = (*ready.notes, *notes, *filter(None, [migrated]))
+    notes = (*ready.notes, *notes, *filter(None, [migrated]), *changes)
     return replace(ready, study=study, pseudo=made, notes=notes, declared=settings["space"])
 
 
@@ -116,6 +120,7 @@ def survey(options: Options) -> Session:
     Raises `UserError` as `start` does.
     """
     config = override(load(options.project), options)
+    refuse_missing(config, options.project)
     return _ready(config, options, options.project.no_study)
 
 
