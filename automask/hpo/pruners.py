@@ -72,7 +72,7 @@ def _fold_scores(trial: FrozenTrial, folds: int) -> list[float]:
 
 
 class AtFoldEnds(BasePruner):
-    """Another pruner that sees finished folds alone: a rung's score is no sample of the same thing."""
+    """Another pruner that sees finished folds alone: a look's score is no sample of the same thing."""
 
     def __init__(self, pruner: BasePruner) -> None:
         self.pruner = pruner
@@ -90,7 +90,7 @@ def make_pruner(name: str, folds: int) -> BasePruner:
     """The pruner of that name for trials of so many folds; raises `UserError` where there is none.
 
     Ours is `two_stage`, the others are Optuna's. Those that compare like with like see fold ends, those
-    that divide a budget see rungs too. Trials keep nothing of the pruner, so that a study may go on with
+    that divide a budget a look that another pruner's search left, too. Trials keep nothing of the pruner, so that a study may go on with
     another one.
     """
     if name not in PRUNERS:

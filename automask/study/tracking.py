@@ -112,7 +112,7 @@ def _tasks(event: Event, overview: Overview) -> Iterator[tuple[Any, ...]]:
         yield "begin", number, event.recipe.values()
     elif event.what == "step":
         step = event.step
-        if step is not None and step.score is not None and step.rung is None:
+        if step is not None and step.score is not None:
             yield "record", number, _finite({f"fold_{metric}": step.score}), step.fold + 1
     else:
         figures = {"seconds": event.seconds}

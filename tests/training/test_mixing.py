@@ -545,7 +545,7 @@ def test_averaged_weights_predict_and_are_the_ones_stored(task, tmp_path, freeze
     assert np.abs(outs[0.0] - outs[0.9]).max() > 1e-4
 
 
-def test_a_rung_is_scored_by_the_average(task):
+def test_a_look_is_scored_by_the_average(task):
     made = recipe(ema_decay=0.9)
     built = network.build(made, task.data.attributes, {}, task.seed, 0)
     trainer = FoldTrainer(task, made, Features(task, made), 0, built)
