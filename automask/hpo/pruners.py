@@ -89,9 +89,8 @@ class AtFoldEnds(BasePruner):
 def make_pruner(name: str, folds: int) -> BasePruner:
     """The pruner of that name for trials of so many folds; raises `UserError` where there is none.
 
-    Ours is `two_stage`, the others are Optuna's. Those that compare like with like see fold ends, those
-    that divide a budget a look that another pruner's search left, too. Trials keep nothing of the pruner, so that a study may go on with
-    another one.
+    Ours is `two_stage`, the others are Optuna's. Those that compare like with like see fold ends alone.
+    Trials keep nothing of the pruner, so that a study may go on with another one.
     """
     if name not in PRUNERS:
         raise UserError(f"unknown pruner '{name}'{did_you_mean(name, PRUNERS)}")
