@@ -31,9 +31,10 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from automask.hpo import sampler
 from automask.hpo.attributes import StudyAttributes
 from automask.hpo.progress import Event
-from automask.hpo.proposer import Proposer, suggester
+from automask.hpo.proposer import Proposer
 from automask.hpo.pruners import TwoStage
 from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.suggester import suggester
 from automask.listener import Listener, listening
 from automask.machine import setup_process
 from automask.space import registry

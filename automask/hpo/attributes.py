@@ -61,10 +61,12 @@ class TrialAttributes(_Attributes):
 
     How it came: the recipe that was `given` by name, which may lie `outside` the space; `drawn` at
     random before the sampler knew enough; to try what `joined` the space; the recipe of trial `again`,
-    which was looked at before; begun `anyway`, though it may not end in time.
+    which was looked at before; one to begin with at a `smaller` image size, for the time that is left;
+    begun `anyway`, though it may not end in time.
 
-    Before it runs: its recipe with the hash, the `worker` that has it, `cost` in GFLOP and what `kind`
-    of, and the seconds `predicted` (None where nothing told).
+    Before it runs: its recipe with the hash, the hash that it has with the most epochs (`base`), the
+    `worker` that has it, `cost` in GFLOP and what `kind` of, and the seconds `predicted` (None where
+    nothing told).
 
     Of its run: the score of the `look` at it, noted last of all where it goes on; the fewest epochs of a
     fold where time made them less (`shortened`); the `seconds` spent, `pace` in seconds a GFLOP on
@@ -77,9 +79,11 @@ class TrialAttributes(_Attributes):
     drawn: Flag = None
     joined: Flag = None
     again: int | None = None
+    smaller: Flag = None
     anyway: Flag = None
     recipe: dict[str, Any] | None = None
     hash: str | None = None
+    base: str | None = None
     worker: str | None = None
     cost: float | None = None
     kind: str | None = None

@@ -21,8 +21,8 @@ from automask.errors import UserError
 from automask.hpo.abandoned_trials import is_alive, requeue_abandoned
 from automask.hpo.attributes import StudyAttributes, TrialAttributes, recipe_of
 from automask.hpo.optuna_internals import Rows, queued_params, rewriting
-from automask.hpo.proposer import suggester
 from automask.hpo.sampler import STARTUP
+from automask.hpo.suggester import suggester
 from automask.hpo.trials import LEFT, complete_trials, finished_trials
 from automask.space.recipe import Recipe
 from automask.space.space import Space, plain_name

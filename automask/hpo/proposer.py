@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -11,16 +10,17 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import BaseTrial, FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
+from automask.hpo.clock import Clock
 from automask.hpo.cost import Cost, seconds
 from automask.hpo.optuna_internals import claim, requeue
 from automask.hpo.race import LONGER, Race, candidates, heads_are_beaten
 from automask.hpo.sampler import STARTUP
+from automask.hpo.suggester import suggester
 from automask.hpo.trials import fold_scores
-from automask.space.ranges import Categorical, Float, Int, Range, draw
+from automask.space.ranges import Range, draw
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 
@@ -28,8 +28,6 @@ from automask.space.space import Space
 PROPOSALS = 5
 #: Recipes drawn at random for one that is new and fits.
 DRAWS = 200
-#: A trial must be expected to end before the deadline with this much to spare.
-MARGIN = 1.1
 #: A look that takes more than this share of the time that is left tells too little for it.
 DEAR = 1 / 8
 #: The last trial begins once so many times what it takes is left.
@@ -60,6 +58,11 @@ class Proposer:
     cost: Callable[[Recipe], Cost | None]
     race: Race | None = None
 
+    @property
+    def clock(self) -> Clock:
+        passes = StudyAttributes.read(self.study).passes
+        return Clock(self.deadline, *self.space.epochs, self.cost, passes)
+
     def next(self) -> Proposal | str:
         """The next trial, or why there is none. Only called under the study's lock.
 
@@ -89,19 +92,24 @@ class Proposer:
                     recipe = Recipe.from_dict(record.recipe)
                 elif record.given:
                     recipe = Recipe.from_dict(record.given)
-                if recipe.hash in _used(trials, trial.number):
-                    self._refuse(trial, "duplicate")
-                elif not record.hash and self._is_beaten(recipe, trials):
-                    self._refuse(trial, "beaten")
-                elif (fitting := self._fitting(recipe, record, trials)) is None:
-                    if waits:
-                        long.append(trial)
-                        continue
+                if why := self._unwanted(recipe, record, trials, trial.number):
+                    self._refuse(trial, why)
+                    refused += not waits
+                    continue
+                fitting = self._fitting(recipe, record, trials)
+                smaller = self._smaller(recipe, fitting, record)
+                if smaller is not None:
                     self._refuse(trial, "too long")
-                else:
+                    record = TrialAttributes(drawn=record.drawn, smaller=True)
+                    record.enqueue(self.study, smaller)
+                elif fitting is not None:
                     look = self._wants_look(recipe, record, trials)
                     return self.begin(trial, recipe if look else fitting, trials, look)
-                refused += not waits
+                elif waits:
+                    long.append(trial)
+                else:
+                    self._refuse(trial, "too long")
+                    refused += 1
         finally:
             for trial in long:
                 requeue(self.study, trial)
@@ -123,7 +131,7 @@ class Proposer:
         is noted then. Only called under the study's lock."""
         trials = [t for t in self.study.get_trials(deepcopy=False) if t.number != trial.number]
         assert self.race is not None
-        fitting = self._shortened(recipe, trials) if self.race.goes_on(look, trials) else None
+        fitting = self.clock.shorten(recipe, trials) if self.race.goes_on(look, trials) else None
         proposal = None if fitting is None else self.begin(trial, fitting, trials, new=True)
         TrialAttributes(look=look).write(trial)
         return proposal
@@ -135,15 +143,14 @@ class Proposer:
         """
         if self.deadline is None or self.race is None:
             return None
-        left = self.deadline - time.time()
-        used = _used(trials)
+        used = {TrialAttributes.read(trial).hash for trial in trials}
         for trial in candidates(trials):
             noted = TrialAttributes.read(trial)
             recipe = Recipe.from_dict(noted.recipe or {}).with_epochs(self.race.high)
-            expected = self._seconds(recipe, trials)
-            if expected is None or left > LAST * expected:
+            expected = self.clock.seconds(recipe, trials)
+            if expected is None or self.clock.left > LAST * expected:
                 return None
-            fitting = self._shortened(recipe, trials)
+            fitting = self.clock.shorten(recipe, trials)
             if fitting is None or fitting.hash in used:
                 continue
             before = trial.state != TrialState.PRUNED or bool(fold_scores(trial))
@@ -173,7 +180,7 @@ class Proposer:
             if recipe.hash in used or self._is_beaten(recipe, trials):
                 continue
             first = first or params
-            if self._shortened(recipe, trials) is not None:
+            if self.clock.shorten(recipe, trials) is not None:
                 TrialAttributes(drawn=True).enqueue(self.study, params)
                 return ""
         if first and all(TrialAttributes.read(trial).pace is None for trial in trials):
@@ -183,6 +190,31 @@ class Proposer:
         if first:
             return "no other trial is expected to end in the time that is left"
         return f"nothing new in {DRAWS} proposals: the space seems to be exhausted"
+
+    def _unwanted(
+        self, recipe: Recipe, record: TrialAttributes, trials: list[FrozenTrial], number: int
+    ) -> str:
+        """Why a proposal isn't to be tried, whatever its time; empty where it is."""
+        if not record.given and self._base(recipe) in _used(trials, number):
+            return "duplicate"
+        return "beaten" if not record.hash and self._is_beaten(recipe, trials) else ""
+
+    def _smaller(
+        self, recipe: Recipe, fitting: Recipe | None, record: TrialAttributes
+    ) -> dict[str, Any] | None:
+        """The free hyperparameters of the recipe at the next smaller image size, where time is too short
+        for a moderate number of epochs at its own; None where it isn't, or there is none."""
+        if self.deadline is None or record.hash or record.given or record.anyway:
+            return None
+        if not self.clock.is_short(fitting):
+            return None
+        own = recipe.training["image_size"]
+        sizes = [int(s) for s in self.space.training["image_size"].corners() if s < own]
+        for size in sorted(sizes, reverse=True):
+            other, params = self.space.nearest({**recipe.values(), "training.image_size": size})
+            if other.training["image_size"] < own:
+                return params
+        return None
 
     def _is_beaten(self, recipe: Recipe, trials: list[FrozenTrial]) -> bool:
         """Are only heads trained by it, and worse than what else was tried?"""
@@ -200,43 +232,23 @@ class Proposer:
         cost = self.cost(recipe)
         if cost is not None and cost.kind.startswith("cached"):
             return False
-        expected = self._seconds(recipe.with_epochs(self.race.epochs), trials)
-        if self.deadline is None or expected is None:
-            return True
+        expected = self.clock.seconds(recipe.with_epochs(self.race.epochs), trials)
         folds = 1 if cost is None else cost.folds
-        return expected / folds <= DEAR * (self.deadline - time.time())
+        return expected is None or expected / folds <= DEAR * self.clock.left
 
     def _fitting(
         self, recipe: Recipe, record: TrialAttributes, trials: list[FrozenTrial]
     ) -> Recipe | None:
         """The recipe as it should end before the deadline, or None; what was begun stays as it is."""
-        if record.anyway:
+        if record.anyway or record.hash:
             return recipe
-        if not (record.hash or record.given) or self.deadline is None:
-            return self._shortened(recipe, trials)
-        expected = self._seconds(recipe, trials)
-        ends = time.time() + MARGIN * (expected or 0.0)
-        return recipe if ends <= self.deadline or record.hash else None
+        if record.given:
+            return recipe if self.clock.fits(recipe, trials) else None
+        return self.clock.shorten(recipe, trials)
 
-    def _shortened(self, recipe: Recipe, trials: list[FrozenTrial]) -> Recipe | None:
-        """The recipe with as many epochs as should end before the deadline, or None."""
-        if self.deadline is None:
-            return recipe
-        left = self.deadline - time.time()
-        low, high = self.space.epochs
-
-        def expected(epochs: int) -> float | None:
-            value = self._seconds(recipe.with_epochs(epochs), trials)
-            return None if value is None else MARGIN * value
-
-        epochs = Race(low, high).fitting(expected, left)
-        return None if epochs is None else recipe.with_epochs(epochs)
-
-    def _seconds(self, recipe: Recipe, trials: list[FrozenTrial]) -> float | None:
-        """What the whole of it should take."""
-        cost = self.cost(recipe)
-        passes = StudyAttributes.read(self.study).passes
-        return None if cost is None else seconds(cost, trials, passes)
+    def _base(self, recipe: Recipe) -> str:
+        """The hash of the recipe with the most epochs: whatever it is given, it isn't proposed again."""
+        return recipe.with_epochs(self.space.epochs[1]).hash
 
     def _refuse(self, trial: optuna.Trial, reason: str) -> None:
         TrialAttributes(reason=reason).write(trial)
@@ -254,7 +266,10 @@ class Proposer:
         if not new and TrialAttributes.read(trial).hash == recipe.hash:
             # Some of it may be done, so that its seconds say nothing of others.
             TrialAttributes(resumed=True).write(trial)
-        TrialAttributes(recipe=recipe.to_dict(), hash=recipe.hash, worker=self.worker).write(trial)
+        base = self._base(recipe)
+        TrialAttributes(
+            recipe=recipe.to_dict(), hash=recipe.hash, base=base, worker=self.worker
+        ).write(trial)
         if (cost := self.cost(recipe)) is not None:
             # Also where nothing tells: another machine may have expected something.
             predicted = seconds(cost, trials)
@@ -270,22 +285,6 @@ def _is_startup(trials: list[FrozenTrial]) -> bool:
 
 
 def _used(trials: list[FrozenTrial], but: int | None = None) -> set[str]:
-    """The hashes of all recipes of the study, without that of one trial."""
-    hashes = {TrialAttributes.read(trial).hash for trial in trials if trial.number != but}
-    return {hash_ for hash_ in hashes if hash_}
-
-
-def suggester(trial: BaseTrial) -> Callable[[str, Range], Any]:
-    """What asks Optuna for a value of a range."""
-
-    def suggest(name: str, range_: Range) -> Any:
-        match range_:
-            case Float():
-                return trial.suggest_float(name, range_.low, range_.high, log=range_.log)
-            case Int():
-                return trial.suggest_int(name, range_.low, range_.high, log=range_.log)
-            case Categorical():
-                return trial.suggest_categorical(name, range_.choices)
-        raise UserError(f"{name}: open text can't be searched; give a list of names")
-
-    return suggest
+    """What tells all recipes of the study apart but for their epochs, without that of one trial."""
+    noted = (TrialAttributes.read(trial) for trial in trials if trial.number != but)
+    return {hash_ for one in noted if (hash_ := one.base or one.hash)}

@@ -27,10 +27,11 @@ from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, facts
 from automask.hpo.optuna_internals import claim, requeue
 from automask.hpo.progress import Event, Interrupted, Report
-from automask.hpo.proposer import Proposal, Proposer, suggester
+from automask.hpo.proposer import Proposal, Proposer
 from automask.hpo.pruners import LOOKED
 from automask.hpo.race import Race
 from automask.hpo.reporter import Reporter
+from automask.hpo.suggester import suggester
 from automask.hpo.trial_outcome import Outcome, outcome
 from automask.hpo.trials import by_end, last_failures, trials_without_rise
 from automask.listener import publish

@@ -231,6 +231,8 @@ def origin(study: optuna.Study, trial: FrozenTrial) -> str:
     record = TrialAttributes.read(trial)
     if record.again is not None:
         return f"the recipe of trial {record.again}, trained in the time that was left"
+    if record.smaller:
+        return "one of the first recipes, at a smaller image size for the time that was left"
     if record.given:
         return f"given to automask train{', from outside the space' if record.outside else ''}"
     return f"{_source(study, trial)}{', in an earlier space' if record.outside else ''}"

@@ -15,9 +15,10 @@ from optuna.trial import FixedTrial, TrialState, create_trial
 from automask.hpo import warm_start
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.progress import LOOK
-from automask.hpo.proposer import Proposer, suggester
+from automask.hpo.proposer import Proposer
 from automask.hpo.pruners import LOOKED, step_number
 from automask.hpo.race import Race
+from automask.hpo.suggester import suggester
 from automask.space.distance import parameters
 from automask.space.ranges import Range
 from automask.space.space import plain_name

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from automask.hpo import proposer, pruners, race
+from automask.hpo import clock, pruners, race
 from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.cost import Cost
 from automask.hpo.progress import Step
@@ -200,7 +200,7 @@ def test_epochs_are_all_of_them_where_nothing_tells_the_seconds():
 @pytest.fixture
 def pace(monkeypatch):
     """Whatever the trials told, a GFLOP takes a second."""
-    monkeypatch.setattr(proposer, "seconds", lambda cost, trials, passes=None: cost.gflop)
+    monkeypatch.setattr(clock, "seconds", lambda cost, trials, passes=None: cost.gflop)
 
 
 FULL = SPACE.replace("\n[loss.label_smoothing]\n", "")

@@ -340,7 +340,7 @@ def test_ctrl_c_once_ends_after_the_epoch_and_its_fold_goes_on_from_there(projec
         start_new_session=True,
     ) as process:
         files = lambda: project.glob("runs/main/study.db*")  # noqa: E731
-        wait_for(lambda: any(b"head_lr_ratio" in file.read_bytes() for file in files()))
+        wait_for(lambda: any(b'"epochs": 400' in file.read_bytes() for file in files()))
         time.sleep(3)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

@@ -149,7 +149,7 @@ def test_the_default_is_moved_to_what_is_allowed(ruled):
 def test_optuna_takes_the_names(ruled):
     import optuna
 
-    from automask.hpo.proposer import suggester
+    from automask.hpo.suggester import suggester
 
     ruled({"freeze": "head_only", "loss": "bce"}, {"training.pretrained": False, "freeze": "full"})
     chosen = made(KINDS)

@@ -15,7 +15,13 @@ from automask.training import fold as fold_module
 from automask.training.trial import fit
 from helpers.recipes import recipe
 
-FLAT = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+FLAT = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_subnormal=False)
+    | st.text()
+)
 STATES = st.recursive(
     FLAT,
     lambda inner: (

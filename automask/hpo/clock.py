@@ -1,0 +1,64 @@
+"""What fits before a deadline, by the seconds that recipes are expected to take."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial
+
+from automask.hpo.cost import Cost, seconds
+from automask.hpo.race import Race
+from automask.space.recipe import Recipe
+
+#: A trial must be expected to end before the deadline with this much to spare.
+MARGIN = 1.1
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time until the `deadline` (Unix time), for recipes of `low` to `high` epochs.
+
+    `cost` computes what a recipe costs, and `passes` are seconds a GFLOP before any trial has told
+    (see `cost.seconds`).
+    """
+
+    deadline: float | None
+    low: int
+    high: int
+    cost: Callable[[Recipe], Cost | None]
+    passes: Mapping[str, float] | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return math.inf if self.deadline is None else self.deadline - time.time()
+
+    def seconds(self, recipe: Recipe, trials: Sequence[FrozenTrial]) -> float | None:
+        """What the whole of it should take; None where nothing tells."""
+        cost = self.cost(recipe)
+        return None if cost is None else seconds(cost, trials, self.passes)
+
+    def fits(self, recipe: Recipe, trials: Sequence[FrozenTrial]) -> bool:
+        """Should it end before the deadline as it is?"""
+        expected = self.seconds(recipe, trials)
+        return expected is None or MARGIN * expected <= self.left
+
+    def shorten(self, recipe: Recipe, trials: Sequence[FrozenTrial]) -> Recipe | None:
+        """The recipe with as many epochs as should end before the deadline, or None."""
+        if self.deadline is None:
+            return recipe
+
+        def expected(epochs: int) -> float | None:
+            value = self.seconds(recipe.with_epochs(epochs), trials)
+            return None if value is None else MARGIN * value
+
+        epochs = Race(self.low, self.high).fitting(expected, self.left)
+        return None if epochs is None else recipe.with_epochs(epochs)
+
+    def is_short(self, recipe: Recipe | None) -> bool:
+        """Are its epochs fewer than a moderate number, or none?"""
+        moderate = round(math.sqrt(self.low * self.high))
+        return recipe is None or recipe.training["epochs"] < moderate
