@@ -67,7 +67,8 @@ def cost(recipe):
     """A GFLOP an epoch and fold, and next to nothing where only heads are said to train."""
     heads = recipe["loss"].name == "label_smoothing"
     kind = "cached x 32px" if heads else "full x 32px"
-    return Cost(0.1 if heads else float(recipe.training["epochs"] * FOLDS), kind, FOLDS)
+    area = (recipe.training["image_size"] / 32) ** 2
+    return Cost(0.1 if heads else recipe.training["epochs"] * FOLDS * area, kind, FOLDS)
 
 
 @pytest.fixture
@@ -232,3 +233,15 @@ def test_before_the_deadline_the_best_look_is_trained_though_it_was_pruned(insid
     assert last.state == TrialState.COMPLETE
     assert recipe_of(last).training["epochs"] < 16
     assert "in the time that was left" in origin(study.study, last)
+
+
+def test_where_epochs_would_be_few_a_smaller_size_is_tried(inside, pace):
+    text = FULL.replace("image_size = 32", "image_size = [32, 64]")
+    study = opened(inside, text=text)
+    assert study.space.default()[0].training["image_size"] == 64
+    # All epochs take 192 seconds at 64 px, of which 6 are a moderate number, and 48 at 32 px.
+    searcher(study, Limits(1, time.time() + 60)).run()
+    (first,) = finished_trials(study.study)
+    made = recipe_of(first)
+    assert (made.training["image_size"], made.training["epochs"]) == (32, 16)
+    assert "smaller image size" in origin(study.study, first)

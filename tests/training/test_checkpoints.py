@@ -15,13 +15,8 @@ from automask.training import fold as fold_module
 from automask.training.trial import fit
 from helpers.recipes import recipe
 
-FLAT = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_subnormal=False)
-    | st.text()
-)
+FLOATS = st.floats(allow_nan=False, allow_subnormal=False)
+FLAT = st.none() | st.booleans() | st.integers() | FLOATS | st.text()
 STATES = st.recursive(
     FLAT,
     lambda inner: (
