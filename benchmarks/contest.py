@@ -30,10 +30,11 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from automask.hpo import sampler
 from automask.hpo.attributes import StudyAttributes
+from automask.hpo.limits import Limits
 from automask.hpo.progress import Event
 from automask.hpo.proposer import Proposer
 from automask.hpo.pruners import TwoStage
-from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.searcher import Searcher
 from automask.hpo.suggester import suggester
 from automask.listener import Listener, listening
 from automask.machine import setup_process

@@ -80,7 +80,8 @@ def search(folder: Path, trials: int, workers: int, study: str = "main", folds: 
 
 def outside_training() -> Figure:
     """Seconds a trial that proposing, storing and saving take, in a study that trains only heads."""
-    from automask.hpo.searcher import Limits, Searcher
+    from automask.hpo.limits import Limits
+    from automask.hpo.searcher import Searcher
     from automask.storage.project import Project
     from automask.storage.trial_store import TrialStore
     from automask.study import opening

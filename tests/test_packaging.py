@@ -44,7 +44,18 @@ def declared_packages(*extras):
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     optional = (
         declared_packages(
-            *("cma", "dashboard", "dicom", "heic", "look", "onnx", "parquet", "report", "tiff"),
+            *(
+                "cma",
+                "dashboard",
+                "dicom",
+                "heic",
+                "look",
+                "lora",
+                "onnx",
+                "parquet",
+                "report",
+                "tiff",
+            ),
             *("mlflow", "tensorboard", "trackio", "wandb"),
         )
         - declared_packages()

@@ -13,7 +13,7 @@ from automask.api.studies import Study
 from automask.api.surroundings import working
 from automask.data.config import load
 from automask.errors import UserError
-from automask.hpo.searcher import Limits
+from automask.hpo.limits import Limits
 from automask.listener import Listener
 from automask.study import opening, run, untrained
 from automask.study.session import Options, read_earlier

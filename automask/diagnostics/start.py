@@ -38,13 +38,13 @@ def recipes(space: Space, network: Mapping[str, Any]) -> list[tuple[Recipe, dict
     """
     if True not in getattr(space.training["pretrained"], "choices", ()):
         return []
-    wishes: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
     if "head_only" in space.competitors["freeze"]:
         smallest = min(space.training["image_size"].corners())
-        wishes += [{**HEADS, "training.image_size": smallest}, {**HEADS, **network}]
-    wishes += [{**values, "training.pretrained": True, **network} for values in portfolio()]
+        points += [{**HEADS, "training.image_size": smallest}, {**HEADS, **network}]
+    points += [{**values, "training.pretrained": True, **network} for values in portfolio()]
     moved: dict[str, tuple[Recipe, dict[str, Any]]] = {}
-    for wish in wishes:
-        recipe, params = space.nearest(wish)
+    for point in points:
+        recipe, params = space.nearest(point)
         moved.setdefault(recipe.hash, (recipe, params))
     return list(moved.values())

@@ -18,13 +18,14 @@ from functools import cached_property
 
 import optuna
 from filelock import FileLock
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from automask.deadline import TimeUp
 from automask.errors import UserError
 from automask.hpo.abandoned_trials import requeue_abandoned
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost, facts
+from automask.hpo.limits import Limits
 from automask.hpo.optuna_internals import claim, requeue
 from automask.hpo.progress import Event, Interrupted, Report
 from automask.hpo.proposer import Proposal, Proposer
@@ -33,19 +34,16 @@ from automask.hpo.race import Race
 from automask.hpo.reporter import Reporter
 from automask.hpo.suggester import suggester
 from automask.hpo.trial_outcome import Outcome, outcome
-from automask.hpo.trials import by_end, last_failures, trials_without_rise
 from automask.listener import publish
 from automask.space.recipe import Recipe
 from automask.space.space import Space
 from automask.storage.disk import out_of_space
 from automask.storage.study_store import StudyStore
 
-FAILURES_IN_A_ROW = 10
 LATE = "the time is up"
 MOVED = "another command has changed the study's space: start this one again"
 #: A trial that takes so many times what was expected is ended, though never within a minute.
 PATIENCE, LEAST = 5.0, 60.0
-COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 PAUSE = 0.5
 #: Trains a recipe whole, by a time (Unix time) if it must.
 Train = Callable[[Recipe, Report, float], float]
@@ -53,16 +51,6 @@ Train = Callable[[Recipe, Report, float], float]
 Look = Callable[[Recipe, Report], float]
 #: What is left of the time once the last trial should have ended: it is still to be saved and told.
 RESERVE = 1.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When the search ends: `trials` complete or pruned in the study, at `deadline` (Unix time), or
-    after `patience` trials that didn't raise the ensemble's score."""
-
-    trials: int
-    deadline: float | None = None
-    patience: int | None = None
 
 
 @dataclass
@@ -126,10 +114,11 @@ class Searcher:
                 raise KeyboardInterrupt
             with FileLock(self.store.lock):
                 ended = self._ended()
-                vain = "" if ended else self._in_vain()
-                if not self._under_way():
+                trials = self.study.get_trials(deepcopy=False)
+                vain = "" if ended else self.limits.in_vain(trials, self.begun, self.so_far)
+                if not any(trial.state == TrialState.RUNNING for trial in trials):
                     ended = ended or vain
-                waits = bool(ended or vain) or self._enough_under_way()
+                waits = bool(ended or vain) or self.limits.are_under_way(trials)
                 proposal = None if waits else self._proposer.next()
             if ended:
                 return ended
@@ -146,41 +135,18 @@ class Searcher:
         if self._moved():
             return MOVED
         requeue_abandoned(self.study, self.store)
-        trials = self.study.get_trials(deepcopy=False)
         if _orphaned():
             return "the command that started this worker is gone"
-        if sum(trial.state in COUNTED for trial in trials) >= self.limits.trials:
-            return f"{self.limits.trials} trials are complete or pruned"
-        return LATE if self._late() else ""
-
-    def _in_vain(self) -> str:
-        """Why another trial is not worth it by those that have ended; empty where it is."""
-        trials = self.study.get_trials(deepcopy=False)
-        if len(last_failures(trials, self.begun)) >= FAILURES_IN_A_ROW:
-            return f"{FAILURES_IN_A_ROW} trials in a row failed"
-        if (patience := self.limits.patience) and self._without_a_rise(trials) >= patience:
-            return f"the ensemble's score hasn't risen for {patience} trials (--patience)"
-        return ""
+        reached = self.limits.reached(self.study.get_trials(deepcopy=False))
+        return reached or (LATE if self._late() else "")
 
     def _moved(self) -> bool:
         if not self.declared:
             return False
         return StudyAttributes.read(self.study).identity.get("space") != self.declared
 
-    def _without_a_rise(self, trials: list[FrozenTrial]) -> int:
-        ended = by_end(trial for trial in trials if trial.state in COUNTED)
-        return trials_without_rise(ended, self.so_far())
-
     def _late(self) -> bool:
         return self.limits.deadline is not None and time.time() >= self.limits.deadline
-
-    def _under_way(self) -> int:
-        """How many trials others train now."""
-        return len(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
-
-    def _enough_under_way(self) -> bool:
-        counted = self.study.get_trials(deepcopy=False, states=COUNTED)
-        return len(counted) + self._under_way() >= self.limits.trials
 
     def run_one(self, recipe: Recipe) -> int:
         """Train this recipe, from inside the space or from outside; the number of its trial."""
@@ -240,7 +206,7 @@ class Searcher:
                 further = self._proposer.go_on(trial, recipe, ended.value)
             if further is not None:
                 return further
-            ended = Outcome(TrialState.PRUNED)
+            ended = Outcome(TrialState.PRUNED, None, "", f"its look came to {ended.value:.4f}")
         self._end(trial, recipe, ended, seconds)
         return None
 

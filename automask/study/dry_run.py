@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from automask.data.dataset import fold_count
 from automask.hpo import cost
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
+from automask.hpo.optuna_internals import queued_params
 from automask.space.ranges import Range, draw
 from automask.space.recipe import Recipe
 from automask.study import adaptation, workers
@@ -28,6 +29,7 @@ DRAWS, BATCH = 12, 16
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 #: Where recipes of a study's queue come from, in words.
 SOURCES = {
+    "start": "heads alone, or what did best elsewhere",
     "advice": "what was measured advises it",
     "probe": "a network that the probe ranks high",
     "warm_start": "of an earlier study",
@@ -128,17 +130,18 @@ def _queue(
     space = session.space
     assert space is not None
     if not before:
-        queue = [("the default recipe", space.default()[0])]
-        for source in attributes.QUEUES:
-            why = SOURCES.get(source, source)
-            queue += [(why, space.nearest(params)[0]) for params in attributes.queue(source)]
-        return queue
+        queues = [
+            [(SOURCES[source], space.nearest(params)[0]) for params in attributes.queue(source)]
+            for source in attributes.QUEUES
+        ]
+        queues.insert(1, [("the default recipe", space.default()[0])])
+        return [planned for queue in queues for planned in queue]
     waiting = [trial for trial in before if trial.state == TrialState.WAITING]
     queue = []
     for trial in waiting:
         noted = TrialAttributes.read(trial)
         facts = noted.given or noted.recipe
-        params = trial.system_attrs.get("fixed_params", {})
+        params = queued_params(trial) or {}
         recipe = Recipe.from_dict(facts) if facts else space.nearest(params)[0]
         queue.append(("waits in the queue", recipe))
     return queue

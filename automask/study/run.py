@@ -22,7 +22,8 @@ from automask.diagnostics.advice import Advice, advice
 from automask.errors import UserError
 from automask.hpo.abandoned_trials import is_alive, requeue_lost
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
-from automask.hpo.searcher import FAILURES_IN_A_ROW, LATE, Limits
+from automask.hpo.limits import FAILURES_IN_A_ROW, Limits
+from automask.hpo.searcher import LATE
 from automask.hpo.trials import find_trial, finished_trials, last_failures, trained_trials
 from automask.hpo.warm_start import Earlier, portfolio
 from automask.listener import note, publish

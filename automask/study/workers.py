@@ -21,10 +21,11 @@ import optuna
 from automask import machine
 from automask.deadline import TimeUp, until
 from automask.errors import UserError
+from automask.hpo.limits import Limits
 from automask.hpo.optuna_study import quiet_optuna
 from automask.hpo.progress import Event, Report
 from automask.hpo.pruners import TwoStage
-from automask.hpo.searcher import LATE, Limits, Searcher
+from automask.hpo.searcher import LATE, Searcher
 from automask.listener import Listener, listening, note, publish, quiet_libraries
 from automask.space import registry
 from automask.space.recipe import Recipe

@@ -313,6 +313,9 @@ def test_help_has_a_whole_line_for_each_command(tmp_path):
         "suspects",
         "relabel",
         "label",
+        "weights",
+        "doctor",
+        "licences",
     ]
     assert all(line.endswith(".") and not line.endswith("...") for line in commands)
 

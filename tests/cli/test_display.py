@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from automask.cli.display import Display
+from automask.hpo.limits import Limits
 from automask.hpo.progress import Event, Step
-from automask.hpo.searcher import Limits
 from automask.study.run import SearchStart
 from automask.study.summary import Ended, Overview
 from helpers.recipes import recipe

@@ -12,8 +12,8 @@ import pytest
 
 from automask.api import plain
 from automask.api.plain import PlainDisplay
+from automask.hpo.limits import Limits
 from automask.hpo.progress import Event
-from automask.hpo.searcher import Limits
 from automask.space.space_file import load
 from automask.study.run import SearchEnd, SearchStart
 from automask.study.summary import Overview

@@ -9,7 +9,8 @@ from automask.diagnostics.linear_probe import Estimate, Probe, discriminants, sh
 from automask.diagnostics.transfer_matrix import CASES, MATTERS, Evidence, decide, recipes
 from automask.errors import UserError
 from automask.hpo import trials
-from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.limits import Limits
+from automask.hpo.searcher import Searcher
 from automask.space import registry, space_file
 from automask.study import adaptation, opening, run
 from automask.study.session import Options

@@ -21,7 +21,8 @@ from automask.diagnostics.model_ranking import (
 from automask.diagnostics.transfer_matrix import CASES, recipes
 from automask.hpo import trials
 from automask.hpo.attributes import StudyAttributes
-from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.limits import Limits
+from automask.hpo.searcher import Searcher
 from automask.hpo.trials import finished_trials
 from automask.space import space_file
 from automask.space.ranges import Int

@@ -3,8 +3,9 @@
 import math
 import time
 
+from automask.hpo.limits import Limits
 from automask.hpo.progress import Step
-from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.searcher import Searcher
 from automask.hpo.trials import finished_trials
 
 FOLDS = 3

@@ -20,9 +20,10 @@ from automask.hpo import abandoned_trials, cost, optuna_study, pruners
 from automask.hpo import searcher as searcher_module
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost
+from automask.hpo.limits import Limits
 from automask.hpo.progress import Step
 from automask.hpo.sampler import STARTUP
-from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.searcher import Searcher
 from automask.hpo.trials import finished_trials
 from automask.space import ranges
 from automask.space.ranges import Categorical, Float, Int

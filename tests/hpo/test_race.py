@@ -13,9 +13,10 @@ from optuna.trial import TrialState
 from automask.hpo import clock, pruners, race
 from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.cost import Cost
+from automask.hpo.limits import Limits
 from automask.hpo.progress import Step
 from automask.hpo.race import Race
-from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.searcher import Searcher
 from automask.hpo.trials import finished_trials, origin, trained
 from automask.study import opening
 from automask.study.session import Options

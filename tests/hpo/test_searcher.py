@@ -17,8 +17,9 @@ from optuna.trial import TrialState
 from automask import units
 from automask.errors import TrialError, UserError
 from automask.hpo import abandoned_trials, optuna_study, proposer, pruners
+from automask.hpo.limits import Limits
 from automask.hpo.progress import Step
-from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.searcher import Searcher
 from automask.hpo.trials import finished_trials
 from automask.study import opening, workers
 from automask.study.session import Options

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from automask.hpo.searcher import Limits
+from automask.hpo.limits import Limits
 from automask.study import run
 from automask.study.tracking import record_ensemble, tracked
 from helpers.searches import wait_for

@@ -54,9 +54,7 @@ def test_a_thing_of_several_pictures_is_exported_and_its_pictures_are_answered(t
     study, result = search(tmp_path, 'unit = "thing"', "accuracy")
     made = study.export(tmp_path / "model", method="mean")
     model = automask.load_model(tmp_path / "model")
-    assert made.difference < 1e-5 and model.contents.rejection is None
-    assert "answers each picture alone" in model.card
+    assert made.difference < 1e-5 and model.contents.rejection is not None
+    assert model.contents.pooled
     paths = result.data.test.paths
     assert len(model.predict(paths)) == len(paths)
-    with pytest.raises(automask.UserError, match="no out-of-fold rows"):
-        model.predict(paths, reject=0.9)

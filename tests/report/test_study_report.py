@@ -138,7 +138,7 @@ def test_plots_that_make_no_sense_are_sentences(session):
     )
     curves_of = [{"name": NASTY, "recipe": "x", "rungs": [], "folds": [0.5, None, 0.7]}]
     text = study_report.render(facts | {"curves": curves_of}, {})
-    assert "None was scored on the way" in text
+    assert "None was looked at first" in text
 
 
 def test_lines_leave_out_what_was_not_measured():

@@ -21,7 +21,7 @@ from automask.ensembles import ensemble, members
 from automask.errors import DiskError, UserError
 from automask.hpo import optuna_study
 from automask.hpo import trials as trials_module
-from automask.hpo.searcher import Limits
+from automask.hpo.limits import Limits
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.storage import locks

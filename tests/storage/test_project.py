@@ -11,7 +11,7 @@ from automask.api import ensembles
 from automask.data import config, description
 from automask.ensembles import members
 from automask.errors import PluginError, UserError
-from automask.hpo.searcher import Limits
+from automask.hpo.limits import Limits
 from automask.hpo.trials import complete_trials
 from automask.space import registry, rules, space_file
 from automask.space.recipe import Recipe

@@ -9,7 +9,7 @@ from automask import Categorical
 from automask.data import config, description
 from automask.data.synthetic.competition import draw_arrows
 from automask.diagnostics import flip_test
-from automask.hpo.searcher import Limits
+from automask.hpo.limits import Limits
 from automask.space import space_file
 from automask.study import adaptation, opening, workers
 from automask.study import flips as flips_module
@@ -105,7 +105,9 @@ def test_workers_search_the_space_that_was_decided(opened, monkeypatch):
             return "done"
 
     monkeypatch.setattr(
-        workers, "_searcher", lambda session, limits: seen.append(session) or Searcher()
+        workers,
+        "_searcher",
+        lambda session, limits, interrupted: seen.append(session) or Searcher(),
     )
     workers.run(opened(arrows("left", "right")), Limits(1), 1)
     assert flips(seen[0]) == (False,)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from automask import scoring
 from automask.errors import UserError
-from automask.hpo.searcher import Limits
+from automask.hpo.limits import Limits
 from automask.storage.trial_store import FoldResult, TrialStore
 from automask.study import opening, pseudo_labels, workers
 from automask.study.session import Options

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import optuna
 
-from automask.hpo.searcher import Limits, Searcher
+from automask.hpo.limits import Limits
+from automask.hpo.searcher import Searcher
 from automask.storage.trial_store import FoldResult
 from automask.study import ensemble_so_far
 from helpers.searches import FOLDS

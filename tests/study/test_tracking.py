@@ -6,7 +6,7 @@ import pytest
 
 from automask import tracker as kind
 from automask.errors import UserError
-from automask.hpo.searcher import Limits
+from automask.hpo.limits import Limits
 from automask.listener import listening
 from automask.space import registry
 from automask.study import run, tracking

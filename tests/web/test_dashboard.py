@@ -28,7 +28,7 @@ def searched(study):
     """A study with two complete trials, which take class 01 for class 2, and one that failed."""
     tried = []
 
-    def train(recipe, report):
+    def train(recipe, report, ends):
         tried.append(recipe)
         if len(tried) == 1:
             raise RuntimeError("no <b>such</b> luck")
@@ -71,7 +71,7 @@ def test_before_the_first_trial_there_is_a_page(study):
 def test_the_version_changes_as_trials_report_and_end(study):
     versions = [live.version(study)]
 
-    def train(recipe, report):
+    def train(recipe, report, ends):
         def seen(step):
             report(step)
             versions.append(live.version(study))
