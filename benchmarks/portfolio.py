@@ -99,6 +99,12 @@ def read() -> dict[str, Any]:
     return json.loads(TABLE.read_text()) if TABLE.exists() else {"candidates": [], "scores": {}}
 
 
+def whole(table: dict[str, Any]) -> list[str]:
+    """The tasks with a network of which every recipe is recorded."""
+    count = len(table["candidates"])
+    return [name for name, scores in table["scores"].items() if len(scores) == count]
+
+
 def made(of: Space, values: dict[str, Any], model: str, size: int, epochs: int) -> Recipe:
     """The recipe of these values, with a network and a size that the space need not have."""
     recipe = of.nearest({**values, "backbone": "timm", "training.pretrained": True})[0]
@@ -108,10 +114,10 @@ def made(of: Space, values: dict[str, Any], model: str, size: int, epochs: int) 
 
 
 def matrix(table: dict[str, Any], columns: Sequence[str]) -> np.ndarray:
-    """`[recipes, tasks]`: scores as a share of the best on each of these tasks, 0 where one has none."""
+    """`[recipes, tasks]`: scores as a share of the best on each of these tasks."""
     rows = range(len(table["candidates"]))
     scores = np.array(
-        [[table["scores"][one].get(str(row), [0.0])[0] for one in columns] for row in rows]
+        [[table["scores"][one][str(row)][0] for one in columns] for row in rows]
     )
     return scores / scores.max(0)
 
@@ -134,8 +140,8 @@ def report(table: dict[str, Any]) -> list[str]:
     lines = ["| task | first | best of the portfolio | default | mean of as many random ones |"]
     lines += ["| --- | --- | --- | --- | --- |"]
     for name in TASKS:
-        columns = [one for one in table["scores"] if one.startswith(f"{name} ")]
-        others = [one for one in table["scores"] if one not in columns]
+        columns = [one for one in whole(table) if one.startswith(f"{name} ")]
+        others = [one for one in whole(table) if one not in columns]
         chosen = choose(matrix(table, others))
         for column in columns:
             own = matrix(table, [column])[:, 0]
@@ -157,7 +163,7 @@ def main() -> None:
         record(options.cache)
         return
     table = read()
-    chosen = choose(matrix(table, list(table["scores"])))
+    chosen = choose(matrix(table, whole(table)))
     write_json(CHOSEN, {"recipes": [table["candidates"][index] for index in chosen]})
     print("\n".join(report(table)))
 

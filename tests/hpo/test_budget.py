@@ -20,7 +20,7 @@ from automask.hpo import abandoned_trials, cost, optuna_study, pruners
 from automask.hpo import searcher as searcher_module
 from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.cost import Cost
-from automask.hpo.limits import Limits
+from automask.hpo.limits import FAILURES_IN_A_ROW, Limits
 from automask.hpo.progress import Step
 from automask.hpo.sampler import STARTUP
 from automask.hpo.searcher import Searcher
@@ -423,7 +423,7 @@ def test_trials_that_are_all_slow_are_not_ended_for_ever(study, monkeypatch):
     with_costs(study, Limits(3), costs=of_three).run()
     with_costs(study, Limits(5), slowly, of_three).run()
     told = [trial.user_attrs.get("reason") for trial in study.study.trials]
-    assert told.count("timed out") in range(1, searcher_module.FAILURES_IN_A_ROW)
+    assert told.count("timed out") in range(1, FAILURES_IN_A_ROW)
     assert states(study).count("COMPLETE") == 5
 
 

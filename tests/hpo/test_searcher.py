@@ -330,7 +330,7 @@ def test_an_unknown_space_or_metric_gets_a_suggestion(project):
 def test_ctrl_c_once_ends_after_the_epoch_and_its_fold_goes_on_from_there(project):
     """By SIGINT to the command alone: a terminal's reaches its workers as well, which wait for word."""
     space = (project / "space.toml").read_text()
-    (project / "long.toml").write_text(re.sub(r"epochs = .*", "epochs = 400", space))
+    (project / "long.toml").write_text(re.sub(r"(?m)^epochs = .*", "epochs = 400", space))
     command = ["search", "--trials", "1", "--folds", "3", "--space", "long.toml", "--workers", "1"]
     with subprocess.Popen(
         [sys.executable, "-m", "automask", *command, "--pruner", "none"],
