@@ -116,9 +116,7 @@ def made(of: Space, values: dict[str, Any], model: str, size: int, epochs: int) 
 def matrix(table: dict[str, Any], columns: Sequence[str]) -> np.ndarray:
     """`[recipes, tasks]`: scores as a share of the best on each of these tasks."""
     rows = range(len(table["candidates"]))
-    scores = np.array(
-        [[table["scores"][one][str(row)][0] for one in columns] for row in rows]
-    )
+    scores = np.array([[table["scores"][one][str(row)][0] for one in columns] for row in rows])
     return scores / scores.max(0)
 
 

@@ -33,8 +33,9 @@ def portfolio() -> list[dict[str, Any]]:
 def recipes(space: Space, network: Mapping[str, Any]) -> list[tuple[Recipe, dict[str, Any]]]:
     """Recipes to begin with, moved into the space, with their free hyperparameters by name.
 
-    First heads alone at the smallest image size, then with the `network` that the probe found best, with
-    which those of the portfolio come too. None where nothing is pretrained.
+    First heads alone at the smallest image size, then with the `network` that the probe found best (of
+    several attributes also a head each), with which those of the portfolio come too. None where nothing
+    is pretrained.
     """
     if True not in getattr(space.training["pretrained"], "choices", ()):
         return []
@@ -42,6 +43,9 @@ def recipes(space: Space, network: Mapping[str, Any]) -> list[tuple[Recipe, dict
     if "head_only" in space.competitors["freeze"]:
         smallest = min(space.training["image_size"].corners())
         points += [{**HEADS, "training.image_size": smallest}, {**HEADS, **network}]
+        points += [{**HEADS, **network, "head": "factored"}] * (
+            "factored" in space.competitors["head"]
+        )
     points += [{**values, "training.pretrained": True, **network} for values in portfolio()]
     moved: dict[str, tuple[Recipe, dict[str, Any]]] = {}
     for point in points:

@@ -58,7 +58,11 @@ class Clock:
         epochs = Race(self.low, self.high).fitting(expected, self.left)
         return None if epochs is None else recipe.with_epochs(epochs)
 
+    @property
+    def moderate(self) -> int:
+        """The geometric mean of the fewest and the most epochs."""
+        return max(1, round(math.sqrt(self.low * self.high)))
+
     def is_short(self, recipe: Recipe | None) -> bool:
         """Are its epochs fewer than a moderate number, or none?"""
-        moderate = round(math.sqrt(self.low * self.high))
-        return recipe is None or recipe.training["epochs"] < moderate
+        return recipe is None or recipe.training["epochs"] < self.moderate

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-#: So much slower than a plain pass are a trial's FLOPs at worst: a worker has a share of the cores, and
-#: there are augmentation, optimizer and batches.
-SLOWER = 3
+#: So much slower than a plain pass are a trial's FLOPs: there are augmentation, optimizer and batches.
+#: Where a worker has fewer cores than the pass had it is more, which shortens the later folds.
+SLOWER = 1.5
+
+
+#: The way of a trial of which only the head trains, in its `kind`.
+CACHED = "cached"
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,15 @@ class Cost:
     folds: int
     machine: str = ""
 
+    @property
+    def is_cached(self) -> bool:
+        """Does only the head train?"""
+        return self.kind.startswith(CACHED)
+
     def share(self, step: Step) -> float:
         """How much of it is done at that step."""
         done = step.epoch / step.epochs
-        return done if self.kind.startswith("cached") else (step.fold + done) / self.folds
+        return done if self.is_cached else (step.fold + done) / self.folds
 
 
 def seconds(
@@ -40,7 +49,8 @@ def seconds(
 ) -> float | None:
     """What that should take by the median pace of trials on its machine; None where none tells.
 
-    Of the same model and size if there is one, else of the same kind, else by the pace of `passes`
+    Of the same model and size if there is one, else of the same kind; the slowest where features are
+    cached, which later trials find computed; else by the pace of `passes`
     through networks (see `training.flops.network`) before any trial.
     """
     here: dict[str, list[float]] = {}
@@ -52,7 +62,9 @@ def seconds(
         pace for kind, some in here.items() if kind.split()[0] == way for pace in some
     ]
     if paces:
-        return cost.gflop * statistics.median(paces)
+        # A trial that finds features computed tells nothing of one that must compute them.
+        typical = max if way == CACHED else statistics.median
+        return cost.gflop * typical(paces)
     if passes:
         return SLOWER * cost.gflop * passes.get(network, statistics.median(passes.values()))
     return None

@@ -218,10 +218,7 @@ class Proposer:
 
     def _is_beaten(self, recipe: Recipe, trials: list[FrozenTrial]) -> bool:
         """Are only heads trained by it, and worse than what else was tried?"""
-        if self.race is None or not heads_are_beaten(trials):
-            return False
-        cost = self.cost(recipe)
-        return cost is not None and cost.kind.startswith("cached")
+        return self.race is not None and heads_are_beaten(trials) and self._trains_heads(recipe)
 
     def _wants_look(
         self, recipe: Recipe, record: TrialAttributes, trials: list[FrozenTrial]
@@ -229,9 +226,9 @@ class Proposer:
         """Is it to be looked at first? Not where only heads train, which is as cheap."""
         if self.race is None or record.given or record.look is not None:
             return False
-        cost = self.cost(recipe)
-        if cost is not None and cost.kind.startswith("cached"):
+        if self._trains_heads(recipe):
             return False
+        cost = self.cost(recipe)
         expected = self.clock.seconds(recipe.with_epochs(self.race.epochs), trials)
         folds = 1 if cost is None else cost.folds
         return expected is None or expected / folds <= DEAR * self.clock.left
@@ -244,7 +241,16 @@ class Proposer:
             return recipe
         if record.given:
             return recipe if self.clock.fits(recipe, trials) else None
+        if self._trains_heads(recipe):
+            # More epochs than that make them no better, and often worse.
+            moderate = recipe.with_epochs(self.clock.moderate)
+            return moderate if self.clock.fits(moderate, trials) else None
         return self.clock.shorten(recipe, trials)
+
+    def _trains_heads(self, recipe: Recipe) -> bool:
+        """Are only heads trained by it?"""
+        cost = self.cost(recipe)
+        return cost is not None and cost.is_cached
 
     def _base(self, recipe: Recipe) -> str:
         """The hash of the recipe with the most epochs: whatever it is given, it isn't proposed again."""

@@ -166,6 +166,8 @@ def test_seconds_are_those_of_the_same_kind_here():
     seen += [trial("full b 64px", pace, here) for pace in (2.0, 3.0, 50.0)]
     assert cost.seconds(asked, seen, {"a 32px": 2.0}) == cost.seconds(asked, seen) == 30
     assert cost.seconds(asked, [*seen, trial("full a 32px", 4.0, here)]) == 40
+    heads = [trial("cached a 32px", pace, here) for pace in (0.1, 5.0, 0.2)]
+    assert cost.seconds(Cost(10, "cached a 32px", 3, here), heads) == 50
 
 
 def test_a_trial_keeps_what_was_known_of_it(study):

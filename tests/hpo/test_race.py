@@ -246,3 +246,10 @@ def test_where_epochs_would_be_few_a_smaller_size_is_tried(inside, pace):
     made = recipe_of(first)
     assert (made.training["image_size"], made.training["epochs"]) == (32, 16)
     assert "smaller image size" in origin(study.study, first)
+
+
+def test_heads_alone_get_a_moderate_number_of_epochs(study):
+    searcher(study, Limits(12)).run()
+    trials = finished_trials(study.study)
+    heads = [t for t in trials if TrialAttributes.read(t).kind == "cached x 32px"]
+    assert {recipe_of(trial).training["epochs"] for trial in heads} == {6}
