@@ -65,6 +65,8 @@ def _sources() -> Iterator[tuple[str, bytes]]:
 
 def _facts(folder: str) -> Iterator[tuple[str, bytes]]:
     installed = distribution("automask")
-    for name in ("METADATA", "entry_points.txt"):
-        yield f"{folder}/{name}", (installed.read_text(name) or "").encode()
+    # Beside its sources an installed package has its facts under an older name.
+    facts = installed.read_text("METADATA") or installed.read_text("PKG-INFO") or ""
+    yield f"{folder}/METADATA", facts.encode()
+    yield f"{folder}/entry_points.txt", (installed.read_text("entry_points.txt") or "").encode()
     yield f"{folder}/WHEEL", WHEEL.encode()

@@ -466,6 +466,10 @@ def test_in_a_browser_rows_are_filtered_stepped_through_and_decided(browser, mas
     press("a")
     assert all_("#progress")[0].text == "3 of 3 decided"
     browser.get(address)  # what was chosen is still there
+    for _ in range(50):  # once the page has run
+        if all_("#progress")[0].text == "3 of 5 decided":
+            break
+        time.sleep(0.1)
     assert all_("#progress")[0].text == "3 of 5 decided"
     assert len(all_('[aria-pressed="true"]')) == 3
     all_("#download")[0].click()

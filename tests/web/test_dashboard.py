@@ -146,9 +146,10 @@ def test_optuna_dashboard_is_behind_the_same_door(searched):
     assert len(complete_trials(searched.study)) == 2
 
 
-def test_what_is_not_there_is_a_sentence(project):
+def test_what_is_not_there_is_a_sentence(project, tmp_path_factory):
     refused(automask(project, "dashboard"), "no study 'main'")
-    refused(automask(project.parent, "label"), "run 'automask init DATA' first")
+    bare = tmp_path_factory.mktemp("bare")
+    refused(automask(bare, "label"), "run 'automask init DATA' first")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused(automask(project, "label", "--port", port), f"--port {port}: can't be listened at")
