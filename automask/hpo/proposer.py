@@ -144,7 +144,11 @@ class Proposer:
         if self.deadline is None or self.race is None:
             return None
         used = {TrialAttributes.read(trial).hash for trial in trials}
+        # Another worker may have come to its last one, too.
+        taken = {TrialAttributes.read(trial).again for trial in trials}
         for trial in candidates(trials):
+            if trial.number in taken:
+                continue
             noted = TrialAttributes.read(trial)
             recipe = Recipe.from_dict(noted.recipe or {}).with_epochs(self.race.high)
             expected = self.clock.seconds(recipe, trials)

@@ -253,3 +253,25 @@ def test_heads_alone_get_a_moderate_number_of_epochs(study):
     trials = finished_trials(study.study)
     heads = [t for t in trials if TrialAttributes.read(t).kind == "cached x 32px"]
     assert {recipe_of(trial).training["epochs"] for trial in heads} == {6}
+
+
+def test_two_workers_do_not_both_take_the_best_look(inside, pace):
+    study = opened(inside, text=FULL)
+    values = iter([0.5, 0.9, 0.1, 0.2, 0.45])
+
+    def given_look(recipe, report):
+        report(Step(0, 1, 1, 0.0))
+        return next(values)
+
+    def given_train(recipe, report, ends):
+        report(Step(FOLDS - 1, 1, 1, 0.0, 0.5, final=True))
+        return 0.5
+
+    one = searcher(study, Limits(5, time.time() + 50), given_train, given_look)
+    one.run()
+    first = one._proposer.next()
+    assert TrialAttributes.read(first.trial).again == 4
+    # A second later other epochs would fit.
+    other = searcher(study, Limits(5, time.time() + 45), given_train, given_look)
+    second = other._proposer.next()
+    assert isinstance(second, str) or TrialAttributes.read(second.trial).again is None
