@@ -42,7 +42,7 @@ clean:
 # Gigabytes are fetched: the oldest versions that pyproject.toml allows, with those of tests/oldest.txt.
 .oldest/ready: pyproject.toml tests/oldest.txt
 	python3.11 -m venv .oldest
-	.oldest/bin/pip install --quiet --constraint tests/oldest.txt --editable '.[cma]' pytest pytest-xdist hypothesis pyarrow pydicom tifffile
+	.oldest/bin/pip install --quiet --constraint tests/oldest.txt --editable '.[cma]' 'setuptools>=77' pytest pytest-xdist hypothesis pyarrow pydicom tifffile
 	touch $@
 
 .venv/ready: pyproject.toml

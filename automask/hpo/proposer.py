@@ -184,7 +184,7 @@ class Proposer:
             if recipe.hash in used or self._is_beaten(recipe, trials):
                 continue
             first = first or params
-            if self.clock.shorten(recipe, trials) is not None:
+            if self._fitting(recipe, TrialAttributes(), trials) is not None:
                 TrialAttributes(drawn=True).enqueue(self.study, params)
                 return ""
         if first and all(TrialAttributes.read(trial).pace is None for trial in trials):

@@ -189,22 +189,22 @@ class Searcher:
         cost = self.cost(short)
         if cost is not None:
             cost = replace(cost, gflop=cost.gflop / cost.folds, folds=1)
-        expected = TrialAttributes.read(trial).predicted
-        share = cost.gflop / whole.gflop if cost and (whole := self.cost(recipe)) else 1.0
-        expected = None if expected is None else share * expected
+        expected, whole = TrialAttributes.read(trial).predicted, self.cost(recipe)
+        if expected is not None and cost is not None and whole is not None:
+            expected *= cost.gflop / whole.gflop
         reporter, ended, seconds = self._watch(
             proposal, lambda report: look(short, report), cost, expected, PATIENCE
         )
         if ended is None:
             return None
-        further = None
         if ended.state == TrialState.COMPLETE and ended.value is not None:
             self._tell_pace(reporter, 1.0, seconds)
-            TrialAttributes(seconds=seconds).write(trial)
             trial.report(ended.value, LOOKED)
             with FileLock(self.store.lock):
                 further = self._proposer.go_on(trial, recipe, ended.value)
             if further is not None:
+                before = TrialAttributes.read(trial).seconds or 0.0
+                TrialAttributes(seconds=before + seconds).write(trial)
                 return further
             ended = Outcome(TrialState.PRUNED, None, "", f"its look came to {ended.value:.4f}")
         self._end(trial, recipe, ended, seconds)
@@ -269,16 +269,16 @@ class Searcher:
         return reporter, ended, time.time() - begin
 
     def _tell_pace(self, reporter: Reporter, done: float, seconds: float) -> None:
-        """Note how long the share of a cost that is `done` took."""
+        """Note how long the share of a cost that is `done` took; of heads with their features, which are
+        most of it and come before the first epoch has ended."""
         if reporter.cost is not None:
-            whole = seconds / done if reporter.pace is None else reporter.pace
+            pace = None if reporter.cost.is_cached else reporter.pace
+            whole = seconds / done if pace is None else pace
             facts(reporter.cost, whole).write(reporter.trial)
 
     def _end(self, trial: optuna.Trial, recipe: Recipe, ended: Outcome, seconds: float) -> None:
-        """Keep how a trial ended that took so long, and tell the user."""
-        before = TrialAttributes.read(trial)
-        if before.look is not None or before.resumed:
-            seconds += before.seconds or 0.0
+        """Keep how a trial ended that took so long after what it had taken before, and tell the user."""
+        seconds += TrialAttributes.read(trial).seconds or 0.0
         TrialAttributes(seconds=seconds).write(trial)
         if ended.reason:
             TrialAttributes(reason=ended.reason, message=ended.message[:1000]).write(trial)

@@ -165,14 +165,16 @@ def _refusal(step: Callable[..., Any], model: Model) -> str:
     import torch
 
     library, name = model
-    try:
-        # Without memory: layers are all that is asked.
-        with torch.device("meta"):
-            backbone = registry.get("backbone", library).function(SIDE, False, model=name)
-            step(backbone, SIDE)
-    except UserError as error:
-        return str(error)
-    except Exception:
-        # Whatever else is wrong, a trial of it says so, with its state and reason.
-        return ""
+    # Without memory, as layers are all that is asked; not every version of timm builds like that.
+    for device in ("meta", "cpu"):
+        try:
+            with torch.device(device):
+                backbone = registry.get("backbone", library).function(SIDE, False, model=name)
+                step(backbone, SIDE)
+        except UserError as error:
+            return str(error)
+        except Exception:
+            # Whatever is wrong on both, a trial of it says so, with its state and reason.
+            continue
+        break
     return ""

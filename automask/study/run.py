@@ -6,6 +6,7 @@ trials as they come and go (`automask.hpo.progress.Event`), and `SearchEnd`.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -167,7 +168,8 @@ def queue_earlier(session: Session, earlier: Sequence[Earlier]) -> str:
             "begin another with --study NAME"
         )
     noted = StudyAttributes.read(study)
-    queued = [space.default()[1], *noted.queue("advice"), *noted.queue("probe")]
+    before = [noted.queue(source) for source in noted.QUEUES if source != "warm_start"]
+    queued = [space.default()[1], *itertools.chain(*before)]
     chosen = portfolio(earlier, space, queued)
     names = [name for name, _ in chosen]
     queue = {"studies": names, "recipes": [parameters for _, parameters in chosen]}

@@ -275,3 +275,41 @@ def test_two_workers_do_not_both_take_the_best_look(inside, pace):
     other = searcher(study, Limits(5, time.time() + 45), given_train, given_look)
     second = other._proposer.next()
     assert isinstance(second, str) or TrialAttributes.read(second.trial).again is None
+
+
+def test_heads_that_would_not_end_are_not_queued_again_and_again(inside, pace, monkeypatch):
+    """With the fewest epochs they would, but they aren't given these."""
+    text = FULL.replace("[loss.cross_entropy]", "[loss.label_smoothing]")
+    study = opened(inside, text=text)
+    spent = lambda recipe: Cost(float(recipe.training["epochs"]), "cached x 32px", FOLDS)  # noqa: E731
+    one = searcher(study, Limits(3, time.time() + 5))
+    one.cost = spent
+    TrialAttributes(pace=1.0, reason="duplicate").write(trial := study.study.ask())
+    study.study.tell(trial, state=TrialState.FAIL)
+    assert one.run() == "no other trial is expected to end in the time that is left"
+    assert len(study.study.get_trials()) < 10
+
+
+def test_seconds_of_a_look_count_once(inside):
+    study = opened(inside, text=FULL)
+
+    def slow_look(recipe, report):
+        time.sleep(0.5)
+        return value_of(recipe)
+
+    begin = time.time()
+    searcher(study, Limits(4), look=slow_look).run()
+    took = time.time() - begin
+    assert 2.0 <= sum(one.seconds for one in noted(study)) <= took
+
+
+def test_the_pace_of_heads_has_their_features_in_it(study):
+    def features_first(recipe, report, ends):
+        time.sleep(0.3)
+        for epoch in (1, 2, 3):
+            report(Step(0, epoch, 3, 0.0, final=True))
+        return train(recipe, report, ends)
+
+    searcher(study, Limits(6), features_first).run()
+    heads = [one for one in noted(study) if one.kind == "cached x 32px"]
+    assert heads and all(one.pace * one.cost >= 0.3 for one in heads)

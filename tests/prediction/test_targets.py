@@ -58,3 +58,5 @@ def test_a_thing_of_several_pictures_is_exported_and_its_pictures_are_answered(t
     assert model.contents.pooled
     paths = result.data.test.paths
     assert len(model.predict(paths)) == len(paths)
+    with pytest.raises(automask.UserError, match="--unit COLUMN"):
+        model.predict(paths, reject=0.9)

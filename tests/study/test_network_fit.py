@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import timm
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,6 +121,8 @@ def test_a_mistyped_model_of_ones_own_space_is_refused():
 
 
 def test_licences_are_told_where_they_ask_for_more_than_a_name():
+    if not timm.is_model("vit_small_patch16_dinov3"):
+        pytest.skip("this timm has no DINOv3")
     models = space("resnet18", "convnextv2_nano", "vit_small_patch16_dinov3")
     (note,) = network_fit.licence_notes(models, {})
     assert "convnextv2_nano under cc-by-nc-4.0" in note
@@ -133,8 +136,10 @@ def test_licences_are_told_where_they_ask_for_more_than_a_name():
 def test_the_models_of_a_shipped_space_are_all_known_and_their_licences_written_beside(name):
     from importlib import resources
 
-    shipped = space_file.load(name)
-    assert network_fit.drop_unknown(shipped) == (shipped, [])
+    shipped, lacking = network_fit.drop_unknown(space_file.load(name))
+    if lacking:
+        assert "pip install --upgrade timm" in lacking[0]
+        pytest.skip(lacking[0])
     text = (resources.files("automask.search_spaces") / f"{name}.toml").read_text()
     for note in network_fit.licence_notes(shipped, {}):
         lines = {line.strip().strip('",').split('"')[0]: line for line in text.splitlines()}

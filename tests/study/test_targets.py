@@ -23,7 +23,8 @@ def test_labels_are_learned_each_by_itself_and_thresholds_are_theirs(tmp_path, m
     assert result.calibration is None and result.attributes == {}
     assert result.classes["rows"].tolist() == labels[:-8].sum(0).tolist()
     page = study.report(tmp_path / "report.html").read_text("utf-8")
-    assert "Hardest images" in page and 'id="classes"' in page
+    assert "Hardest images" in page and "no one class that is taken for another" in page
+    assert "All labels together, each a question of its own" in page
 
 
 def test_a_number_is_learned_in_its_own_unit(tmp_path):
@@ -38,6 +39,7 @@ def test_a_number_is_learned_in_its_own_unit(tmp_path):
     assert 1900 < result.blend.test.mean() < 2060
     page = study.report(tmp_path / "report.html").read_text("utf-8")
     assert "Hardest images" in page and 'id="classes"' not in page
+    assert "A number is off, never confused" in page
 
 
 def test_grades_are_in_the_order_of_numbers_and_have_cut_points(tmp_path):
