@@ -7,6 +7,7 @@ light augmentation, and as many epochs as fit; `submission.csv` is its answer.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -85,21 +86,18 @@ def main() -> None:
     )
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.01)
     last = int((ends - time.time()) * RESERVE)
-    epochs, done, first, schedule = 1, 0, time.time(), None
-    while done < epochs:
+    first, done = time.time(), 0
+    each = _seconds(network, loader)
+    epochs = max(1, int((ends - last - time.time()) / (each * len(loader))))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, epochs * len(loader))
+    while done < epochs and time.time() < ends - last:
         network.train()
         for images, aim in loader:
-            if schedule is None:
-                epochs = _epochs(network, images, aim, len(loader), ends - last - time.time())
-                steps = epochs * len(loader)
-                schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
-            loss = functional.cross_entropy(network(images), aim)
-            optimizer.zero_grad()
-            loss.backward()
+            functional.cross_entropy(network(images), aim).backward()
             optimizer.step()
+            optimizer.zero_grad()
             schedule.step()
             if time.time() > ends - last:
-                epochs = done
                 break
         done += 1
     network.eval()
@@ -111,16 +109,16 @@ def main() -> None:
     print(f"{done} epochs in {time.time() - first:.0f} s, {len(own)} rows, {len(held)} held out")
 
 
-def _epochs(
-    network: torch.nn.Module, images: torch.Tensor, aim: torch.Tensor, steps: int, left: float
-) -> int:
-    """As many epochs as fit by the time of a few steps."""
-    begin, tries = time.time(), 3
-    for _ in range(tries):
+def _seconds(network: torch.nn.Module, loader: DataLoader) -> float:
+    """What a step takes with its images, once the first ones have warmed everything up."""
+    network.train()
+    begin, warm, tries = time.time(), 3, 8
+    for number, (images, aim) in enumerate(itertools.islice(itertools.cycle(loader), warm + tries)):
+        if number == warm:
+            begin = time.time()
         functional.cross_entropy(network(images), aim).backward()
     network.zero_grad()
-    each = (time.time() - begin) / tries
-    return max(1, int(left / (1.15 * each * steps)))
+    return (time.time() - begin) / tries
 
 
 if __name__ == "__main__":

@@ -65,12 +65,14 @@ def prepare(folder: Path, data: str, **space: object) -> None:
         file.write('weights = "weights"\n')
 
 
-def automask(folder: Path, *arguments: str) -> None:
+def automask(folder: Path, *arguments: str) -> str:
+    """What the command prints."""
     done = subprocess.run(
         [sys.executable, "-m", "automask", *arguments], cwd=folder, capture_output=True, text=True
     )
     if done.returncode:
         raise RuntimeError(done.stderr)
+    return done.stdout
 
 
 def search(folder: Path, trials: int, workers: int, study: str = "main", folds: int = 5) -> None:

@@ -15,6 +15,8 @@ from automask.space.recipe import Recipe
 
 #: A trial must be expected to end before the deadline with this much to spare.
 MARGIN = 1.1
+#: A look that takes more than this share of the time that is left tells too little for it.
+DEAR = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,26 @@ class Clock:
 
         epochs = Race(self.low, self.high).fitting(expected, self.left)
         return None if epochs is None else recipe.with_epochs(epochs)
+
+    def trains_heads(self, recipe: Recipe) -> bool:
+        """Are only heads trained by it?"""
+        cost = self.cost(recipe)
+        return cost is not None and cost.is_cached
+
+    def fitting(self, recipe: Recipe, trials: Sequence[FrozenTrial]) -> Recipe | None:
+        """The recipe with the epochs that it gets, as it should end before the deadline; or None."""
+        if not self.trains_heads(recipe):
+            return self.shorten(recipe, trials)
+        # More epochs than that make heads no better, and often worse.
+        moderate = recipe.with_epochs(self.moderate)
+        return moderate if self.fits(moderate, trials) else None
+
+    def is_dear(self, recipe: Recipe, epochs: int, trials: Sequence[FrozenTrial]) -> bool:
+        """Does one fold of so many epochs take too much of the time that is left for a look?"""
+        cost = self.cost(recipe)
+        expected = self.seconds(recipe.with_epochs(epochs), trials)
+        folds = 1 if cost is None else cost.folds
+        return expected is not None and expected / folds > DEAR * self.left
 
     @property
     def moderate(self) -> int:

@@ -28,8 +28,6 @@ from automask.space.space import Space
 PROPOSALS = 5
 #: Recipes drawn at random for one that is new and fits.
 DRAWS = 200
-#: A look that takes more than this share of the time that is left tells too little for it.
-DEAR = 1 / 8
 #: The last trial begins once so many times what it takes is left.
 LAST = 1.25
 
@@ -97,11 +95,12 @@ class Proposer:
                     refused += not waits
                     continue
                 fitting = self._fitting(recipe, record, trials)
-                smaller = self._smaller(recipe, fitting, record)
+                smaller = self._smaller(recipe, fitting, record, trials)
                 if smaller is not None:
                     self._refuse(trial, "too long")
                     record = TrialAttributes(drawn=record.drawn, smaller=True)
                     record.enqueue(self.study, smaller)
+                    refused += not waits
                 elif fitting is not None:
                     look = self._wants_look(recipe, record, trials)
                     return self.begin(trial, recipe if look else fitting, trials, look)
@@ -204,25 +203,39 @@ class Proposer:
         return "beaten" if not record.hash and self._is_beaten(recipe, trials) else ""
 
     def _smaller(
-        self, recipe: Recipe, fitting: Recipe | None, record: TrialAttributes
+        self,
+        recipe: Recipe,
+        fitting: Recipe | None,
+        record: TrialAttributes,
+        trials: list[FrozenTrial],
     ) -> dict[str, Any] | None:
-        """The free hyperparameters of the recipe at the next smaller image size, where time is too short
-        for a moderate number of epochs at its own; None where it isn't, or there is none."""
-        if self.deadline is None or record.hash or record.given or record.anyway:
+        """The free hyperparameters of the recipe at the largest smaller image size at which the time
+        suffices for a moderate number of epochs, where it doesn't at its own; else at the smallest one
+        that has more epochs than its own. None where there is none, or time enough."""
+        clock = self.clock
+        if self.deadline is None or record.hash or record.given or record.anyway or record.smaller:
             return None
-        if not self.clock.is_short(fitting):
+        if not clock.is_short(fitting):
             return None
-        own = recipe.training["image_size"]
+        own, used, best = recipe.training["image_size"], _used(trials), None
+        most = 0 if fitting is None else fitting.training["epochs"]
         sizes = [int(s) for s in self.space.training["image_size"].corners() if s < own]
         for size in sorted(sizes, reverse=True):
             other, params = self.space.nearest({**recipe.values(), "training.image_size": size})
-            if other.training["image_size"] < own:
-                return params
-        return None
+            if other.training["image_size"] == own or self._base(other) in used:
+                continue
+            shorter = clock.fitting(other, trials)
+            if shorter is not None and shorter.training["epochs"] > most:
+                best, most = params, shorter.training["epochs"]
+            if not clock.is_short(shorter):
+                break
+        return best
 
     def _is_beaten(self, recipe: Recipe, trials: list[FrozenTrial]) -> bool:
         """Are only heads trained by it, and worse than what else was tried?"""
-        return self.race is not None and heads_are_beaten(trials) and self._trains_heads(recipe)
+        return (
+            self.race is not None and heads_are_beaten(trials) and self.clock.trains_heads(recipe)
+        )
 
     def _wants_look(
         self, recipe: Recipe, record: TrialAttributes, trials: list[FrozenTrial]
@@ -230,12 +243,10 @@ class Proposer:
         """Is it to be looked at first? Not where only heads train, which is as cheap."""
         if self.race is None or record.given or record.look is not None:
             return False
-        if self._trains_heads(recipe):
-            return False
-        cost = self.cost(recipe)
-        expected = self.clock.seconds(recipe.with_epochs(self.race.epochs), trials)
-        folds = 1 if cost is None else cost.folds
-        return expected is None or expected / folds <= DEAR * self.clock.left
+        clock = self.clock
+        return not clock.trains_heads(recipe) and not clock.is_dear(
+            recipe, self.race.epochs, trials
+        )
 
     def _fitting(
         self, recipe: Recipe, record: TrialAttributes, trials: list[FrozenTrial]
@@ -245,16 +256,7 @@ class Proposer:
             return recipe
         if record.given:
             return recipe if self.clock.fits(recipe, trials) else None
-        if self._trains_heads(recipe):
-            # More epochs than that make them no better, and often worse.
-            moderate = recipe.with_epochs(self.clock.moderate)
-            return moderate if self.clock.fits(moderate, trials) else None
-        return self.clock.shorten(recipe, trials)
-
-    def _trains_heads(self, recipe: Recipe) -> bool:
-        """Are only heads trained by it?"""
-        cost = self.cost(recipe)
-        return cost is not None and cost.is_cached
+        return self.clock.fitting(recipe, trials)
 
     def _base(self, recipe: Recipe) -> str:
         """The hash of the recipe with the most epochs: whatever it is given, it isn't proposed again."""

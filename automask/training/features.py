@@ -83,8 +83,10 @@ class Features:
         computed for now."""
         file, room = Cache(self.task.cache).features(self.key(0)), self.task.images.room
         array = open_array(file, room)
-        if array is not None:
-            return array[rows]
+        return self.compute(rows) if array is None else array[rows]
+
+    def compute(self, rows: np.ndarray) -> np.ndarray:
+        """The same, computed."""
         out = np.empty((len(rows), self.facts.D), np.float32)
         self._fill(out, self.task.pixels_of(self.recipe, 0, rows))
         return out

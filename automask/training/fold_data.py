@@ -13,7 +13,7 @@ from torch import Tensor
 from automask.data.dataset import Dataset
 from automask.errors import TrialError
 from automask.space.recipe import Recipe
-from automask.training.batches import EpochRows, draw_epoch
+from automask.training.batches import EpochRows, draw_epoch, to_device
 from automask.training.features import Features
 from automask.training.random_streams import Streams, streams
 from automask.training.task import Task, call_plugin
@@ -51,8 +51,7 @@ class FoldData:
 
     def target(self, rows: np.ndarray) -> Tensor:
         """float32 `[len(rows), C]`, what these rows are to be predicted as."""
-        index = torch.as_tensor(rows, device=self.targets.device)
-        return self.targets[self.target_of_row[index]]
+        return self.targets[self.target_of_row[to_device(rows, self.targets.device)]]
 
 
 def fold_data(task: Task, recipe: Recipe, fold: int) -> FoldData:

@@ -32,8 +32,8 @@ Section = Callable[[Path], Iterator[Figure]]
 SECTIONS: dict[str, tuple[Section, int]] = {
     "training": (training.figures, 120),
     "folds": (folds.figures, 90),
-    "sign-digits": (partial(searching.minute, "sign-digits"), 100),
-    "clothing": (partial(searching.minute, "clothing"), 110),
+    "sign-digits": (partial(searching.minute, "sign-digits"), 130),
+    "clothing": (partial(searching.minute, "clothing"), 140),
     "tests": (searching.tests, 60),
     "workers": (searching.workers, 90),
 }

@@ -15,7 +15,9 @@ from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.cost import Cost
 from automask.hpo.limits import Limits
 from automask.hpo.progress import Step
+from automask.hpo.proposer import PROPOSALS
 from automask.hpo.race import Race
+from automask.hpo.sampler import STARTUP
 from automask.hpo.searcher import Searcher
 from automask.hpo.trials import finished_trials, origin, trained
 from automask.study import opening
@@ -313,3 +315,21 @@ def test_the_pace_of_heads_has_their_features_in_it(study):
     searcher(study, Limits(6), features_first).run()
     heads = [one for one in noted(study) if one.kind == "cached x 32px"]
     assert heads and all(one.pace * one.cost >= 0.3 for one in heads)
+
+
+def test_what_never_fits_at_any_size_is_not_proposed_without_end(inside, pace):
+    """Of sixteen recipes one fits: after some that don't, such a one is drawn."""
+    study = opened(inside, text=FULL.replace("image_size = 32", "image_size = [32, 64]"))
+    limits = Limits(STARTUP + 6, time.time() + 500)
+    one = searcher(study, limits)
+    one.cost = lambda recipe: (
+        Cost(1.0, "cached x 32px", FOLDS)
+        if recipe.with_epochs(1).hash[0] == "0"
+        else Cost(1e6, f"full x {recipe.training['image_size']}px", FOLDS)
+    )
+    TrialAttributes(pace=1.0, reason="duplicate").write(trial := study.study.ask())
+    study.study.tell(trial, state=TrialState.FAIL)
+    one.run()
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    between = "".join("." if t.state in ended else "x" for t in study.study.get_trials())
+    assert max(map(len, between.split("."))) <= 2 * PROPOSALS
