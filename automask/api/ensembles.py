@@ -17,7 +17,6 @@ from automask.ensembles import blend, calibration, corrected_scores
 from automask.ensembles.calibration import Calibration
 from automask.ensembles.corrected_scores import OtherScore
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble
-from automask.ensembles.label_shift import TRAIN
 from automask.listener import note
 from automask.report import evaluation, submission
 from automask.report.evaluation import ClassTable
@@ -225,7 +224,7 @@ def ensemble(
     method: str = AUTO,
     tta: str = PLAIN,
     top: int | None = None,
-    test_shares: str | Path = TRAIN,
+    test_shares: str | Path | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     disk: str | None = None,
@@ -235,11 +234,11 @@ def ensemble(
 
     `method` is an ensemble plugin, or `auto` for the best of them; `tta` a test-time augmentation that
     competes, or `auto` for all; `top` how many of the best trials may join. `test_shares` are those of
-    the classes in test: of `train`, `even`, `estimated` from the test images, or a CSV class,share;
-    predictions are corrected for them, and all is chosen and scored at them. New test rows are predicted
-    on `device`, and `disk`, as "20GB", is what caches may take. `tracker` names plugins that note the
-    scores, as figures of the study. The predictions are written where `output` is given; `.submission`
-    has them in any case.
+    the classes in test: of `train`, `even`, `estimated` from the test images, or a CSV class,share, or
+    the search's own (`[data] test_shares`) where it is None; predictions are corrected for them, and all
+    is chosen and scored at them. New test rows are predicted on `device`, and `disk`, as "20GB", is what
+    caches may take. `tracker` names plugins that note the scores, as figures of the study. The
+    predictions are written where `output` is given; `.submission` has them in any case.
     Raises `UserError` where there is no such study, no complete trial in it, or an unknown name.
     """
     size = bytes_of(disk) if disk is not None else None
@@ -261,7 +260,7 @@ def session_ensemble(
     method: str = AUTO,
     tta: str = PLAIN,
     top: int | None = None,
-    test_shares: str | Path = TRAIN,
+    test_shares: str | Path | None = None,
     output: str | Path | None = None,
 ) -> EnsembleResult:
     """The same of an open study."""
@@ -270,6 +269,9 @@ def session_ensemble(
     ):
         note(text)
     result = EnsembleResult(
-        session, blend.blend(session, method, tta, top or TOP, str(test_shares))
+        session,
+        blend.blend(
+            session, method, tta, top or TOP, None if test_shares is None else str(test_shares)
+        ),
     )
     return result if output is None else replace(result, file=result.write(output))

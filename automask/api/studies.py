@@ -160,7 +160,7 @@ class Study:
         method: str = "auto",
         tta: str = "none",
         top: int | None = None,
-        test_shares: str | Path = "train",
+        test_shares: str | Path | None = None,
     ) -> EnsembleResult:
         """Blend the best trials: scores, members and the `submission`; nothing is trained again.
 

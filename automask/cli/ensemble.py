@@ -42,12 +42,13 @@ def ensemble(
         str, typer.Option(help="A test-time augmentation that competes, or auto for all.")
     ] = "none",
     test_shares: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="train|even|estimated|FILE",
-            help="How common the classes are in test; a file is a CSV class,share.",
+            help="How common the classes are in test; a file is a CSV class,share. As in automask.toml "
+            "where it isn't given.",
         ),
-    ] = "train",
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
     device: Annotated[str, setting("DEVICE", "Where new test rows are predicted.")] = "auto",
     disk: Disk = None,

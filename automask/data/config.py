@@ -43,6 +43,8 @@ class DataSection(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
     path: PathText
     reader: str
+    #: How common the classes are in test: train, even, or a file.
+    test_shares: str = "train"
 
 
 class SearchSection(BaseModel):
@@ -155,9 +157,9 @@ def _plugin_mistakes(table: dict[str, Any]) -> list[str]:
     name = data.get("reader") if isinstance(data, dict) else None
     if isinstance(data, dict) and isinstance(name, str) and name in registry.plugins("reader"):
         ranges = registry.get("reader", name).ranges
-        for key in data.keys() - {"path", "reader"}:
+        for key in data.keys() - DataSection.model_fields.keys():
             if key not in ranges:
-                hint = did_you_mean(key, [*ranges, "path", "reader"])
+                hint = did_you_mean(key, [*ranges, *DataSection.model_fields])
                 errors.append(f"data.{key}: unknown{hint}")
             elif data[key] not in ranges[key]:
                 errors.append(f"data.{key}: {data[key]!r} isn't {ranges[key]}")

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from automask.data.class_shares import ESTIMATED, Shares, read
 from automask.data.dataset import Dataset
 from automask.diagnostics import label_errors
-from automask.ensembles import calibration, label_shift, members, priors
+from automask.ensembles import calibration, members, priors
 from automask.ensembles.ensemble import AUTO, PLAIN, Ensemble, Member, fit
-from automask.ensembles.label_shift import ESTIMATED, TRAIN, Shares
 from automask.errors import UnfitError, UserError
 from automask.hpo.attributes import TrialAttributes
 from automask.hpo.trials import complete_trials
@@ -24,12 +24,13 @@ from automask.study.session import Session
 TRAIN_TABLES, TEST_TABLES = ("validation", "honest", "calibrated"), ("test", "undecided")
 
 
-def blend(session: Session, method: str, tta: str, top: int, shares: str = TRAIN) -> Ensemble:
+def blend(session: Session, method: str, tta: str, top: int, shares: str | None = None) -> Ensemble:
     """Blend the `top` best trials of a study by an ensemble plugin, or by the best of them (`auto`).
 
     `tta` is a view that competes with the plain one, or `auto` for all of them. Trials whose stored
-    weights don't fit are told and left out. `shares` names the class shares in test, or a file of them:
-    those `estimated` are what a blend without a correction tells of the test rows. Raises `UserError`
+    weights don't fit are told and left out. `shares` names the class shares in test, or a file of them,
+    the search's own where it is None: those `estimated` are what a blend without a correction tells of
+    the test rows. Raises `UserError`
     for an unknown name, and where no trial is complete, or none is left.
     """
     registry.load(session.options.project)
@@ -37,8 +38,10 @@ def blend(session: Session, method: str, tta: str, top: int, shares: str = TRAIN
         registry.get("ensemble", method)
     if tta != AUTO:
         registry.get("tta", tta)
+    if shares is None:
+        return _blend(session, method, tta, top, session.shares)
     if shares != ESTIMATED or not session.data.target.exclusive:
-        return _blend(session, method, tta, top, label_shift.read(shares, session.data))
+        return _blend(session, method, tta, top, read(shares, session.data))
     plain = _blend(session, method, tta, top, None)
     if not len(plain.test):
         raise UserError(

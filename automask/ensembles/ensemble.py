@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from automask.ensembles import calibration, decisions, label_shift, selection
-from automask.ensembles.label_shift import Shares
+from automask import label_shift
+from automask.data.class_shares import Shares
+from automask.ensembles import calibration, decisions, selection
 from automask.ensembles.selection import Blend, Pool
 from automask.errors import UserError
 from automask.scoring import Metric, Score
@@ -122,6 +123,18 @@ class Ensemble:
 
 # Matrices are so small that threads wait for each other longer than they work.
 @threadpool_limits.wrap(limits=1, user_api="blas")
+def _corrected(members: Sequence[Member], train: np.ndarray, shares: Shares) -> list[Member]:
+    def correct(prediction: np.ndarray) -> np.ndarray:
+        return label_shift.correct(prediction, train, shares)
+
+    def correct_one(member: Member) -> Member:
+        return replace(
+            member, validation=correct(member.validation), test=lambda: correct(member.test())
+        )
+
+    return [correct_one(member) for member in members]
+
+
 def fit(
     views: Mapping[str, Sequence[Member]],
     labels: np.ndarray,
@@ -143,7 +156,7 @@ def fit(
     """
     if shares is not None:
         train = np.bincount(labels, minlength=len(shares.values)) / len(labels)
-        views = {name: label_shift.correct(one, train, shares) for name, one in views.items()}
+        views = {name: _corrected(one, train, shares) for name, one in views.items()}
         metric = label_shift.metric_at(metric, shares)
     plain = next(iter(views))
     tables = {

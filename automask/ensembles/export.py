@@ -59,6 +59,12 @@ def choose(
     if method != "auto":
         registry.get("ensemble", method)
 
+    if session.shares is not None:
+        note(
+            f"the model predicts as if classes were as common as in train, not as data.test_shares = "
+            f"'{session.config.data.test_shares}' says"
+        )
+
     def blended(among: Sequence[Member]) -> Ensemble:
         views = blends.candidate_views(session, tta, top, among=among)
         return blends.fit_members(session, views, method, top)

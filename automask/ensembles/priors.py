@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from automask.label_shift import reweight as reweight
 from automask.prediction.decisions import add_biases as add_biases
-from automask.prediction.decisions import reweight as reweight
 from automask.scoring import Metric
 
 #: What a class's bias is changed by, the small changes first, in so many rounds over the classes.

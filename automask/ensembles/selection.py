@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from automask.ensembles import calibration, decisions, label_shift
-from automask.ensembles.label_shift import MetricAt, Shares
+from automask import label_shift
+from automask.data.class_shares import Shares
+from automask.ensembles import calibration, decisions
+from automask.label_shift import MetricAt
 from automask.scoring import Metric, Score, score, simplest_best
 from automask.space import registry
 from automask.target import SINGLE, Target

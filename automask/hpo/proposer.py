@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from automask.hpo.clock import Clock
 from automask.hpo.cost import Cost, seconds
 from automask.hpo.optuna_internals import claim, requeue
 from automask.hpo.race import LONGER, Race, candidates, heads_are_beaten
-from automask.hpo.sampler import STARTUP
+from automask.hpo.sampler import is_startup
 from automask.hpo.suggester import suggester
 from automask.hpo.trials import fold_scores
 from automask.space.ranges import Range, draw
@@ -79,7 +78,7 @@ class Proposer:
                 if last := self._last(trials):
                     return last
                 waits = any(trial.state == TrialState.WAITING for trial in trials)
-                if not waits and (refused >= PROPOSALS or _is_startup(trials)):
+                if not waits and (refused >= PROPOSALS or is_startup(trials)):
                     why = self._enqueue_random(trials)
                     if why:
                         return why
@@ -287,13 +286,6 @@ class Proposer:
             predicted = seconds(cost, trials)
             TrialAttributes(cost=cost.gflop, kind=cost.kind, predicted=predicted).write(trial)
         return Proposal(trial, recipe, look)
-
-
-def _is_startup(trials: list[FrozenTrial]) -> bool:
-    """Does the sampler know too little? It learns nothing from recipes outside the space."""
-    counted = (t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
-    inside = (trial for trial in counted if not TrialAttributes.read(trial).outside)
-    return len(list(islice(inside, STARTUP))) < STARTUP
 
 
 def _used(trials: list[FrozenTrial], but: int | None = None) -> set[str]:

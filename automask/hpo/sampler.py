@@ -6,9 +6,10 @@ A package offers one in the group `automask.samplers`: a callable that takes a s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from itertools import islice
 from typing import Any
 
 import optuna
@@ -131,3 +132,10 @@ SAMPLERS: dict[str, Maker] = {
     "nsgaii": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=STARTUP),
     "qmc": lambda seed: optuna.samplers.QMCSampler(seed=seed, warn_independent_sampling=False),
 }
+
+
+def is_startup(trials: Iterable[FrozenTrial]) -> bool:
+    """Does the sampler know too little? It learns nothing from recipes outside the space."""
+    counted = (t for t in trials if t.state in (TrialState.COMPLETE, TrialState.PRUNED))
+    inside = (trial for trial in counted if not TrialAttributes.read(trial).outside)
+    return len(list(islice(inside, STARTUP))) < STARTUP

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from automask.label_shift import reweight
 from automask.target import MULTI, ORDERED, SINGLE, Target
 
 #: How much of a graded prediction is the grade itself: more than half, so that it is the likeliest.
@@ -18,12 +19,6 @@ SURE = 0.51
 def apply(target: Target, prediction: np.ndarray, shift: np.ndarray | None) -> np.ndarray:
     """Predictions `[N, C]` by whose decision the shift is heeded; the same ones without a shift."""
     return prediction if shift is None else SHIFTS[target.name](prediction, shift)
-
-
-def reweight(probability: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Each class's probability times its factor `[C]`, so that a row sums to 1 again."""
-    out = probability * factors
-    return out / np.maximum(out.sum(1, keepdims=True), 1e-300)
 
 
 def add_biases(probability: np.ndarray, biases: np.ndarray | None) -> np.ndarray:

@@ -229,7 +229,7 @@ def _blend(session: Session) -> tuple[Facts, np.ndarray, bool]:
         replace(member, test=_first_row(member.validation))
         for member in members.load_members(session)
     ]
-    blended = fit_members(session, {PLAIN: still}, "greedy", TOP)
+    blended = fit_members(session, {PLAIN: still}, "greedy", TOP, session.shares)
     return blend_facts(session, blended), blended.honest, False
 
 

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from automask.data.dataset import fold_count
 from automask.hpo.attributes import TrialAttributes, recipe_of
 from automask.hpo.trials import by_end, complete_trials
+from automask.label_shift import correct, metric_at
 from automask.space import registry
 from automask.storage.disk import TOP
 from automask.storage.json_cache import get, put
@@ -56,5 +57,9 @@ def _score(session: Session, trials: Sequence[FrozenTrial]) -> float:
     labels, pooling = session.data.labels, session.data.pooling
     if pooling is not None:
         table, labels = np.stack([pooling.mean(one) for one in table]), labels[pooling.first]
-    blend = greedy(table, labels, session.metric, rng, size=SIZE, share=1.0)
-    return float(session.metric(labels, blend(table)))
+    metric = metric_at(session.metric, session.shares)
+    if session.shares is not None:
+        train = session.data.counts / len(session.data.labels)
+        table = np.stack([correct(one, train, session.shares) for one in table])
+    blend = greedy(table, labels, metric, rng, size=SIZE, share=1.0)
+    return float(metric(labels, blend(table)))

@@ -68,7 +68,7 @@ def _begin(options: Options) -> Session:
     if options.pseudo and options.folds is None and taken is not None:
         config = override(config, Options(folds=int(taken.max()) + 1))
     ready = _ready(config, options, store, source)
-    config, chosen, folds = ready.config, ready.space, ready.folds
+    config, chosen, folds, shares = ready.config, ready.space, ready.folds, ready.shares
     assert chosen is not None
     test_key = dataset.test_fingerprint(ready.data)
     made = (
@@ -83,6 +83,8 @@ def _begin(options: Options) -> Session:
         "space": f"{chosen.name} {chosen.fingerprint}",
         "weights": pretrained.describe_checkpoints(ready.weights),
     }
+    if shares is not None or "test shares" in StudyAttributes.read(study).identity:
+        settings["test shares"] = "train" if shares is None else shares.text
     learns_from = options.pseudo or (made.source if made else None)
     if learns_from or "pseudo-labels" in StudyAttributes.read(study).identity:
         settings["pseudo-labels"] = f"of study '{learns_from}'" if learns_from else "none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from automask import machine
 from automask.data import dataset
+from automask.data.class_shares import Shares
 from automask.data.config import Config, load
 from automask.data.dataset import Dataset
 from automask.data.images import Images
@@ -102,6 +104,11 @@ class Session:
     def metric(self) -> Callable[[np.ndarray, np.ndarray], float]:
         return registry.get("metric", self.config.search.metric).function
 
+    @cached_property
+    def shares(self) -> Shares | None:
+        """The classes' shares in test where the project says that they are others than in train."""
+        return study_data.test_shares(self.config, self.options.project, self.data)
+
     @property
     def caches(self) -> int:
         """The bytes that the workers' caches may need at once."""
@@ -125,9 +132,8 @@ class Session:
         resizes = {plugin.name: plugin.function for plugin in registry.plugins("resize").values()}
         room = room or self.room()
         data, cache = self.data, self.store.cache
-        whole = len(data.train)
-        depth, mapped = data.depth, self.mapped
-        return Images(data.paths, self.largest, resizes, cache, room, depth, whole, mapped)
+        own = cache, room, data.depth, len(data.train), self.mapped
+        return Images(data.paths, self.largest, resizes, *own)
 
     def task(self, room: DiskBudget | None = None) -> Task:
         """What training needs, with torch set up for this process."""
@@ -144,6 +150,7 @@ class Session:
             weights=self.weights,
             device=machine.device(self.options.device),
             lessons=self.pseudo,
+            shares=self.shares,
         )
 
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automask.data import class_shares, dataset, depth_survey
 from automask.data import config as config_file
-from automask.data import dataset, depth_survey
+from automask.data.class_shares import Shares
 from automask.data.config import Config
 from automask.data.dataset import Dataset
 from automask.data.depth import EARLIER, Depth
 from automask.data.tables import Tables
+from automask.errors import UserError
 from automask.hpo.attributes import StudyAttributes
 from automask.storage.project import Project
 from automask.storage.study_store import StudyStore
@@ -73,3 +75,15 @@ def _as_begun(tables: Tables, metric: str, attributes: StudyAttributes) -> Datas
         return data
     earlier = dataset.prepare(tables, metric, as_text=True)
     return earlier if labels == dataset.labels_fingerprint(earlier) else data
+
+
+def test_shares(config: Config, project: Project, data: Dataset) -> Shares | None:
+    """What `[data] test_shares` asks for; raises `UserError` where a search can't have it."""
+    asked, key = config.data.test_shares, f"{project.config}: data.test_shares ="
+    if asked == class_shares.ESTIMATED:
+        raise UserError(
+            f"{key} {asked}: a search has no test probabilities to estimate shares from; write train, "
+            f"even or a file, and ask automask ensemble --test-shares {asked}"
+        )
+    named = asked in (class_shares.TRAIN, class_shares.EVEN)
+    return class_shares.read(asked if named else str(project.path(asked)), data, key)

@@ -11,9 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from automask.data.class_shares import Shares
 from automask.data.dataset import Attributes, Dataset, fold_count, test_fingerprint
 from automask.data.images import Images, Prepared
 from automask.data.preprocessing import prepare
+from automask.label_shift import correct, metric_at
 from automask.space import registry
 from automask.space.recipe import Recipe
 from automask.training.pretrained import Checkpoint
@@ -39,7 +41,8 @@ class Lessons(Protocol):
 class Task:
     """All that trials of a study share. `folds` is the fold of each train row `[N]`.
 
-    With `lessons` each fold also trains on test rows, whose numbers follow those of train.
+    With `lessons` each fold also trains on test rows, whose numbers follow those of train. Where classes
+    have other `shares` in test than in train, scores are of predictions corrected for them, at them.
     """
 
     data: Dataset
@@ -51,10 +54,13 @@ class Task:
     weights: Mapping[str, Checkpoint]
     device: torch.device
     lessons: Lessons | None = None
+    shares: Shares | None = None
 
     def score(self, rows: np.ndarray, prediction: np.ndarray) -> float:
         """The metric of predictions `[n, C]` of train rows."""
-        metric = registry.get("metric", self.metric).function
+        metric = metric_at(registry.get("metric", self.metric).function, self.shares)
+        if self.shares is not None:
+            prediction = correct(prediction, self.data.counts / len(self.data.labels), self.shares)
         return float(metric(*self.data.scored(rows, prediction)))
 
     @cached_property

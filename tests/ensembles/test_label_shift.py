@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automask.ensembles import ensemble, label_shift
+from automask import label_shift
+from automask.data import class_shares
+from automask.data.class_shares import Shares
+from automask.ensembles import ensemble
 from automask.ensembles.ensemble import Member
-from automask.ensembles.label_shift import MetricAt, Shares
 from automask.errors import UserError
+from automask.label_shift import MetricAt
 from automask.space import registry
 from automask.target import MULTI
 from helpers.probabilities import macro_f1
@@ -100,15 +103,15 @@ def test_a_class_that_test_has_none_of_is_never_said_nor_scored():
 
 def test_only_classes_of_which_a_row_has_one_have_shares():
     data = SimpleNamespace(target=MULTI, counts=np.ones(3))
-    assert label_shift.read("train", data) is None
+    assert class_shares.read("train", data) is None
     with pytest.raises(UserError, match=r"exactly one.*any number of labels a row"):
-        label_shift.read("even", data)
+        class_shares.read("even", data)
 
 
 def shares_of(tmp_path, text, classes=("cat", "dog")):
     file = tmp_path / "shares.csv"
     file.write_text(text)
-    return label_shift.read_file(file, classes)
+    return class_shares.read_file(file, classes)
 
 
 def test_a_file_of_shares_in_any_unit_and_order(tmp_path):
