@@ -19,14 +19,14 @@ class MetricAt:
 
     metric: Metric
     shares: np.ndarray
-    _target: np.ndarray | None = field(default=None, init=False, repr=False)
-    _rows: np.ndarray | None = field(default=None, init=False, repr=False)
+    _drawn: tuple[np.ndarray, np.ndarray] | None = field(default=None, init=False, repr=False)
 
     def __call__(self, target: np.ndarray, prediction: np.ndarray) -> float:
-        # A search scores the same rows thousands of times.
-        if target is not self._target:
-            self._target, self._rows = target, draw_rows(target, self.shares)
-        return self.metric(target[self._rows], prediction[self._rows])
+        # A search scores the same rows thousands of times, in several threads.
+        drawn = self._drawn
+        if drawn is None or drawn[0] is not target:
+            self._drawn = drawn = target, draw_rows(target, self.shares)
+        return self.metric(target[drawn[1]], prediction[drawn[1]])
 
 
 def metric_at(metric: Metric, shares: Shares | None) -> Metric:

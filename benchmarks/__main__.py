@@ -21,7 +21,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 from benchmarks.measure import Figure
 
 FOLDER = Path(__file__).parent
-GROUPS = ("startup", "decoding", "heads", "epochs", "searches")
+GROUPS = ("startup", "decoding", "heads", "epochs", "blending", "searches")
 PACKAGES = ("torch", "torchvision", "timm", "optuna", "numpy", "opencv-python-headless", "pillow")
 
 

@@ -47,7 +47,8 @@ class Member:
 @dataclass(frozen=True)
 class Part:
     """What a member is in the blend: its weight (None for a method without weights), the share of rows
-    where its class is another than the blend's, and what the out-of-fold score loses without it."""
+    where its class is another than the blend's, and what the out-of-fold score loses without it, the
+    others weighted as before."""
 
     member: Member
     weight: float | None
@@ -177,6 +178,19 @@ def fit(
         return indices, blend, decisions.apply(target, blend(table[indices]), choice.shift)
 
     indices, blend, validation = blended(able)
+
+    def without(index: int) -> np.ndarray:
+        """The blend's predictions without a member: the others' weights stay where it has some."""
+        others = [other for other in indices if other != index]
+        weights = getattr(blend, "weights", None)
+        if weights is None:
+            return blended(others)[2]
+        shares = np.array([weights[indices.index(other)] for other in others])
+        if not shares.any():
+            return blended(others)[2]
+        rest = np.tensordot(shares / shares.sum(), table[others], axes=1)
+        return decisions.apply(target, rest, choice.shift)
+
     value = metric(labels, validation)
     weights = getattr(blend, "weights", [None] * len(indices))
     answers = [target.decide(member) for member in table]
@@ -191,7 +205,7 @@ def fit(
                     None if weight is None else float(weight),
                     float(metric(labels, table[index])),
                     float(target.differ(answers[index], own).mean()),
-                    float(value - metric(labels, blended(others)[2])) if others else 0.0,
+                    float(value - metric(labels, without(index))) if others else 0.0,
                 )
             )
     undecided = blend(np.stack([members[index].test() for index in indices]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from automask import label_shift
+from automask import label_shift, machine
 from automask.data.class_shares import Shares
 from automask.ensembles import calibration, decisions
 from automask.label_shift import MetricAt
@@ -107,12 +108,19 @@ class Pool:
         return self.cache[key]
 
     def crossed(self, view: str, method: str, without: Folds = EVERYTHING) -> np.ndarray:
-        """`[n, C]`: the rows outside those folds, each fold of them by a blend that saw neither."""
+        """`[n, C]`: the rows outside those folds, each fold of them by a blend that saw neither.
+
+        Folds side by side, as what takes long in a blend leaves the other cores to others.
+        """
         out = np.empty(self.views[view].shape[1:])
-        for fold in np.unique(self.folds[self.seen(without)]).tolist():
+
+        def fill(fold: int) -> None:
             left = without | {fold}
             held = self.folds[~self.seen(left)] == fold
             out[self.folds == fold] = self.outside(view, method, left)[held]
+
+        with ThreadPoolExecutor(machine.cores()) as executor:
+            list(executor.map(fill, np.unique(self.folds[self.seen(without)]).tolist()))
         return out[self.seen(without)]
 
 

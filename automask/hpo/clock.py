@@ -43,10 +43,15 @@ class Clock:
         cost = self.cost(recipe)
         return None if cost is None else seconds(cost, trials, self.passes)
 
+    def expected(self, recipe: Recipe, trials: Sequence[FrozenTrial]) -> float | None:
+        """Seconds that are to be left for it; None where nothing tells."""
+        seconds = self.seconds(recipe, trials)
+        return None if seconds is None else MARGIN * seconds
+
     def fits(self, recipe: Recipe, trials: Sequence[FrozenTrial]) -> bool:
         """Should it end before the deadline as it is?"""
-        expected = self.seconds(recipe, trials)
-        return expected is None or MARGIN * expected <= self.left
+        expected = self.expected(recipe, trials)
+        return expected is None or expected <= self.left
 
     def shorten(self, recipe: Recipe, trials: Sequence[FrozenTrial]) -> Recipe | None:
         """The recipe with as many epochs as should end before the deadline, or None."""
@@ -54,8 +59,7 @@ class Clock:
             return recipe
 
         def expected(epochs: int) -> float | None:
-            value = self.seconds(recipe.with_epochs(epochs), trials)
-            return None if value is None else MARGIN * value
+            return self.expected(recipe.with_epochs(epochs), trials)
 
         epochs = Race(self.low, self.high).fitting(expected, self.left)
         return None if epochs is None else recipe.with_epochs(epochs)
@@ -85,6 +89,11 @@ class Clock:
         """The geometric mean of the fewest and the most epochs."""
         return max(1, round(math.sqrt(self.low * self.high)))
 
+    @property
+    def enough(self) -> int:
+        """Half of them: what images of another size are worth, fewer epochs aren't (docs/budget.md)."""
+        return max(self.low, round(self.moderate / 2))
+
     def is_short(self, recipe: Recipe | None) -> bool:
-        """Are its epochs fewer than a moderate number, or none?"""
-        return recipe is None or recipe.training["epochs"] < self.moderate
+        """Are its epochs too few, or none?"""
+        return recipe is None or recipe.training["epochs"] < self.enough
