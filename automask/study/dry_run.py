@@ -17,7 +17,7 @@ from automask.hpo.attributes import StudyAttributes, TrialAttributes
 from automask.hpo.optuna_internals import queued_params
 from automask.space.ranges import Range, draw
 from automask.space.recipe import Recipe
-from automask.study import adaptation, worker_count
+from automask.study import adaptation, workers
 from automask.study.session import Session
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def dry_run(session: Session, trials: int, count: int | None) -> DryRun:
     def suggest(name: str, range_: Range) -> Any:
         return draw(range_, rng)
 
-    count = count or worker_count.automatic_workers(session.options.device)
+    count = count or workers.automatic_workers(session.options.device)
     folds = fold_count(session.folds)
     return DryRun(
         session.options.study,

@@ -29,7 +29,7 @@ from automask.hpo.trials import find_trial, finished_trials, last_failures, trai
 from automask.hpo.warm_start import Earlier, portfolio
 from automask.listener import note, publish
 from automask.space.recipe import Recipe
-from automask.study import flips, opening, pseudo_labels, untrained, worker_count, workers
+from automask.study import flips, opening, pseudo_labels, untrained, workers
 from automask.study.session import Options, Session, options_of
 from automask.study.summary import Ended, Overview, ended_trial, overview
 
@@ -83,9 +83,9 @@ def search(
     started = datetime.now()
     for text in session.notes:
         note(text)
-    asked, most = count, count or worker_count.automatic_workers(session.options.device)
+    count = count or workers.automatic_workers(session.options.device)
     before, folds = overview(session), session.config.search.folds
-    publish(SearchStart(before, limits, most, folds, bool(before.ended)))
+    publish(SearchStart(before, limits, count, folds, bool(before.ended)))
     interrupted, verdict = False, ""
     try:
         with untrained.forgotten_on_error(session):
@@ -95,9 +95,7 @@ def search(
                 advise_new_study(session, limits.deadline)
                 if earlier:
                     note(queue_earlier(session, earlier))
-                if not asked:
-                    most = worker_count.timely_workers(session, limits.deadline, most)
-            ending = workers.run(session, limits, most)
+            ending = workers.run(session, limits, count)
             verdict = pseudo_labels.verdict(session) if session.pseudo else ""
     except TimeUp:
         ending = LATE

@@ -21,7 +21,7 @@ from automask.hpo.limits import Limits
 from automask.hpo.progress import Step
 from automask.hpo.searcher import Searcher
 from automask.hpo.trials import finished_trials
-from automask.study import opening, worker_count
+from automask.study import opening, workers
 from automask.study.session import Options
 from automask.training import pretrained
 from helpers.commands import automask, refused
@@ -302,7 +302,7 @@ def test_without_weights_and_without_a_hub_the_ways_out_are_told_at_once(project
 def test_workers_are_counted_or_left_to_the_machine():
     assert units.count_of("auto") is None
     assert units.count_of("12") == 12
-    assert 1 <= worker_count.automatic_workers("cpu") <= 4
+    assert 1 <= workers.automatic_workers("cpu") <= 4
 
 
 def test_an_unknown_space_or_metric_gets_a_suggestion(project):
