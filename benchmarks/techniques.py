@@ -28,6 +28,7 @@ from automask.space import registry
 from automask.space.kinds import DEFAULTS
 from automask.space.recipe import TRAINING, TRAINING_DEFAULTS, Choice, Recipe
 from automask.storage.trial_store import TrialStore
+from automask.target import SINGLE
 from automask.training.trial import fit
 from benchmarks.subsamples import SHARED, SOURCES, Source, task
 
@@ -123,8 +124,9 @@ def techniques() -> list[Technique]:
     found = []
     for kind, default in DEFAULTS.items():
         for plugin in registry.plugins(kind).values():
-            # No weights of other libraries are here, and random ones learn nothing in so few steps.
-            if plugin.name == default or kind == "backbone":
+            # No weights of other libraries are here, and random ones learn nothing in so few steps; the
+            # tasks ask for single classes.
+            if plugin.name == default or kind == "backbone" or not plugin.takes(SINGLE):
                 continue
             needs = NEEDS.get(f"{kind}.{plugin.name}", NEEDS.get(kind))
             change = {kind: (plugin.name, {})}
