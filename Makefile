@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest lint bench gpu licences sbom clean
+.PHONY: demo test test-oldest lint docs bench gpu licences sbom clean
 
 demo: .venv/ready
 	$(BIN)/automask demo
@@ -17,6 +17,11 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, in site/, and the blocks of the docs that take long.
+docs: .venv/ready
+	$(BIN)/pytest -m docs tests/test_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks
@@ -37,7 +42,7 @@ sbom: .venv/ready .sbom/ready
 	touch $@
 
 clean:
-	rm -rf .venv .oldest .sbom demo sbom.cdx.json
+	rm -rf .venv .oldest .sbom demo site sbom.cdx.json
 
 # Gigabytes are fetched: the oldest versions that pyproject.toml allows, with those of tests/oldest.txt.
 .oldest/ready: pyproject.toml tests/oldest.txt

@@ -20,8 +20,9 @@ def list_plugins(kind: str | None = None, folder: Folder = ".") -> list[PluginDe
 
     Raises `UserError` for an unknown kind, and where a plugin of the project can't be loaded.
 
-    >>> [plugin.name for plugin in list_plugins("tta")]
-    ['none', 'flip', 'multi_crop', 'multi_scale']
+    Examples:
+        >>> [plugin.name for plugin in list_plugins("tta")]
+        ['none', 'flip', 'multi_crop', 'multi_scale']
     """
     registry.load(open_project(folder))
     return describe_all(kind)
@@ -32,8 +33,9 @@ def show_plugin(name: str, folder: Folder = ".") -> list[PluginDescription]:
 
     Raises `UserError` with a suggestion where there is none.
 
-    >>> [plugin.kind for plugin in show_plugin("focal")]
-    ['loss']
+    Examples:
+        >>> [plugin.kind for plugin in show_plugin("focal")]
+        ['loss']
     """
     registry.load(open_project(folder))
     return describe_named(name)

@@ -103,8 +103,9 @@ def record(name: str, score: float, folder: Folder = ".") -> None:
 def submissions(folder: Folder = ".") -> Submissions:
     """The kept submissions, the oldest first: `.table` is a data frame of their CV and leaderboard.
 
-    >>> submissions("nowhere").table.empty
-    True
+    Examples:
+        >>> submissions("nowhere").table.empty
+        True
     """
     return archive.overview(open_project(folder).submissions)
 
@@ -123,10 +124,11 @@ def compare(
     wrote one of the files, says how sure it is. A page with the pictures that differ is written to
     `html`. Raises `UserError` where the files don't fit each other or the data.
 
-    >>> _ = Path("old.csv").write_text("id,age\\nx,1\\ny,0\\n")
-    >>> _ = Path("new.csv").write_text("id,age\\nx,1\\ny,1\\n")
-    >>> compare("old.csv", "new.csv").table.to_numpy().tolist()
-    [['y', '0', '1']]
+    Examples:
+        >>> _ = Path("old.csv").write_text("id,age\\nx,1\\ny,0\\n")
+        >>> _ = Path("new.csv").write_text("id,age\\nx,1\\ny,1\\n")
+        >>> compare("old.csv", "new.csv").table.to_numpy().tolist()
+        [['y', '0', '1']]
     """
     project = open_project(folder)
     data = answers.load_data(project)
@@ -166,10 +168,11 @@ def vote(
     Of classes with as many votes the one of the earliest file wins. Written where `output` is given.
     Raises `UserError` where the files don't fit each other, or the weights them.
 
-    >>> for name, last in ("a.csv", 1), ("b.csv", 0), ("c.csv", 0):
-    ...     _ = Path(name).write_text(f"id,age\\nx,1\\ny,{last}\\n")
-    >>> vote(["a.csv", "b.csv", "c.csv"]).frame["age"].tolist()
-    ['1', '0']
+    Examples:
+        >>> for name, last in ("a.csv", 1), ("b.csv", 0), ("c.csv", 0):
+        ...     _ = Path(name).write_text(f"id,age\\nx,1\\ny,{last}\\n")
+        >>> vote(["a.csv", "b.csv", "c.csv"]).frame["age"].tolist()
+        ['1', '0']
     """
     result = votes.vote(list(map(Path, files)), weights, answers.load_data(open_project(folder)))
     if output is not None:
@@ -185,10 +188,11 @@ def merge(
     Written where `output` is given. Raises `UserError` where a file doesn't fit, or the attributes are
     not each answered once.
 
-    >>> _ = Path("age.csv").write_text("id,age\\nx,1\\ny,0\\n")
-    >>> _ = Path("mask.csv").write_text("id,mask\\ny,off\\nx,on\\n")
-    >>> merge(["age.csv", "mask.csv"]).to_numpy().tolist()
-    [['x', '1', 'on'], ['y', '0', 'off']]
+    Examples:
+        >>> _ = Path("age.csv").write_text("id,age\\nx,1\\ny,0\\n")
+        >>> _ = Path("mask.csv").write_text("id,mask\\ny,off\\nx,on\\n")
+        >>> merge(["age.csv", "mask.csv"]).to_numpy().tolist()
+        [['x', '1', 'on'], ['y', '0', 'off']]
     """
     frame = votes.merge(list(map(Path, files)), answers.load_data(open_project(folder)))
     if output is not None:

@@ -1,6 +1,6 @@
-"""What is said of a plugin: by itself, and as a row of the table in README.md.
+"""What is said of a plugin: by itself, and as a row of the table in docs/plugin-list.md.
 
-``python -m automask.space.plugin_descriptions README.md`` writes the latter anew.
+``python -m automask.space.plugin_descriptions docs/plugin-list.md`` writes the latter anew.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _promise(kind: Kind[Any]) -> list[str]:
 
 
 def markdown_table() -> str:
-    """The built-in plugins as a table for README.md."""
+    """The built-in plugins as a table for docs/plugin-list.md."""
     lines = ["| kind | plugin | what it does | hyperparameters |", "|---|---|---|---|"]
     for kind in KINDS:
         built_in = [p for p in registry.plugins(kind).values() if p.origin == "built in"]
@@ -138,13 +138,13 @@ def _ranges(plugin: Plugin) -> Iterable[str]:
         yield key if isinstance(range_, Text) else f"{key}: {range_}"
 
 
-def renewed_readme(readme: str) -> str:
-    """The text of README.md with the table as it is to be, between its two marks."""
-    before, _, rest = readme.partition(BEGIN)
+def renewed_page(page: str) -> str:
+    """The text of docs/plugin-list.md with the table as it is to be, between its two marks."""
+    before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{markdown_table()}\n\n{END}{after}"
 
 
 if __name__ == "__main__":
     file = Path(sys.argv[1])
-    file.write_text(renewed_readme(file.read_text("utf-8")), encoding="utf-8")
+    file.write_text(renewed_page(file.read_text("utf-8")), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,20 +156,6 @@ def test_the_process_is_as_before(study, folder):
     automask.search(folder=folder, trials=2, **ASKED)
     assert torch.get_num_threads() == threads
     assert logging.getLogger("optuna").handlers == handlers
-
-
-def test_the_example_in_the_readme_runs(tmp_path, monkeypatch):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    example = readme.partition("## From Python")[2].partition("```python\n")[2].partition("```")[0]
-    small = example.replace('trials=20, timeout="2h"', "trials=2, **ASKED")
-    assert small != example
-    draw_table(tmp_path / "photos")
-    (tmp_path / "space.toml").write_text(SPACE)
-    monkeypatch.chdir(tmp_path)
-    names = {"ASKED": ASKED}
-    exec(small, names)
-    assert list(names["study"].out_of_fold.columns[:2]) == ["id", "fold"]
-    assert (tmp_path / "submission.csv").is_file() and (tmp_path / "report.html").is_file()
 
 
 def test_a_script_needs_no_guard_for_its_workers(study, folder):

@@ -359,12 +359,12 @@ def test_show_tells_every_plugin_of_a_name_and_suggests(tmp_path):
     assert automask(tmp_path, "plugins", "show").returncode == 2
 
 
-def test_the_table_in_the_readme_is_that_of_the_registry():
-    file = Path(__file__).parents[2] / "README.md"
+def test_the_table_in_the_docs_is_that_of_the_registry():
+    file = Path(__file__).parents[2] / "docs" / "plugin-list.md"
     text = file.read_text("utf-8")
     assert text.count(plugin_descriptions.BEGIN) == text.count(plugin_descriptions.END) == 1
-    assert plugin_descriptions.renewed_readme(text) == text, (
-        "run: python -m automask.space.plugin_descriptions README.md"
+    assert plugin_descriptions.renewed_page(text) == text, (
+        "run: python -m automask.space.plugin_descriptions docs/plugin-list.md"
     )
     for plugin in EVERY:
         assert f"| `{plugin.name}` | {plugin.summary}" in text

@@ -28,6 +28,11 @@ def automask(folder, *arguments, **environment):
     )
 
 
+def script(folder, file):
+    """Run a Python file in `folder`, forked as well."""
+    return begun(os.path.abspath(folder), [str(file)])
+
+
 def begun(folder, arguments):
     asked = json.dumps([folder, arguments]).encode()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:

@@ -57,7 +57,11 @@ if __name__ == "__main__":
     gc.freeze()  # what is never looked through isn't copied
     serve(socket.socket(fileno=int(sys.argv[1])))
     try:
-        runpy.run_module("automask", run_name="__main__", alter_sys=True)
+        if sys.argv[1:] and sys.argv[1].endswith(".py"):
+            del sys.argv[0]
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        else:
+            runpy.run_module("automask", run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         atexit._run_exitfuncs()
         sys.stdout.flush()
