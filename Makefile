@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-oldest lint docs bench gpu licences sbom clean
+.PHONY: demo test test-oldest lint docs package bench gpu licences sbom clean
 
 demo: .venv/ready
 	$(BIN)/automask demo
@@ -23,6 +23,17 @@ docs: .venv/ready
 	$(BIN)/pytest -m docs tests/test_docs.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+# The wheel and the sdist in dist/, and the demo run from each in an environment that has nothing else but
+# what .venv has of other packages.
+package: .venv/ready
+	rm -rf dist .package
+	$(BIN)/python -m build --no-isolation
+	set -e; for file in dist/*; do \
+	  folder=.package/$$(basename $$file); \
+	  $(BIN)/python -m tests.helpers.environments $$folder $$file; \
+	  $$folder/bin/automask demo $$folder/demo; \
+	done
+
 bench: .venv/ready
 	$(BIN)/python -m benchmarks
 
@@ -42,7 +53,7 @@ sbom: .venv/ready .sbom/ready
 	touch $@
 
 clean:
-	rm -rf .venv .oldest .sbom demo site sbom.cdx.json
+	rm -rf .venv .oldest .package .sbom build demo dist site sbom.cdx.json
 
 # Gigabytes are fetched: the oldest versions that pyproject.toml allows, with those of tests/oldest.txt.
 .oldest/ready: pyproject.toml tests/oldest.txt

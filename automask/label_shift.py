@@ -55,13 +55,15 @@ def draw_rows(labels: np.ndarray, shares: np.ndarray) -> np.ndarray:
     count = min(MOST * rows, int(np.ceil(rows / weights[weights > 0].min() - 1e-6)))
     edges = np.cumsum(weights) / weights.sum()
     places = np.searchsorted(edges, (np.arange(count) + 0.5) / count)
-    return order[places.clip(max=rows - 1)]
+    sample: np.ndarray = order[places.clip(max=rows - 1)]
+    return sample
 
 
 def reweight(probability: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Each class's probability times its factor `[C]`, so that a row sums to 1 again."""
     out = probability * factors
-    return out / np.maximum(out.sum(1, keepdims=True), 1e-300)
+    shares: np.ndarray = out / np.maximum(out.sum(1, keepdims=True), 1e-300)
+    return shares
 
 
 def correct(prediction: np.ndarray, train: np.ndarray, shares: Shares) -> np.ndarray:

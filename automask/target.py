@@ -66,7 +66,8 @@ class Target:
 
     def renumber(self, labels: np.ndarray, places: np.ndarray, classes: int) -> np.ndarray:
         """The labels where the classes are others, of so many: class c is class `places[c]` there."""
-        return places[labels]
+        numbers: np.ndarray = places[labels]
+        return numbers
 
     def strata(self, labels: np.ndarray) -> np.ndarray:
         """What folds have their share of: a class each `[N]`, or label sets `[N, C]`."""
@@ -89,27 +90,32 @@ class Target:
 
     def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
         """bool `[N]`: where two tables of answers differ; numbers do by a tenth of a deviation."""
-        return answers != others
+        different: np.ndarray = answers != others
+        return different
 
     def misfit(self, labels: np.ndarray, prediction: np.ndarray) -> np.ndarray:
         """`[N]` how little each row's labels fit what is predicted: only their order has a meaning."""
         import numpy as np
 
-        return -prediction[np.arange(len(labels)), labels]
+        misfit: np.ndarray = -prediction[np.arange(len(labels)), labels]
+        return misfit
 
     def decide(self, prediction: np.ndarray) -> np.ndarray:
         """The answers, as labels are, from predictions `[N, C]`."""
-        return prediction.argmax(1)
+        answers: np.ndarray = prediction.argmax(1)
+        return answers
 
     def harden(self, prediction: np.ndarray) -> np.ndarray:
         """Predictions `[N, C]` that hold nothing but the answers."""
         import numpy as np
 
-        return np.eye(prediction.shape[1])[self.decide(prediction)]
+        hard: np.ndarray = np.eye(prediction.shape[1])[self.decide(prediction)]
+        return hard
 
     def soften(self, prediction: np.ndarray) -> np.ndarray:
         """Predictions `[N, C]` halfway to those that tell nothing; the answers stay."""
-        return (prediction + 1 / prediction.shape[1]) / 2
+        soft: np.ndarray = (prediction + 1 / prediction.shape[1]) / 2
+        return soft
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,8 @@ class Multi(Target):
         return sets.astype(np.float32), index.reshape(-1).astype(np.int64)
 
     def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        return labels.sum(0)
+        counts: np.ndarray = labels.sum(0)
+        return counts
 
     def renumber(self, labels: np.ndarray, places: np.ndarray, classes: int) -> np.ndarray:
         import numpy as np
@@ -156,7 +163,8 @@ class Multi(Target):
 
         counts = np.append(labels.sum(0), len(labels) + 1)
         present = np.append(labels, np.ones((len(labels), 1), labels.dtype), 1) > 0
-        return np.where(present, counts, np.inf).argmin(1)
+        rarest: np.ndarray = np.where(present, counts, np.inf).argmin(1)
+        return rarest
 
     def questions(
         self, labels: np.ndarray, prediction: np.ndarray
@@ -167,12 +175,14 @@ class Multi(Target):
         return [(labels[:, label], tables[:, label]) for label in range(labels.shape[1])]
 
     def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
-        return (answers != others).any(1)
+        different: np.ndarray = (answers != others).any(1)
+        return different
 
     def misfit(self, labels: np.ndarray, prediction: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        return -np.where(labels > 0, prediction, 1 - prediction).min(1)
+        misfit: np.ndarray = -np.where(labels > 0, prediction, 1 - prediction).min(1)
+        return misfit
 
     def decide(self, prediction: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -238,7 +248,8 @@ class Number(Target):
         return []
 
     def differ(self, answers: np.ndarray, others: np.ndarray) -> np.ndarray:
-        return abs(answers - others) > self.scale / 10
+        different: np.ndarray = abs(answers - others) > self.scale / 10
+        return different
 
     def misfit(self, labels: np.ndarray, prediction: np.ndarray) -> np.ndarray:
         return abs(labels - prediction[:, 0])

@@ -9,7 +9,7 @@ from automask import Float, head
 if TYPE_CHECKING:
     from torch import nn
 
-    from automask.data.dataset import Attributes
+    from automask.data.labels import Attributes
 
 
 @head(dropout=Float(0.0, 0.7), per_row=True, target="any")

@@ -125,7 +125,7 @@ def lamb(
     When to use: large batches, and trainings from random weights of which Adam's learning rate
     can't be guessed: this one says what share of a weight may change in a step.
     """
-    from timm.optim import Lamb
+    from timm.optim.lamb import Lamb
 
     groups = scaled(parameter_groups, lr, head_lr_ratio, weight_decay, layer_decay)
     return Lamb(groups, lr=lr)
@@ -157,7 +157,7 @@ def muon(
     take far longer than the gradient's.
     """
     try:
-        from timm.optim import Muon
+        from timm.optim.muon import Muon
     except ImportError as error:
         raise UserError("muon: this timm has none; pip install --upgrade timm") from error
 

@@ -14,7 +14,8 @@ from automask.api.surroundings import working
 from automask.data import config, description
 from automask.data.data_place import only_folder
 from automask.diagnostics.advice import Advice
-from automask.diagnostics.audit import Finding, find_all, save
+from automask.diagnostics.audit import Finding as Finding
+from automask.diagnostics.audit import find_all, save
 from automask.errors import UserError
 from automask.listener import Listener, note
 from automask.storage.files import atomic_write

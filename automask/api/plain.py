@@ -7,7 +7,8 @@ from typing import Any
 
 from automask.hpo.progress import Event, Step
 from automask.listener import Listener, is_heard
-from automask.study.run import SearchEnd, SearchStart
+from automask.study.run import SearchEnd as SearchEnd
+from automask.study.run import SearchStart as SearchStart
 from automask.study.summary import Ended, Overview
 from automask.units import duration
 

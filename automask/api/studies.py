@@ -19,17 +19,18 @@ from automask.errors import UserError
 from automask.hpo import importance, trial_record
 from automask.hpo.attributes import StudyAttributes
 from automask.hpo.importance import Factor as Factor
-from automask.hpo.importance import Importance
-from automask.hpo.trial_record import TrialDetails, TrialRecord
+from automask.hpo.importance import Importance as Importance
+from automask.hpo.trial_record import TrialDetails as TrialDetails
+from automask.hpo.trial_record import TrialRecord as TrialRecord
 from automask.hpo.trial_record import write_table as write_table
 from automask.hpo.trials import filter_trials, find_trial, trained_trials
 from automask.listener import Listener
 from automask.space.recipe import Recipe
-from automask.study import opening
+from automask.study import opening, status
 from automask.study.run import SearchEnd
 from automask.study.session import Options, Session, find_study, open_session
 from automask.study.status import Running as Running
-from automask.study.status import Status, status
+from automask.study.status import Status as Status
 
 if TYPE_CHECKING:
     from automask.api.distillation import Distilled
@@ -142,7 +143,7 @@ class Study:
     def status(self) -> Status:
         """How it is doing, also while it is searched in another process."""
         with self._working():
-            return status(self._session)
+            return status.status(self._session)
 
     def importance(self) -> Importance:
         """Which choices and values mattered, and the best ones, by PED-ANOVA."""

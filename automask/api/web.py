@@ -7,6 +7,7 @@ import functools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from automask.api import labels, submissions
 from automask.api.projects import Folder, open_project
@@ -16,8 +17,12 @@ from automask.listener import note
 from automask.study.session import Options, open_session
 from automask.web.dashboard import MISSING, Dashboard
 from automask.web.labelling import Labelling
-from automask.web.server import Served, listen
+from automask.web.server import Served as Served
+from automask.web.server import listen
 from automask.web.server import open_browser as open_browser
+
+if TYPE_CHECKING:
+    from automask.diagnostics.suspects import Suspects
 
 
 @contextmanager
@@ -61,7 +66,7 @@ def label(
     config.load(project)
 
     @functools.cache
-    def suspects() -> labels.Suspects:
+    def suspects() -> Suspects:
         return labels.suspects(project, study, storage=storage)
 
     pages = Labelling(

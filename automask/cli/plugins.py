@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from automask.cli.json_output import Json, print_json
 from automask.cli.options import Device, Seed, Space, Weights, terminal
 
 if TYPE_CHECKING:
@@ -42,12 +43,17 @@ app = typer.Typer(
 @app.command(LIST)
 def list_plugins(
     kind: Annotated[str | None, typer.Argument(help="One kind only, such as loss.")] = None,
+    json: Json = False,
 ) -> None:
     """List the plugins: name, what it does, ranges, where it comes from."""
     from automask.api import plugins
     from automask.api.projects import Project
 
-    show_plugins(plugins.list_plugins(kind, Project()), terminal())
+    listed = plugins.list_plugins(kind, Project())
+    if json:
+        print_json(listed)
+        return
+    show_plugins(listed, terminal())
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from automask.space.kinds import TARGET
+from automask.space.abilities import TARGET
 from automask.target import ANY, MULTI, ORDERED, SINGLE, Number, Target
 
 CLASSES = 3
@@ -25,7 +25,8 @@ class Drawn:
     @property
     def classes(self) -> int:
         """The columns of predictions."""
-        return self.predictions.shape[1]
+        classes: int = self.predictions.shape[1]
+        return classes
 
 
 def draw(target: Target, rows: int) -> Drawn:

@@ -47,7 +47,7 @@ def _head(function: Callable[..., Any], abilities: Mapping[str, Any]) -> None:
 
 def _attributes(drawn: Drawn) -> Any:
     """Three combinations of two attributes, or one attribute of the grades, labels or number."""
-    from automask.data.dataset import Attributes
+    from automask.data.labels import Attributes
     from automask.target import SINGLE
 
     if drawn.target == SINGLE:

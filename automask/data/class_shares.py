@@ -82,7 +82,8 @@ def read_file(file: Path, classes: Sequence[str]) -> np.ndarray:
             f"{file} lacks {shorten_list(quoted(missing))}: write a line for each of the "
             f"{len(classes)} classes, as '{missing[0]},0' where none is expected"
         )
-    values = np.array([shares[name] for name in classes])
+    values: np.ndarray = np.array([shares[name] for name in classes])
     if not values.any():
         raise UserError(f"{file}: all shares are 0")
-    return values / values.sum()
+    values = values / values.sum()
+    return values

@@ -6,7 +6,8 @@ import shlex
 import zipfile
 from pathlib import Path
 
-from automask.data.image_files import folder_names, image_names, is_image_folder
+from automask.data.folder_kinds import is_image_folder
+from automask.data.image_files import folder_names, image_names
 from automask.data.table_files import table_names
 
 #: How archives are unpacked, by their names' ends.

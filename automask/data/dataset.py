@@ -259,7 +259,8 @@ def _describe_target(data: Dataset) -> str:
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """float `[N, C]` with a one at each row's label."""
-    return np.eye(classes)[labels]
+    table: np.ndarray = np.eye(classes)[labels]
+    return table
 
 
 def fold_count(folds: np.ndarray) -> int:

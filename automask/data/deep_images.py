@@ -144,10 +144,11 @@ def read_dicom(content: bytes) -> DeepImage:
         import pydicom
     except ImportError:
         raise UserError("DICOM is read by pydicom: pip install pydicom") from None
-    from pydicom import pixels as processing
+    from pydicom.pixels import processing
+    from pydicom.pixels.utils import pixel_array
 
     file = pydicom.dcmread(io.BytesIO(content), force=True)
-    frame = processing.pixel_array(file, index=0)
+    frame = pixel_array(file, index=0)
     if file.PhotometricInterpretation == "PALETTE COLOR":
         frame = processing.apply_color_lut(frame, file)
     if frame.ndim == 3:

@@ -30,7 +30,7 @@ def draw_folds(data: Dataset, split: str, folds: int, seed: int) -> np.ndarray:
         raise UserError(f"split '{split}' isn't for {data.target.phrase}: leave it out")
     if (own := own_folds(data)) is not None:
         return own
-    fold = plugin.function(data.target.strata(data.labels), groups, folds, seed)
+    fold: np.ndarray = plugin.function(data.target.strata(data.labels), groups, folds, seed)
     if sorted(set(fold.tolist())) != list(range(folds)):
         raise UserError(f"split '{split}' left a fold of {folds} empty; use fewer --folds")
     if groups is not None and len(np.unique(np.stack([groups, fold]), axis=1).T) > units:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class Images:
         self.reading = file, array
         return array
 
-    def _unmapped(self, resize: str, size: int, prepared: Prepared | None) -> Any:
+    def _unmapped(self, resize: str, size: int, prepared: Prepared | None) -> np.ndarray:
         """What reads as the map of that size does, pixel for pixel."""
         large = max(size, self.largest)
         square = functools.partial(
@@ -95,7 +95,7 @@ class Images:
             made = square(GREY if image is None else image, str(path))
             return made if size == large else shrink(made, size)
 
-        return Squares(len(self.paths), size, read)
+        return cast(np.ndarray, Squares(len(self.paths), size, read))
 
     def read(
         self, rows: np.ndarray, resize: str, size: int, prepared: Prepared | None = None
@@ -103,10 +103,12 @@ class Images:
         """uint8 `[n, size, size, 3]`, some rows of that map, or made for now where it isn't there."""
         array = open_array(self._file(resize, size, prepared), self.room)
         if array is not None:
-            return array[rows]
+            some: np.ndarray = array[rows]
+            return some
         if not self.mapped:
-            return self._unmapped(resize, size, prepared)[rows]
-        large = self.at(resize, self.largest, prepared)[rows]
+            some = self._unmapped(resize, size, prepared)[rows]
+            return some
+        large: np.ndarray = self.at(resize, self.largest, prepared)[rows]
         if size >= self.largest:
             return large
         small = np.empty((len(rows), size, size, 3), np.uint8)

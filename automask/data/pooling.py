@@ -33,4 +33,5 @@ class Pooling:
 
     def spread(self, table: np.ndarray) -> np.ndarray:
         """`[N, C]` each row with what its unit has in `[U, C]`."""
-        return table[self.unit_of_row]
+        rows: np.ndarray = table[self.unit_of_row]
+        return rows

@@ -36,12 +36,14 @@ class Audit:
     def order(self) -> np.ndarray:
         """The rows that are judged, the most suspect first: those flagged, then by quality."""
         order = np.lexsort((self.quality, ~self.flagged))
-        return order[self.judged[order]]
+        rows: np.ndarray = order[self.judged[order]]
+        return rows
 
     @property
     def wrong(self) -> np.ndarray:
         """`[C]` the estimated number of wrong labels of each given class."""
-        return self.joint.sum(1) - self.joint.diagonal()
+        counts: np.ndarray = self.joint.sum(1) - self.joint.diagonal()
+        return counts
 
 
 def find_label_errors(labels: np.ndarray, probability: np.ndarray, folds: np.ndarray) -> Audit:

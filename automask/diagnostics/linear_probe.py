@@ -136,7 +136,10 @@ def principal_components(features: np.ndarray) -> np.ndarray:
 
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
     count = min(COMPONENTS, *features.shape)
-    return PCA(count, svd_solver="randomized", random_state=0).fit_transform(scaled)
+    components: np.ndarray = PCA(count, svd_solver="randomized", random_state=0).fit_transform(
+        scaled
+    )
+    return components
 
 
 def discriminants(
@@ -168,7 +171,8 @@ def discriminants(
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities `[n, C]` of logits."""
     shares = np.exp(logits - logits.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True)
+    softmax: np.ndarray = shares / shares.sum(1, keepdims=True)
+    return softmax
 
 
 def shuffle_units(rows: np.ndarray, units: np.ndarray, rng: np.random.Generator) -> np.ndarray:

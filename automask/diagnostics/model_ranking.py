@@ -109,7 +109,8 @@ def allowance(sample: Sample, default: Recipe) -> float:
     if gflop is None:
         return math.inf
     folds, rows = sample.task.fold_count, len(sample.task.data.labels)
-    return flops.TRAINED * default.training["epochs"] * (folds - 1) * rows * gflop
+    total: float = flops.TRAINED * default.training["epochs"] * (folds - 1) * rows * gflop
+    return total
 
 
 def affordable(

@@ -27,7 +27,8 @@ def portfolio() -> list[dict[str, Any]]:
     """Values by name of the recipes that did best together on recorded tasks, best first
     (`python -m benchmarks.portfolio`); they say nothing of networks and sizes."""
     text = (resources.files("automask.search_spaces") / FILE).read_text("utf-8")
-    return json.loads(text)["recipes"]
+    recipes: list[dict[str, Any]] = json.loads(text)["recipes"]
+    return recipes
 
 
 def recipes(space: Space, network: Mapping[str, Any]) -> list[tuple[Recipe, dict[str, Any]]]:

@@ -70,7 +70,8 @@ def fit_thresholds(labels: np.ndarray, prediction: np.ndarray, metric: Metric) -
         if best == before:
             break
     odds = np.clip(thresholds, 1e-12, 1 - 1e-12)
-    return np.log1p(-odds) - np.log(odds)
+    biases: np.ndarray = np.log1p(-odds) - np.log(odds)
+    return biases
 
 
 def fit_cuts(labels: np.ndarray, prediction: np.ndarray, metric: Metric) -> np.ndarray:

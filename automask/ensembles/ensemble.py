@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -20,10 +21,14 @@ from automask.space.recipe import Recipe
 from automask.storage.trial_store import TrialStore
 from automask.target import SINGLE, Target
 
+F = TypeVar("F", bound=Callable[..., Any])
 #: The name for: the method that is best where the choice of it is scored too.
 AUTO = "auto"
 #: The view of images as they are.
 PLAIN = "none"
+
+# Matrices are so small that threads wait for each other longer than they work.
+_one_thread: Callable[[F], F] = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,6 @@ class Ensemble:
         return label_shift.draw_rows(labels, self.shares.values)
 
 
-# Matrices are so small that threads wait for each other longer than they work.
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def _corrected(members: Sequence[Member], train: np.ndarray, shares: Shares) -> list[Member]:
     def correct(prediction: np.ndarray) -> np.ndarray:
         return label_shift.correct(prediction, train, shares)
@@ -136,6 +139,7 @@ def _corrected(members: Sequence[Member], train: np.ndarray, shares: Shares) -> 
     return [correct_one(member) for member in members]
 
 
+@_one_thread
 def fit(
     views: Mapping[str, Sequence[Member]],
     labels: np.ndarray,

@@ -85,7 +85,8 @@ def _test(session: Session, number: int, recipe: Recipe, store: TrialStore) -> n
     if _has_new_rows(session, store):
         note(f"trial {number}: predicting {len(session.data.test)} new test rows by its weights")
         _predict(session, recipe, store)
-    return store.test(count).mean(0)
+    mean: np.ndarray = store.test(count).mean(0)
+    return mean
 
 
 def _has_new_rows(session: Session, store: TrialStore) -> bool:
@@ -174,4 +175,7 @@ BEST = 5
 
 def mean_of_best(session: Session) -> np.ndarray:
     """`[N, C]` mean out-of-fold probabilities of the best trials; `UserError` where there are none."""
-    return np.mean([member.validation for member in load_members(session)[:BEST]], axis=0)
+    mean: np.ndarray = np.mean(
+        [member.validation for member in load_members(session)[:BEST]], axis=0
+    )
+    return mean

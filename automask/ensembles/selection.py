@@ -79,7 +79,8 @@ class Pool:
             self.scores[view, without] = np.array([self.metric(labels, one[rows]) for one in table])
         indices = np.arange(len(table)) if among is None else np.array(among)
         scores = self.scores[view, without][indices]
-        return indices[np.argsort(-scores, kind="stable")[: self.top]].tolist()
+        best: list[int] = indices[np.argsort(-scores, kind="stable")[: self.top]].tolist()
+        return best
 
     def fit(
         self, view: str, method: str, without: Folds, among: Sequence[int] | None = None
@@ -96,7 +97,8 @@ class Pool:
         return members, blend
 
     def _table(self, view: str, members: Sequence[int], rows: np.ndarray) -> np.ndarray:
-        return self.views[view][np.ix_(np.array(members, int), rows)]
+        table: np.ndarray = self.views[view][np.ix_(np.array(members, int), rows)]
+        return table
 
     def outside(self, view: str, method: str, without: Folds) -> np.ndarray:
         """`[m, C]`: the rows of those folds, by a blend fitted on the others. Remembered, since the
@@ -121,7 +123,8 @@ class Pool:
 
         with ThreadPoolExecutor(machine.cores()) as executor:
             list(executor.map(fill, np.unique(self.folds[self.seen(without)]).tolist()))
-        return out[self.seen(without)]
+        rows: np.ndarray = out[self.seen(without)]
+        return rows
 
 
 def choose_blend(pool: Pool, methods: Sequence[str], without: Folds = EVERYTHING) -> Choice:

@@ -146,7 +146,8 @@ class _Frozen:
         with torch.inference_mode():
             logits = head(self[rows].flatten(0, 1).to(device)).float()
             each = self.target.activate(logits).unflatten(0, (len(rows), -1))
-            return each.mean(1).cpu().numpy()
+            mean: np.ndarray = each.mean(1).cpu().numpy()
+            return mean
 
 
 def _predict_all(session: Session, jobs: Sequence[_Job]) -> None:

@@ -37,7 +37,8 @@ class _Attributes(BaseModel):
         """
         stored, (empty, names) = owner.user_attrs, _layout(cls)
         values = {name: stored[key] for key, name in names if key in stored}
-        return empty.model_copy(update=values)
+        attributes: Self = empty.model_copy(update=values)
+        return attributes
 
     def write(self, owner: Any) -> None:
         """Keep the attributes that this was made with, also those that are None, one after the other as
@@ -149,7 +150,8 @@ class StudyAttributes(_Attributes):
 
     def queue(self, source: str) -> list[Params]:
         """The recipes that come from one of `QUEUES`."""
-        return (getattr(self, source) or {}).get("recipes", [])
+        recipes: list[Params] = (getattr(self, source) or {}).get("recipes", [])
+        return recipes
 
 
 def recipe_of(trial: FrozenTrial | optuna.Trial) -> Recipe:

@@ -78,7 +78,8 @@ def view(study: optuna.Study, shown: Callable[[FrozenTrial], bool]) -> optuna.St
 
 def engine(study: optuna.Study) -> Engine:
     """The database that the study is in."""
-    return cast(Any, study._storage)._backend.engine
+    engine: Engine = cast(Any, study._storage)._backend.engine
+    return engine
 
 
 @contextmanager

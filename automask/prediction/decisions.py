@@ -29,7 +29,8 @@ def add_biases(probability: np.ndarray, biases: np.ndarray | None) -> np.ndarray
 def add_to_log_odds(prediction: np.ndarray, biases: np.ndarray) -> np.ndarray:
     """Each label's probability with its bias `[C]` added to the log-odds."""
     odds = prediction * np.exp(biases)
-    return odds / np.maximum(odds + 1 - prediction, 1e-300)
+    shares: np.ndarray = odds / np.maximum(odds + 1 - prediction, 1e-300)
+    return shares
 
 
 def grade(prediction: np.ndarray, cuts: np.ndarray) -> np.ndarray:
@@ -51,4 +52,5 @@ def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray
     """Log-probabilities divided by a temperature: above 1 less sure, below 1 surer; the same classes."""
     logs = np.log(np.clip(probability, 1e-15, None)) / temperature
     out = np.exp(logs - logs.max(1, keepdims=True))
-    return out / out.sum(1, keepdims=True)
+    shares: np.ndarray = out / out.sum(1, keepdims=True)
+    return shares

@@ -87,7 +87,7 @@ def write_int8(
 
     feeds = ({INPUT: image[None]} for image in images)
 
-    class Images(CalibrationDataReader):
+    class Images(CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(feeds, None)
 
@@ -134,7 +134,7 @@ class Runner:
 
     def run(self, image: np.ndarray, output: str = OUTPUT) -> np.ndarray:
         """One of its outputs of one image uint8 `[H, W, 3]`."""
-        result: Any = self.session.run([output], {INPUT: image[None]})[0]
+        result: np.ndarray = self.session.run([output], {INPUT: image[None]})[0]
         return result
 
 

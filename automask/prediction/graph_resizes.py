@@ -122,7 +122,8 @@ def _apply(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Images `[N, H, W, 3]` as `[N, S, T, 3]` by matrices `[S, H]` and `[T, W]`."""
     width = images.shape[2]
     high = (rows @ images.flatten(2)).unflatten(2, (width, 3))
-    return columns @ high
+    squares: Tensor = columns @ high
+    return squares
 
 
 def _full(value: int) -> Tensor:

@@ -101,7 +101,8 @@ def _backbone(trunk: Trunk, size: int, store: ModelStore) -> nn.Module:
     _load(module, store, trunk.weights)
     # Weights of the user's own folder may have been trained with others than the library's.
     module.mean, module.std = tuple(trunk.mean), tuple(trunk.std)
-    return module.to(memory_format=torch.channels_last)
+    backbone: nn.Module = module.to(memory_format=torch.channels_last)
+    return backbone
 
 
 def _load(module: nn.Module, store: ModelStore, name: str) -> nn.Module:

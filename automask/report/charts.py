@@ -6,8 +6,9 @@ What a mark stands for is in its `<title>`, and what a chart shows in its `aria-
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,13 +28,13 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(index * step, 12) for index in range(first, last + 1)]
 
 
-def history(trials: Sequence[dict]) -> str:
+def history(trials: Sequence[Mapping[str, Any]]) -> str:
     """Each trial's score where it has one, and the best so far as a line.
 
     A trial is `number`, `state` (complete, pruned or failed), `value`, `best` and `recipe`; a pruned
     one's value is the last that it reported.
     """
-    values = [trial["value"] for trial in trials if trial["value"] is not None]
+    values: list[float] = [trial["value"] for trial in trials if trial["value"] is not None]
     if not values:
         return ""
     low, high = min(values), max(values)
@@ -89,7 +90,7 @@ def whisker(value: float, low: float, high: float, begin: float, end: float) -> 
     )
 
 
-def reliability(bins: Sequence[dict]) -> str:
+def reliability(bins: Sequence[Mapping[str, Any]]) -> str:
     """How often the likeliest class is right against how likely it was said to be, a dot a bin.
 
     A bin has mean `confidence`, `accuracy` and the `count` of its rows, by which goes a dot's area.
@@ -151,10 +152,11 @@ def scatter(points: Sequence[Sequence[float]], name: str) -> str:
     return frame_svg(WIDTH, HEIGHT, f"predicted against true {name}, {len(points)} rows", inside)
 
 
-def sizes(rows: Sequence[dict]) -> str:
+def sizes(rows: Sequence[Mapping[str, Any]]) -> str:
     """Heights (up) against widths (across) in pixels, a dot a size, whose area goes by its `rows`."""
     most = max(row["rows"] for row in rows)
-    wide, tall = max(row["width"] for row in rows), max(row["height"] for row in rows)
+    wide: int = max(row["width"] for row in rows)
+    tall: int = max(row["height"] for row in rows)
 
     def x(value: float) -> float:
         return LEFT + value / (1.06 * wide) * (WIDTH - LEFT - RIGHT)

@@ -137,9 +137,11 @@ def differing(layout: Layout, frames: Sequence[pd.DataFrame]) -> np.ndarray:
 
 def _differ(layout: Layout, frames: Sequence[pd.DataFrame], classes: Classes) -> np.ndarray:
     if layout.style != "numbers":
-        return classes.rows[0] != classes.rows[1]
+        different: np.ndarray = classes.rows[0] != classes.rows[1]
+        return different
     a, b = (layout.values(frame) for frame in frames)
-    return ~np.isclose(a, b, rtol=1e-6, atol=0).all(1)
+    different = ~np.isclose(a, b, rtol=1e-6, atol=0).all(1)
+    return different
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float | None]:

@@ -130,7 +130,8 @@ def swaps(target: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """In how many rows the first label was missed and the second one wrongly said `[K, K]`, of sets of
     labels `[N, K]`."""
     missed, extra = (target > predicted).astype(int), (predicted > target).astype(int)
-    return missed.T @ extra
+    counts: np.ndarray = missed.T @ extra
+    return counts
 
 
 def label_reliability(data: Dataset, probability: np.ndarray) -> Calibration | None:
@@ -155,7 +156,8 @@ def confusions(counts: np.ndarray) -> list[tuple[int, int, int]]:
 def hardest_rows(target: Target, labels: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """The rows that were mistaken, those first whose given answer fits least."""
     order = np.lexsort((-probability.max(1), -target.misfit(labels, probability)))
-    return order[target.differ(target.decide(probability), labels)[order]]
+    rows: np.ndarray = order[target.differ(target.decide(probability), labels)[order]]
+    return rows
 
 
 def row_loss(data: Dataset, prediction: np.ndarray, given: Any) -> float:

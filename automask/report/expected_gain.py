@@ -88,7 +88,8 @@ def denoise(probability: np.ndarray, pairs: list[list[Any]]) -> np.ndarray:
         given[label, true] = chance
     given[np.diag_indices(classes)] = 1 - given.sum(0)
     true = (probability @ np.linalg.pinv(given).T).clip(0)
-    return true / true.sum(1, keepdims=True).clip(1e-12)
+    shares: np.ndarray = true / true.sum(1, keepdims=True).clip(1e-12)
+    return shares
 
 
 def effects(a: np.ndarray, b: np.ndarray, probability: np.ndarray) -> list[Effect]:

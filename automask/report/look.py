@@ -249,7 +249,8 @@ def _tried(data: Dataset) -> list[int]:
 def _spread(rows: np.ndarray, count: int) -> np.ndarray:
     """At most so many of the rows, from the first to the last."""
     places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
-    return rows[places]
+    spread: np.ndarray = rows[places]
+    return spread
 
 
 def _rows_by(groups: np.ndarray) -> Iterable[np.ndarray]:

@@ -19,7 +19,8 @@ def worst_rows(data: Dataset, prediction: np.ndarray) -> list[int]:
     """The train rows whose given answer fits least what a trial predicts of them `[N, C]`."""
     rows = data.scored_rows
     hard = evaluation.hardest_rows(data.target, data.labels[rows], prediction[rows])
-    return rows[hard[:MOST]].tolist()
+    worst: list[int] = rows[hard[:MOST]].tolist()
+    return worst
 
 
 def contact_sheet(data: Dataset, rows: Sequence[int]) -> np.ndarray:

@@ -47,4 +47,7 @@ def paint(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     heat = cv2.resize(heat, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)[..., None]
     colour = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    return (grey[..., None] * (1 - 0.65 * heat) + colour * 0.65 * heat).astype(np.uint8)
+    picture: np.ndarray = (grey[..., None] * (1 - 0.65 * heat) + colour * 0.65 * heat).astype(
+        np.uint8
+    )
+    return picture

@@ -77,7 +77,8 @@ def arrange(
         )
     frame = frame.iloc[rows].reset_index(drop=True)
     # Columns of the sample that no target answers stay as they are.
-    return frame.assign(**data.sample[extra])[list(data.sample.columns)]
+    table: pd.DataFrame = frame.assign(**data.sample[extra])[list(data.sample.columns)]
+    return table
 
 
 def out_of_fold(data: Dataset, prediction: np.ndarray) -> pd.DataFrame:

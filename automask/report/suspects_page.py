@@ -23,7 +23,8 @@ def shown_rows(suspects: Suspects) -> list[int]:
     first."""
     audit, data = suspects.audit, suspects.data
     doubted = audit.flagged | data.target.differ(audit.likely, data.labels)
-    return audit.order[doubted[audit.order]][:MOST].tolist()
+    rows: list[int] = audit.order[doubted[audit.order]][:MOST].tolist()
+    return rows
 
 
 def gather(suspects: Suspects, now: Tables, study: str, save: Facts) -> Facts:

@@ -44,7 +44,8 @@ class GowerDistance:
             np.nan,
             difference[:, self.categorical] > 0,
         )
-        return np.nansum(difference, axis=1)
+        distances: np.ndarray = np.nansum(difference, axis=1)
+        return distances
 
     def _number(self, name: str, value: Any, range_: Range) -> float:
         if isinstance(range_, Categorical):

@@ -56,6 +56,24 @@ class PluginDescription:
         replaces = self.plugin.replaces
         return self.plugin.origin + (f", instead of {replaces.origin}" if replaces else "")
 
+    def to_dict(self) -> dict[str, Any]:
+        """The same for programs: ranges as texts, a step of a training by its name."""
+        plugin = self.plugin
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "summary": self.summary,
+            "hyperparameters": {
+                key: {"range": str(plugin.ranges[key]), "default": default}
+                for key, default in plugin.defaults.items()
+            },
+            "abilities": {
+                name: getattr(value, "__name__", value) for name, value in plugin.abilities.items()
+            },
+            "origin": self.origin,
+            "file": plugin.file,
+        }
+
     @property
     def spaces(self) -> list[str]:
         """The spaces that ship with it."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-    from automask.data.dataset import Attributes
+    from automask.data.labels import Attributes
     from automask.data.preprocessing import TrainingPart
     from automask.data.tables import Tables
     from automask.training.network import ParameterName

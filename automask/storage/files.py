@@ -71,7 +71,8 @@ def write_json(file: Path, facts: Mapping[str, Any]) -> None:
 def read_json(file: Path) -> dict[str, Any]:
     """What `write_json` wrote. Raises `UserError` where it is JSON no more."""
     try:
-        return json.loads(file.read_text("utf-8"))
+        facts: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        return facts
     except ValueError as error:
         raise UserError(f"{file}: isn't JSON any more ({error}); mend or remove it") from error
 
@@ -100,7 +101,7 @@ def atomic_write(file: Path) -> Iterator[Path]:
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield beside
-        with open(beside, "rb") as opened:
+        with open(beside, "r+b") as opened:  # Windows syncs no file that is only read
             os.fsync(opened.fileno())
         os.replace(beside, file)
     finally:

@@ -165,7 +165,8 @@ def map_bytes(chosen: Space, data: Dataset, folds: int, trials: int, decoded: in
     fitted = sum(fitted_preprocessings(chosen).values())
     ways = len(fitted_preprocessings(chosen)) - fitted + fitted * folds
     row = min(trials, len(resizes) * ways) * largest**2 + trials * second**2
-    return len(data.paths) * 3 * row
+    size: int = len(data.paths) * 3 * row
+    return size
 
 
 def cache_bytes(chosen: Space, data: Dataset, folds: int, trials: int, decoded: int | None) -> int:

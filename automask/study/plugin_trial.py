@@ -53,7 +53,8 @@ class PluginTrial:
     @property
     def differences(self) -> np.ndarray:
         """`[K]` by how much the plugin is better, a fold each."""
-        return np.array(self.scores) - np.array(self.base)
+        differences: np.ndarray = np.array(self.scores) - np.array(self.base)
+        return differences
 
     @property
     def gain(self) -> float:

@@ -86,7 +86,8 @@ class Pipeline:
 
     def __call__(self, *, image: Any) -> dict[str, Any]:
         """uint8 `[S, S, 3]` under ``image``, from the same."""
-        return self.compose(image=image)
+        result: dict[str, Any] = self.compose(image=image)
+        return result
 
 
 def pipeline(text: str, image_size: int, flip: bool, params: Mapping[str, Any]) -> Pipeline:

@@ -202,9 +202,11 @@ class FoldTrainer:
         return self.micro_batch.fit(backward, len(target))
 
     def _loss(self, logits: Tensor, target: Tensor, class_counts: Tensor) -> Tensor:
-        return call_plugin(self.recipe, "loss", logits, target, class_counts)
+        value: Tensor = call_plugin(self.recipe, "loss", logits, target, class_counts)
+        return value
 
     def _forward(self, images: Tensor) -> Tensor:
         half = self.precision != torch.float32
         with torch.autocast(self.task.device.type, self.precision, enabled=half):
-            return self.network(images)
+            logits: Tensor = self.network(images)
+            return logits

@@ -43,7 +43,8 @@ class FoldData:
         """The next epoch by the recipe's sampling, in rows of the table."""
 
         def own_features() -> np.ndarray:
-            return features.plain(self.fold)[self.rows]
+            own: np.ndarray = features.plain(self.fold)[self.rows]
+            return own
 
         return draw_epoch(recipe, self.labels, own_features, self.streams.sampling).renumber(
             self.rows

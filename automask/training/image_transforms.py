@@ -194,4 +194,5 @@ def _library() -> ModuleType:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations
 
-    return albumentations
+    library: ModuleType = albumentations
+    return library

@@ -31,14 +31,16 @@ def mix_batch(
 
 def takes_features(recipe: Recipe) -> bool:
     """Does the recipe's mix take features as well as pixels, as its plugin declares?"""
-    return registry.get("mix", recipe["mix"].name).abilities["takes"] == "both"
+    both: bool = registry.get("mix", recipe["mix"].name).abilities["takes"] == "both"
+    return both
 
 
 def _mix_features(
     recipe: Recipe, rng: np.random.Generator, features: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor]:
     try:
-        return call_plugin(recipe, "mix", features, target, rng)
+        mix: tuple[Tensor, Tensor] = call_plugin(recipe, "mix", features, target, rng)
+        return mix
     except Exception as error:
         if out_of_memory(error):
             raise

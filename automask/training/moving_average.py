@@ -15,7 +15,7 @@ class MovingAverage:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module, self.source, self.steps, self.average = module, module, 0, None
         if decay:
-            from timm.utils import ModelEmaV3
+            from timm.utils.model_ema import ModelEmaV3
 
             self.average = ModelEmaV3(module, decay, use_warmup=True)
             self.module = self.average.module

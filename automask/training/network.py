@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automask.data.dataset import Attributes
+from automask.data.labels import Attributes
 from automask.space import registry
 from automask.space.recipe import Choice, Recipe
 from automask.target import Target
@@ -59,7 +59,8 @@ class Backbone(nn.Module):
         self.stages = tuple(tuple(f"net.{name}" for name in stage) for stage in stages)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.net(images)
+        features: Tensor = self.net(images)
+        return features
 
 
 class Network(nn.Module):
@@ -81,10 +82,12 @@ class Network(nn.Module):
         rows = images.flatten(2).to(torch.float32, copy=True)
         rows.mul_(self.scale.repeat(width)).add_(self.shift.repeat(width))
         # Interleaved pixels, seen as [B, 3, S, S], already are channels_last.
-        return self.backbone(rows.view(images.shape).permute(0, 3, 1, 2))
+        features: Tensor = self.backbone(rows.view(images.shape).permute(0, 3, 1, 2))
+        return features
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.features(images))
+        logits: Tensor = self.head(self.features(images))
+        return logits
 
     @property
     def head_names(self) -> tuple[str, ...]:
@@ -128,13 +131,14 @@ def build_backbone(recipe: Recipe, weights: Mapping[str, Checkpoint], seed: int)
     if pretrained and weights:
         pretrained = weights.get(choice.params.get("model", ""), True)
     function = registry.get("backbone", choice.name).function
-    module = function(recipe.training["image_size"], pretrained, **choice.params)
+    module: nn.Module = function(recipe.training["image_size"], pretrained, **choice.params)
     return module.to(memory_format=torch.channels_last)
 
 
 def build_head(choice: Choice, D: int, attributes: Attributes, seed: int, fold: int) -> nn.Module:
     torch.manual_seed(torch_seed(seed, fold))
-    return registry.get("head", choice.name).function(D, attributes, **choice.params)
+    head: nn.Module = registry.get("head", choice.name).function(D, attributes, **choice.params)
+    return head
 
 
 def predict(

@@ -24,7 +24,8 @@ class Plan:
 
     @property
     def epochs(self) -> int:
-        return self.recipe.training["epochs"]
+        epochs: int = self.recipe.training["epochs"]
+        return epochs
 
     def trainable(self, epoch: int) -> set[str]:
         """The names of the parameters that train in an epoch."""

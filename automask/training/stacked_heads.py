@@ -71,13 +71,15 @@ class Stacked:
     def _logits(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """`[recipes, folds, B, C]` from `[folds, B, D]`."""
         if self.joint is not None:
-            return _with(self.joint, parameters)(inputs)
+            joint: Tensor = _with(self.joint, parameters)(inputs)
+            return joint
         logits = [
             functional_call(head, {name: v[r, k] for name, v in parameters.items()}, (inputs[k],))
             for r, row in enumerate(self.heads)
             for k, head in enumerate(row)
         ]
-        return torch.stack(logits).unflatten(0, (len(self.heads), -1))
+        stack: Tensor = torch.stack(logits).unflatten(0, (len(self.heads), -1))
+        return stack
 
     def _losses(self, logits: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
         """`[recipes, folds]` the mean loss of each head's batch."""
@@ -90,7 +92,8 @@ class Stacked:
             for row in logits
             for k, n in enumerate(lengths.tolist())
         ]
-        return torch.stack(means).unflatten(0, (len(logits), -1))
+        stack: Tensor = torch.stack(means).unflatten(0, (len(logits), -1))
+        return stack
 
 
 class _StackedLinear(nn.Module):
@@ -103,7 +106,9 @@ class _StackedLinear(nn.Module):
         if inputs.ndim == 3:
             # The recipes' weights side by side: one product a fold.
             weight = self.weight.transpose(0, 1).flatten(1, 2).mT
-            out = torch.bmm(inputs, weight).unflatten(2, (len(self.weight), -1)).movedim(2, 0)
+            out: Tensor = (
+                torch.bmm(inputs, weight).unflatten(2, (len(self.weight), -1)).movedim(2, 0)
+            )
         else:
             out = inputs @ self.weight.mT
         return out if self.bias is None else out + self.bias[:, :, None]

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from automask.data.class_shares import Shares
-from automask.data.dataset import Attributes, Dataset, fold_count, test_fingerprint
+from automask.data.dataset import Dataset, fold_count, test_fingerprint
 from automask.data.images import Images, Prepared
+from automask.data.labels import Attributes
 from automask.data.preprocessing import prepare
 from automask.label_shift import correct, metric_at
 from automask.space import registry
@@ -136,7 +137,8 @@ class Pseudo:
 
     def labels(self, fold: int) -> np.ndarray:
         """The likeliest class of each of these rows."""
-        return self.probability[fold][self.rows(fold)].argmax(1)
+        classes: np.ndarray = self.probability[fold][self.rows(fold)].argmax(1)
+        return classes
 
     def aims(
         self, fold: int, aims: np.ndarray, aim_of_row: np.ndarray

@@ -212,3 +212,14 @@ def test_codes_at_the_end(project):
     process.send_signal(signal.SIGINT)
     assert "the same command goes on" in process.communicate()[0]
     assert process.returncode == 130
+
+
+def test_plugins_as_json(project):
+    listed = json.loads(automask(project, "plugins", "--json").stdout)
+    assert {plugin["kind"] for plugin in listed} >= {"loss", "freeze", "reader", "tracker"}
+    losses = json.loads(automask(project, "plugins", "loss", "--json").stdout)
+    assert losses == [plugin for plugin in listed if plugin["kind"] == "loss"]
+    (focal,) = (plugin for plugin in losses if plugin["name"] == "focal")
+    assert focal["hyperparameters"]["gamma"]["default"] == 2.0
+    assert focal["abilities"]["target"] == "single" and focal["origin"] == "built in"
+    refused(automask(project, "plugins", "noise", "--json"), "unknown kind 'noise'")
