@@ -31,7 +31,7 @@ dev = ["pytest>=8"]
 README = """\
 # {package}
 
-`{name}`, a {kind} for [automask](https://pypi.org/project/automask).
+`{name}`, a {kind} for automask.
 
 ```
 pip install {package}

@@ -24,7 +24,9 @@ def session(template, tmp_path_factory):
     project.plugins.mkdir()
     for kind in KINDS:
         (project.plugins / f"my_{kind}.py").write_text(draft(kind, f"my_{kind}").source)
-    return opening.survey(Options(space="space.toml", folds=2, project=project))
+    yield opening.survey(Options(space="space.toml", folds=2, project=project))
+    # What comes after in this process is of a project without them.
+    registry.load(Project(template))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,6 +13,7 @@ from automask.data.tables import Rows
 from automask.space import registry
 from automask.space.kinds import DEFAULTS
 from automask.space.recipe import TRAINING
+from automask.target import SINGLE
 from benchmarks import effects, techniques
 from benchmarks.subsamples import SOURCES, Source, rows_at, subsample
 
@@ -69,7 +70,10 @@ def test_every_plugin_and_every_setting_is_among_the_techniques():
     for kind, default in DEFAULTS.items():
         if kind == "backbone":  # no weights of other libraries
             continue
-        assert {(kind, name) for name in registry.plugins(kind)} - {(kind, default)} <= changed
+        single = {name for name, plugin in registry.plugins(kind).items() if plugin.takes(SINGLE)}
+        assert {(kind, name) for name in single - {default}} <= changed
+        others = set(registry.plugins(kind)) - single
+        assert not {(kind, name) for name in others} & changed
     assert settings == set(TRAINING)
     assert all(t.what for t in found)
     labels = [(t.kind, t.label) for t in found]

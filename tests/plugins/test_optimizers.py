@@ -1,5 +1,7 @@
 """Optimizers: learning rates a stage, weight decay, and steps that lead downhill."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -260,6 +262,7 @@ def test_only_a_space_of_ones_own_asks_for_muon_where_bfloat16_is_emulated(insid
 
 def test_muon_is_left_out_or_refused_where_timm_has_none(study, monkeypatch):
     monkeypatch.delattr("timm.optim.Muon", raising=False)
+    monkeypatch.setitem(sys.modules, "timm.optim.muon", None)
     full, notes = adaptation.adapt(space_file.load("full"), study.data, {}, "cpu")
     assert "muon" not in full.competitors["optimizer"]
     assert [note for note in notes if "pip install --upgrade timm" in note]
