@@ -209,8 +209,8 @@ class Proposer:
         trials: list[FrozenTrial],
     ) -> dict[str, Any] | None:
         """The free hyperparameters of the recipe at the largest smaller image size at which the time
-        suffices for a moderate number of epochs, where it doesn't at its own; else at the smallest one
-        that has more epochs than its own. None where there is none, or time enough."""
+        suffices for enough epochs, where it doesn't at its own; else at the one that gets the most, if
+        these are more than at its own. None where there is none, or time enough."""
         clock = self.clock
         if self.deadline is None or record.hash or record.given or record.anyway or record.smaller:
             return None
